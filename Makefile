@@ -1,0 +1,70 @@
+# genzoo: everything a checkout can do. Needs Linux, Python 3.11 or newer, and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo test test-all lint format bench wheel lock clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
+
+setup: $(READY) ## create .venv with the pinned dependencies
+
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "genzoo needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@if command -v uv >/dev/null; then \
+		echo "installing the pinned dependencies with uv"; \
+		uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt; \
+	else \
+		echo "installing the pinned dependencies (about 1.5 GB, a few minutes)"; \
+		$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt; \
+	fi
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY) ## train on real digits, export, sample without TensorFlow: minutes
+	$(BIN)/python -m train --recipe=dcgan_digits --workdir=runs/demo
+	$(BIN)/python -m export --workdir=runs/demo --output=runs/demo/bundle --overwrite
+	$(BIN)/python -m serving.sample --bundle=runs/demo/bundle --count=64 --seed=0 --output=runs/demo/sampled.png
+	@echo
+	@echo "Look at:"
+	@echo "  runs/demo/samples/       the same 64 noises as training went on"
+	@echo "  runs/demo/training.gif   the same as an animation"
+	@echo "  runs/demo/curves.png     the losses"
+	@echo "  runs/demo/sampled.png    64 samples by onnxruntime alone"
+	@echo "  runs/demo/bundle/        what an app or a server needs: start with its README.md"
+	@echo "Try next:"
+	@echo "  $(BIN)/python -m train --recipe=nade_digits --workdir=runs/nade"
+	@echo "  $(BIN)/python -m train --workdir=runs/mine --config.data.name=folder:/path/to/your/pictures --config.data.image_size=32"
+
+test: $(READY) ## run the tests (minutes)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(READY) ## run all the tests, the slow ones included
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## ruff, and mypy on the parts that run without TensorFlow
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY) ## let ruff put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## measure the trainer's overhead and the runtimes side by side
+	$(BIN)/python -m tests.bench
+
+wheel: $(READY) ## build dist/genzoo-*.whl
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+lock: ## compile requirements/dev.txt anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --extra train --generate-hashes --quiet \
+		--no-emit-index-url --no-emit-find-links --output-file requirements/dev.txt pyproject.toml requirements/dev.in
+
+clean: ## remove what was built, but not the runs
+	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis
