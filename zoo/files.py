@@ -1,0 +1,103 @@
+"""Files that are either whole or absent: write beside the target, then rename over it."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+
+@contextlib.contextmanager
+def new_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Yield a file to write to that replaces `path` when the block ends well, and vanishes otherwise.
+
+    A crash leaves the old file or the new one, never a part.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Replace the file at `path` by `data`; a crash leaves the old file or the new one, never a part."""
+    with new_file(path) as file:
+        file.write(data)
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Replace the file at `path` by `value` as indented JSON; NaN and infinity are refused."""
+    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+@contextlib.contextmanager
+def new_directory(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator[Path]:
+    """Yield an empty directory that becomes `path` when the block ends well, and vanishes otherwise.
+
+    With `overwrite`, what stood at `path` is replaced; without, `FileExistsError` is raised.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    os.chmod(temporary, 0o777 & ~_umask())
+    try:
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                _sync(file)
+        if overwrite and path.exists():
+            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
+            os.replace(path, old / path.name)
+            os.replace(temporary, path)
+            shutil.rmtree(old)
+        elif path.exists():
+            raise FileExistsError(path)
+        else:
+            os.replace(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of the file at `path`, as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def checksums(directory: str | os.PathLike[str]) -> dict[str, str]:
+    """Return the SHA-256 of every file below `directory`, by its relative path with forward slashes."""
+    directory = Path(directory)
+    return {
+        file.relative_to(directory).as_posix(): sha256(file)
+        for file in sorted(directory.rglob("*"))
+        if file.is_file()
+    }
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
