@@ -1,0 +1,1 @@
+"""Autoregressive models: one conditional distribution after another."""
