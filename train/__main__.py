@@ -1,0 +1,72 @@
+"""Train a model: python -m train --recipe=dcgan_digits --workdir=runs/x [--config.KEY=VALUE ...]
+
+Giving the same command again resumes the run. Every key of the recipe is a flag: --config.train_steps=2000,
+--config.data.name=folder:/my/pictures, --config.model.base_channels=64; --dry_run prints them all.
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+from ml_collections import config_flags
+
+from train import backend, config, strategies
+from zoo import files, program
+from zoo.errors import UserError
+
+RECIPE = flags.DEFINE_string("recipe", "dcgan_digits", f"what to train: {', '.join(config.recipes())}, or a file x.py")
+WORKDIR = flags.DEFINE_string("workdir", None, "directory of the run; it is resumed if it holds one already")
+STRATEGY = flags.DEFINE_string("strategy", "auto", f"where to train: {', '.join(strategies.NAMES)}")
+DRY_RUN = flags.DEFINE_bool("dry_run", False, "print the resolved configuration and the layers, then stop")
+
+
+def define_config() -> None:
+    """Make the flags --config.KEY of the recipe that the command line names."""
+    names = [argument.split("=", 1)[1] for argument in sys.argv[1:] if argument.lstrip("-").startswith("recipe=")]
+    settings = config.load(names[-1] if names else RECIPE.default, sys.argv[1:])
+    global CONFIG
+    CONFIG = config_flags.DEFINE_config_dict("config", settings)
+
+
+def main() -> None:
+    """Check everything, then train (or only show what would be trained)."""
+    settings = CONFIG.value
+    config.check(settings)
+    strategies.check(STRATEGY.value)
+    if not DRY_RUN.value and not WORKDIR.value:
+        raise UserError("--workdir is missing: name a directory for the run, such as --workdir=runs/first")
+    print(config.to_json(settings), flush=True)
+    if not DRY_RUN.value:
+        _claim(Path(WORKDIR.value), settings)
+
+    backend.start(settings.precision, settings.seed)
+    strategy = strategies.create(STRATEGY.value)
+    from train.trainer import Trainer, print_layers
+
+    if DRY_RUN.value:
+        print_layers(settings)
+        return
+    workdir = Path(WORKDIR.value)
+    trainer = Trainer(settings, workdir, strategy)
+    if trainer.run():
+        print(f"trained to step {trainer.step}: look at {workdir}/samples and {workdir}/curves.png")
+    else:
+        print(f"stopped at step {trainer.step}, which is saved; the same command resumes")
+
+
+def _claim(workdir: Path, resolved: config.ConfigDict) -> None:
+    """Write the configuration to a new run's directory, or compare it with the one that is there."""
+    if (workdir / "config.json").is_file():
+        config.check_resumable(config.read(workdir), resolved)
+    elif workdir.is_dir() and any(workdir.iterdir()):
+        raise UserError(f"--workdir={workdir} holds other files and no config.json: name a new or empty directory")
+    files.write_bytes(workdir / "config.json", (config.to_json(resolved) + "\n").encode())
+
+
+def run() -> None:
+    """Run the program: `python -m train` and `genzoo-train`."""
+    program.run(main, define_config)
+
+
+if __name__ == "__main__":
+    run()

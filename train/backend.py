@@ -1,0 +1,40 @@
+"""Start TensorFlow: after the configuration was checked, quietly, and always in the same way."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+
+def start(precision: str = "float32", seed: int = 0) -> None:
+    """Import TensorFlow and set what must be set before any model exists: precision, seed, determinism."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    # oneDNN halves a step on the CPU; it is on by default on some builds and machines only
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    # its C++ logs harmless errors (no GPU driver, an optimiser pass that gives up); what matters comes as an exception
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _stderr_silenced():
+        import keras
+        import tensorflow as tf
+
+        has_gpu = bool(tf.config.list_physical_devices("GPU"))
+    if not has_gpu:
+        # bit-equal resumption; on a GPU it would forbid some fast kernels, and only the CPU is promised
+        tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(seed)
+    keras.mixed_precision.set_dtype_policy(precision)
+
+
+@contextlib.contextmanager
+def _stderr_silenced() -> Iterator[None]:
+    """Drop what TensorFlow's C++ prints while it starts (missing GPU drivers and the like), but no Python error."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)

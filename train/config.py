@@ -1,0 +1,204 @@
+"""The configuration of a run: where it comes from, and the one place where it is checked. No TensorFlow here.
+
+A recipe (a file in `train/recipes/`, or a path to your own) returns an `ml_collections.ConfigDict` made with
+`defaults`, `model`, `adam`, `sgd` and `rmsprop` below, so that it states only what differs; every key can then be
+overridden by a flag `--config.KEY=VALUE`.
+"""
+
+import importlib.util
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+import train.data
+import zoo
+from zoo.errors import UserError, unknown
+
+RECIPES = Path(__file__).parent / "recipes"
+SCHEDULES = ("constant", "linear", "cosine")
+# may grow when a run is resumed, unless a learning-rate schedule depends on it
+_MAY_GROW = "train_steps"
+
+
+def defaults() -> ConfigDict:
+    """Return what every recipe starts from; `model` and `optimizers` are for the recipe to fill."""
+    return ConfigDict(
+        {
+            "seed": 0,  # weights, noise and the order of the data follow from it
+            "train_steps": 1000,
+            "batch_size": 64,  # over all replicas
+            "steps_per_call": 20,  # steps of one compiled call; losses are logged once a call
+            "checkpoint_every": 500,  # steps
+            "keep_checkpoints": 3,
+            "sample_every": 250,  # steps
+            "sample_count": 64,  # pictures in a sample grid
+            "precision": "float32",  # or mixed_bfloat16
+            "jit": "auto",  # XLA: true, false, or what measured fastest on this kind of device
+            "ema": 0.999,  # decay of the averaged generator per step; 0 = off
+            "data": {
+                "name": "digits",  # digits, folder:/path or an image set of tensorflow-datasets
+                "image_size": 16,
+                "channels": 0,  # 0 = as in the source
+                "binarize": "none",  # or dynamic
+                "unreadable": "skip",  # a file that is no picture: skip or refuse
+            },
+            "model": {},
+            "optimizers": {},
+        }
+    )
+
+
+def model(name: str, **options: Any) -> ConfigDict:
+    """Return the section of a registered model: its name and all its options, those not given at their defaults."""
+    known = zoo.defaults(name)
+    for key in options:
+        if key not in known:
+            raise unknown(f"option of model {name}", key, known)
+    return ConfigDict({"name": name, **known, **options})
+
+
+def adam(learning_rate: float, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8) -> ConfigDict:
+    """Return the section of an Adam optimiser (Kingma & Ba 2014), with the paper's epsilon."""
+    return _optimizer("adam", learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
+
+
+def sgd(learning_rate: float, momentum: float = 0.0) -> ConfigDict:
+    """Return the section of stochastic gradient descent."""
+    return _optimizer("sgd", learning_rate, momentum=momentum)
+
+
+def rmsprop(learning_rate: float, rho: float = 0.99, epsilon: float = 1e-8) -> ConfigDict:
+    """Return the section of an RMSprop optimiser with torch's constants, which published GAN settings assume."""
+    return _optimizer("rmsprop", learning_rate, rho=rho, epsilon=epsilon)
+
+
+OPTIMIZERS = {"adam": adam, "sgd": sgd, "rmsprop": rmsprop}
+
+
+def _optimizer(name: str, learning_rate: float, **constants: float) -> ConfigDict:
+    schedule = {"schedule": "constant", "warmup_steps": 0}
+    return ConfigDict({"name": name, "learning_rate": learning_rate, **schedule, **constants})
+
+
+def recipes() -> tuple[str, ...]:
+    """Return the names of the recipes that come with genzoo."""
+    return tuple(sorted(path.stem for path in RECIPES.glob("[a-z]*.py")))
+
+
+def load(recipe: str, arguments: Sequence[str] = ()) -> ConfigDict:
+    """Return a recipe's configuration, ready for the overrides `--config.KEY=VALUE` among the `arguments`.
+
+    The values stay the recipe's: config_flags sets them. What is done here is what it cannot do: another
+    `--config.model.name` (or optimiser's name) brings that one's options, and an unknown key is a `UserError`.
+    """
+    path = Path(recipe) if recipe.endswith(".py") else RECIPES / f"{recipe}.py"
+    if not path.is_file():
+        if recipe.endswith(".py"):
+            raise UserError(f"no recipe file {recipe}; the recipes that come along: {', '.join(recipes())}")
+        raise unknown("recipe", recipe, recipes())
+    module_spec = importlib.util.spec_from_file_location(f"recipe_{path.stem}", path)
+    module = importlib.util.module_from_spec(module_spec)
+    module_spec.loader.exec_module(module)
+    config = module.get_config()
+
+    overrides = dict(_overrides(arguments))
+    if (name := overrides.get("model.name")) is not None:
+        config.model = model(name, **_shared(config.model, zoo.defaults(name)))
+    for part in config.optimizers:
+        if (name := overrides.get(f"optimizers.{part}.name")) is not None:
+            if name not in OPTIMIZERS:
+                raise unknown("optimizer", name, OPTIMIZERS)
+            section = OPTIMIZERS[name](config.optimizers[part].learning_rate)
+            section.update(_shared(config.optimizers[part], section))
+            config.optimizers[part] = section
+    known = dict(flatten(config.to_dict()))
+    for key in overrides:
+        if key not in known:
+            raise unknown("configuration key", key, known)
+    return config
+
+
+def _shared(old: ConfigDict, new: Any) -> dict[str, Any]:
+    return {key: value for key, value in old.items() if key in new and key != "name"}
+
+
+def _overrides(arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    for argument in arguments:
+        flag, _, value = argument.lstrip("-").partition("=")
+        if argument.startswith("-") and flag.startswith("config."):
+            yield flag.removeprefix("config."), value
+
+
+def check(config: ConfigDict) -> None:
+    """Raise a `UserError` for the first value that no run could use."""
+    for key in ("train_steps", "batch_size", "steps_per_call", "checkpoint_every", "sample_every", "sample_count"):
+        if config[key] < 1:
+            raise UserError(f"--config.{key}={config[key]}: use a positive integer")
+    if config.keep_checkpoints < 2:
+        raise UserError(f"--config.keep_checkpoints={config.keep_checkpoints}: a torn newest one needs another: use 2")
+    if not 0 <= config.seed < 2**32:
+        raise UserError(f"--config.seed={config.seed}: use an integer from 0 to 2^32 - 1")
+    if not 0 <= config.ema < 1:
+        raise UserError(f"--config.ema={config.ema}: use a decay in [0, 1), 0 for none")
+    _one_of(config, "precision", ("float32", "mixed_bfloat16"))
+    _one_of(config, "jit", ("auto", "true", "false"))
+    if config.model.name not in zoo.available():
+        raise unknown("model", config.model.name, zoo.available())
+    for part, optimizer in config.optimizers.items():
+        if optimizer.schedule not in SCHEDULES:
+            raise unknown("learning-rate schedule", optimizer.schedule, SCHEDULES)
+        if not optimizer.learning_rate > 0 or not 0 <= optimizer.warmup_steps < config.train_steps:
+            raise UserError(
+                f"--config.optimizers.{part}: needs learning_rate > 0 and warmup_steps from 0 to below train_steps"
+            )
+    train.data.check(config.data)
+
+
+def _one_of(config: ConfigDict, key: str, values: tuple[str, ...]) -> None:
+    if config[key] not in values:
+        raise UserError(f"--config.{key}={config[key]}: use one of {', '.join(values)}")
+
+
+def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (dotted key, value) for every leaf of nested dictionaries."""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def to_json(config: ConfigDict) -> str:
+    """Return the configuration as indented JSON."""
+    return json.dumps(config.to_dict(), indent=2)
+
+
+def read(workdir: str | os.PathLike[str]) -> ConfigDict:
+    """Return the configuration that the run at `workdir` was started with; no run there is a `UserError`."""
+    path = Path(workdir) / "config.json"
+    if not path.is_file():
+        raise UserError(f"{workdir} holds no run: it has no config.json (make one with: python -m train --workdir=...)")
+    try:
+        return ConfigDict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} is corrupt: {error}") from None
+
+
+def check_resumable(old: ConfigDict, new: ConfigDict) -> None:
+    """Refuse to resume a run under another configuration: a `UserError` names the keys that differ.
+
+    Only `train_steps` may grow, as long as every learning rate is constant.
+    """
+    was, now = dict(flatten(old.to_dict())), dict(flatten(new.to_dict()))
+    constant = all(optimizer.schedule == "constant" for optimizer in new.optimizers.values())
+    if constant and now.get(_MAY_GROW, 0) > was.get(_MAY_GROW, 0):
+        was[_MAY_GROW] = now[_MAY_GROW]
+    missing = object()
+    differing = sorted(key for key in was.keys() | now.keys() if was.get(key, missing) != now.get(key, missing))
+    if differing:
+        changes = ", ".join(f"{key} ({was.get(key, 'none')} -> {now.get(key, 'none')})" for key in differing)
+        raise UserError(f"cannot resume under another configuration: {changes}; keep it or take a new --workdir")

@@ -1,0 +1,43 @@
+"""Optimisers and learning-rate schedules from their sections of the configuration."""
+
+import keras
+import tensorflow as tf
+from ml_collections import ConfigDict
+
+
+def build(section: ConfigDict, train_steps: int) -> keras.optimizers.Optimizer:
+    """Return the Keras optimiser that a checked section of `optimizers` describes."""
+    constants = {
+        key: value
+        for key, value in section.items()
+        if key not in ("name", "learning_rate", "schedule", "warmup_steps")
+    }
+    classes = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD, "rmsprop": keras.optimizers.RMSprop}
+    return classes[section.name](Schedule(section, train_steps), **constants)
+
+
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear warm-up over `warmup_steps`, then constant, or down to zero at `train_steps`: linear or half a cosine."""
+
+    def __init__(self, section: ConfigDict, train_steps: int) -> None:
+        self.peak = section.learning_rate
+        self.kind = section.schedule
+        self.warmup_steps = section.warmup_steps
+        self.train_steps = train_steps
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """Return the learning rate of update number `step`, counted from 0."""
+        step = tf.cast(step, tf.float32)
+        done = (step - self.warmup_steps) / (self.train_steps - self.warmup_steps)
+        done = tf.clip_by_value(done, 0.0, 1.0)
+        decay = {
+            "constant": lambda: tf.ones_like(done),
+            "linear": lambda: 1 - done,
+            "cosine": lambda: (1 + tf.cos(3.141592653589793 * done)) / 2,
+        }[self.kind]()
+        warmup = tf.minimum(1.0, (step + 1) / (self.warmup_steps + 1))
+        return self.peak * warmup * decay
+
+    def get_config(self) -> dict[str, object]:
+        """Return plain values that describe the schedule."""
+        return dict(vars(self))

@@ -1,0 +1,71 @@
+"""What a run leaves to look at: sample grids, an animation of training, the curves of its logs."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+
+from zoo import files, images
+
+SAMPLES = "samples"
+ANIMATION = "training.gif"
+CURVES = "curves.png"
+METRICS = "metrics.jsonl"
+_MAX_FRAMES = 60
+
+
+def write_samples(workdir: Path, step: int, samples: np.ndarray) -> np.ndarray:
+    """Write samples (count, height, width, channels in [-1, 1]) as a grid under their step; return the picture."""
+    picture = images.grid(images.to_uint8(samples))
+    files.write_bytes(workdir / SAMPLES / f"{step:08d}.png", images.encode_png(picture))
+    return picture
+
+
+def write_animation(workdir: Path) -> None:
+    """Write the sample grids so far as one animated GIF, the last one held; at most 60 frames, evenly chosen."""
+    from PIL import Image
+
+    paths = sorted((workdir / SAMPLES).glob("[0-9]*.png"))
+    if not paths:
+        return
+    chosen = np.unique(np.linspace(0, len(paths) - 1, min(len(paths), _MAX_FRAMES)).round().astype(int))
+    frames = [Image.open(paths[index]).convert("P") for index in chosen]
+    durations = [200] * (len(frames) - 1) + [2000]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    files.write_bytes(workdir / ANIMATION, buffer.getvalue())
+
+
+def read_metrics(workdir: Path) -> list[dict[str, float]]:
+    """Return the lines of metrics.jsonl; a last line torn by a kill is left out."""
+    path = workdir / METRICS
+    lines = path.read_text().split("\n")[:-1] if path.is_file() else []
+    return [json.loads(line) for line in lines]
+
+
+def write_curves(workdir: Path) -> None:
+    """Draw what metrics.jsonl holds over the training step: the losses in one panel, every other log in its own."""
+    metrics = read_metrics(workdir)
+    if not metrics:
+        return
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    names = [name for name in metrics[0] if name not in ("step", "steps_per_second")]
+    losses = [name for name in names if name.endswith("loss")]
+    panels = [losses, *([name] for name in names if name not in losses)]
+    figure, axes = plt.subplots(1, len(panels), figsize=(5 * len(panels), 3.5), squeeze=False, layout="constrained")
+    steps = [line["step"] for line in metrics]
+    for axis, panel in zip(axes[0], panels, strict=True):
+        for name in panel:
+            axis.plot(steps, [line[name] for line in metrics], label=name.replace("_", " "), linewidth=1)
+        axis.set_xlabel("training step")
+        axis.legend()
+        axis.grid(alpha=0.3)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    plt.close(figure)
+    files.write_bytes(workdir / CURVES, buffer.getvalue())

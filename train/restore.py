@@ -1,0 +1,44 @@
+"""A trained run back from the disk: for export and evaluation."""
+
+import json
+import os
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+import zoo
+from train import config as configuration
+from train.checkpoints import Checkpoints
+from train.ema import MovingAverage
+from zoo.errors import UserError
+from zoo.model import GenerativeModel
+
+MODEL = "model.json"
+
+
+def describe(model: GenerativeModel) -> str:
+    """Return the text of a run's model.json: the model's constructor arguments."""
+    return json.dumps(model.get_config(), indent=2) + "\n"
+
+
+def load(workdir: str | os.PathLike[str]) -> tuple[ConfigDict, GenerativeModel, int]:
+    """Return the configuration, the model with its averaged weights, and the step of the run at `workdir`.
+
+    The model is built in Keras' current precision, so that a run in bfloat16 comes back in float32. No run, or no
+    usable checkpoint, is a `UserError`.
+    """
+    from train.trainer import state_of
+
+    workdir = Path(workdir)
+    config = configuration.read(workdir)
+    nothing = UserError(f"{workdir} holds no checkpoint yet: train it first, with the same --workdir")
+    if not (workdir / MODEL).is_file():
+        raise nothing
+    arguments = json.loads((workdir / MODEL).read_text())
+    model = zoo.create(config.model.name, **{**arguments, "sample_shape": tuple(arguments["sample_shape"])})
+    ema = MovingAverage(model.generator, config.ema)
+    step = Checkpoints(workdir / "checkpoints", state_of(model, ema)).restore(partial=True)
+    if step is None:
+        raise nothing
+    ema.adopt()
+    return config, model, step

@@ -1,0 +1,68 @@
+"""Where training runs: one device, all devices of this machine, or several machines."""
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from zoo.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+NAMES = ("auto", "one_device", "mirrored", "multi_worker")
+
+
+def check(name: str) -> None:
+    """Raise a `UserError` for a strategy that cannot be had; needs no TensorFlow."""
+    if name not in NAMES:
+        raise unknown("strategy", name, NAMES)
+    workers = _workers()
+    if name == "multi_worker" and not workers:
+        raise UserError(
+            "--strategy=multi_worker needs TF_CONFIG in the environment, such as "
+            '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
+        )
+    if name in ("one_device", "mirrored") and workers > 1:
+        raise UserError(f"TF_CONFIG names {workers} workers, but --strategy={name} uses one: take multi_worker or unset it")
+
+
+def create(name: str) -> "tf.distribute.Strategy":
+    """Return the strategy; auto is multi_worker under TF_CONFIG, mirrored on several GPUs, else one_device.
+
+    mirrored takes all GPUs, or where there is none all (virtual) CPU devices. Multi-worker must come before any
+    other TensorFlow operation.
+    """
+    import tensorflow as tf
+
+    if name == "multi_worker" or (name == "auto" and _workers()):
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if name == "mirrored" or (name == "auto" and len(tf.config.list_logical_devices("GPU")) > 1):
+        kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+        return tf.distribute.MirroredStrategy([device.name for device in tf.config.list_logical_devices(kind)])
+    return tf.distribute.get_strategy()
+
+
+def use_jit(setting: str, precision: str, strategy: "tf.distribute.Strategy") -> bool:
+    """Return whether to compile the step with XLA; true on several replicas is a `UserError`.
+
+    auto: not in float32 on the CPU, where oneDNN alone is as fast or faster and compiles in a tenth of the time;
+    always for bfloat16 on the CPU, which is ten times slower without. GPUs were not measured: off.
+    """
+    import tensorflow as tf
+
+    replicas = strategy.num_replicas_in_sync
+    if setting == "true" and replicas > 1:
+        raise UserError(f"--config.jit=true does not work on {replicas} replicas in TensorFlow 2.21: use auto or false")
+    if setting != "auto":
+        return setting == "true"
+    return replicas == 1 and precision == "mixed_bfloat16" and not tf.config.list_logical_devices("GPU")
+
+
+def _workers() -> int:
+    text = os.environ.get("TF_CONFIG", "")
+    if not text:
+        return 0
+    try:
+        return len(json.loads(text).get("cluster", {}).get("worker", []))
+    except (ValueError, AttributeError, TypeError):
+        raise UserError(f"TF_CONFIG is not the JSON object it should be: {text!r:.80}") from None

@@ -1,0 +1,299 @@
+"""The training loop: strategy, averaging, checkpoints, resumption, NaN policy, sample grids and logs. It knows no model.
+
+A run is a function of its configuration alone: noise follows from (seed, step, replica), the order of the data from
+(seed, step). So a run that was interrupted, even by kill -9, ends in the same bits as one that was not.
+"""
+
+import contextlib
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import logging
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+import train.data
+import zoo
+from train import pictures, restore, strategies
+from train.data.batches import Batches
+from train.checkpoints import Checkpoints
+from train.ema import MovingAverage
+from train.optimizers import build
+from zoo import files, noise
+from zoo.errors import UserError
+from zoo.model import GenerativeModel
+
+MAX_RETRIES = 3
+
+
+class NotFinite(Exception):
+    """A loss or a weight became NaN or infinite."""
+
+
+class Trainer:
+    """One run in one working directory; `run` trains it to the end, from wherever it was left."""
+
+    def __init__(self, config: ConfigDict, workdir: Path, strategy: tf.distribute.Strategy) -> None:
+        replicas = strategy.num_replicas_in_sync
+        if config.batch_size % replicas:
+            raise UserError(f"--config.batch_size={config.batch_size} does not divide over {replicas} replicas")
+        self.config = config
+        self.workdir = workdir
+        self.strategy = strategy
+        self.is_chief = strategy.extended.should_checkpoint
+        self.step = 0
+
+        source = train.data.load(config.data, "train")
+        if self.is_chief:
+            print(source.description, file=sys.stderr)
+        self.batches = Batches(source, config.batch_size, config.seed, config.data.binarize)
+        with strategy.scope():
+            self.model = create_model(config, source.images.shape[1:])
+            self.model.compile(
+                **{part: build(section, config.train_steps) for part, section in config.optimizers.items()}
+            )
+            self.model.noise_key.assign([config.seed, 0])
+            self.ema = MovingAverage(self.model.generator, config.ema)
+        self.checkpoints = Checkpoints(workdir / "checkpoints", state_of(self.model, self.ema), config.keep_checkpoints)
+        self.sample_noise = noise.draw(self.model.generator_spec, config.sample_count, config.seed)
+        self._claim_model()
+        self._compile(strategies.use_jit(config.jit, config.precision, strategy))
+
+    def run(self) -> bool:
+        """Train until `train_steps` (True) or until SIGTERM or SIGINT asks to stop (False); both leave a checkpoint."""
+        self._resume()
+        retries, failed_at = 0, 0
+        writer = tf.summary.create_file_writer(str(self.workdir / "tensorboard")) if self.is_chief else None
+        with self._progress() as bar, stop_signals() as stop, writer.as_default() if writer else contextlib.nullcontext():
+            while self.step < self.config.train_steps:
+                started = time.monotonic()
+                target = self._next_boundary()
+                try:
+                    logs = self.train_until(target)
+                    due = target % self.config.checkpoint_every == 0 or target == self.config.train_steps
+                    stopping = self._any_worker(bool(stop))
+                    if due or stopping:
+                        self._check_weights()
+                except NotFinite as failure:
+                    retries = retries + 1 if self.step <= failed_at else 1
+                    failed_at = max(failed_at, target)
+                    if retries > MAX_RETRIES:
+                        raise UserError(f"{failure}; gave up after {MAX_RETRIES} retries: try a lower learning rate") from None
+                    self._roll_back(f"{failure}; retry {retries} of {MAX_RETRIES} with other noise")
+                    bar.reset(self.config.train_steps)
+                    bar.update(self.step)
+                    continue
+
+                bar.update(target - self.step)
+                self.step = target
+                self._record(logs, time.monotonic() - started, len(next(iter(logs.values()))), bar)
+                if target % self.config.sample_every == 0 or target == self.config.train_steps:
+                    self.draw_samples()
+                if due or stopping:
+                    self.save()
+                if stopping:
+                    break
+        self._finish()
+        return self.step >= self.config.train_steps
+
+    def train_until(self, target: int) -> dict[str, np.ndarray]:
+        """Train from `self.step` to `target` in one compiled call; return each log for every step, (steps,).
+
+        `self.step` is left as it was. Raises `NotFinite`, which names the loss and the step.
+        """
+        steps = target - self.step
+        values = self._run_steps(self.iterator, tf.constant(steps)).numpy()
+        logs = dict(zip(self.log_names, values.T, strict=True))
+        broken = [
+            (int(np.argmin(np.isfinite(series))), name) for name, series in logs.items() if not np.isfinite(series).all()
+        ]
+        if broken:
+            offset, name = min(broken)
+            raise NotFinite(f"{name} became {logs[name][offset]} at step {self.step + offset + 1}")
+        return logs
+
+    def draw_samples(self) -> None:
+        """Write the grid of the averaged generator's samples from the run's fixed noise."""
+        if not self.is_chief:
+            return
+        with self.ema.applied():
+            samples = self._generate({name: tf.constant(value) for name, value in self.sample_noise.items()})
+        picture = pictures.write_samples(self.workdir, self.step, samples[self.model.generator_spec.output.name].numpy())
+        tf.summary.image("samples", picture[None], step=self.step)
+
+    def save(self) -> None:
+        """Write a checkpoint of the current step."""
+        if self.is_chief:
+            self.checkpoints.save(self.step)
+
+    def restart_iterator(self) -> None:
+        """Begin the data at the current step."""
+
+        def local_batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            replicas = self.strategy.num_replicas_in_sync
+            local = replicas // context.num_input_pipelines
+            remaining = self.config.train_steps - self.step
+            return self.batches.dataset(self.step, remaining, local, local * context.input_pipeline_id, replicas)
+
+        self.iterator = iter(self.strategy.distribute_datasets_from_function(local_batches))
+
+    def _claim_model(self) -> None:
+        """Write the model's arguments to a new run, or compare them: the data's shape is among them."""
+        path, text = self.workdir / restore.MODEL, restore.describe(self.model)
+        if path.is_file() and path.read_text() != text:
+            raise UserError(f"the data or the model changed since {path} was written: take a new --workdir")
+        if self.is_chief:
+            files.write_bytes(path, text.encode())
+
+    def _compile(self, jit: bool) -> None:
+        train_step = tf.function(self.model.train_step, jit_compile=True) if jit else self.model.train_step
+
+        def one_step(batch: dict[str, tf.Tensor]) -> tf.Tensor:
+            logs = train_step(batch)
+            self.ema.update(self.model.step)
+            self.log_names = sorted(logs)
+            return tf.stack([tf.cast(logs[name], tf.float32) for name in self.log_names])
+
+        @tf.function
+        def run_steps(iterator: Iterator, steps: tf.Tensor) -> tf.Tensor:
+            rows = tf.TensorArray(tf.float32, size=steps)
+            for index in tf.range(steps):
+                logs = self.strategy.run(one_step, args=(next(iterator),))
+                rows = rows.write(index, self.strategy.reduce("MEAN", logs, axis=None))
+            return rows.stack()
+
+        self._run_steps = run_steps
+        self._generate = tf.function(lambda inputs: self.model.generator(inputs, training=False))
+
+    def _resume(self) -> None:
+        if self.is_chief:
+            self.checkpoints.sweep()
+        restored = self.checkpoints.restore()
+        if restored is not None:
+            self.step = restored
+        if self.is_chief:
+            self.checkpoints.drop_after(self.step)
+            self._forget_metrics_after(self.step)
+            if restored is None:
+                self.save()  # a first checkpoint, so that there is always one to roll back to
+                self.draw_samples()
+            else:
+                print(f"resumed at step {self.step}", file=sys.stderr)
+        self.restart_iterator()
+
+    def _roll_back(self, reason: str) -> None:
+        logging.warning("%s", reason)
+        attempt = int(self.model.noise_key.numpy()[1])
+        self.step = self.checkpoints.restore() or 0
+        self.model.noise_key.assign([self.config.seed, attempt + 1])
+        if self.is_chief:
+            self._forget_metrics_after(self.step)
+        self.restart_iterator()
+
+    def _check_weights(self) -> None:
+        for weight in self.model.trainable_variables:
+            if not np.isfinite(weight.numpy()).all():
+                raise NotFinite(f"the weights {weight.path} became NaN or infinite by step {self._next_boundary()}")
+
+    def _next_boundary(self) -> int:
+        # a fixed grid: calls end at the same steps whether the run was interrupted or not
+        periods = (self.config.steps_per_call, self.config.checkpoint_every, self.config.sample_every)
+        return min(self.config.train_steps, *(self.step - self.step % period + period for period in periods))
+
+    def _record(self, logs: dict[str, np.ndarray], seconds: float, steps: int, bar: tqdm) -> None:
+        means = {name: float(f"{series.mean():.6g}") for name, series in logs.items()}
+        bar.set_postfix({name: f"{mean:.3f}" for name, mean in means.items() if name.endswith("loss")}, refresh=False)
+        if not self.is_chief:
+            return
+        line = {"step": self.step, **means, "steps_per_second": round(steps / seconds, 3)}
+        with open(self.workdir / pictures.METRICS, "a") as file:
+            file.write(json.dumps(line) + "\n")
+        for name, value in line.items():
+            tf.summary.scalar(name, value, step=self.step)
+
+    def _forget_metrics_after(self, step: int) -> None:
+        lines = [line for line in pictures.read_metrics(self.workdir) if line["step"] <= step]
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        files.write_bytes(self.workdir / pictures.METRICS, text.encode())
+        for path in (self.workdir / pictures.SAMPLES).glob("[0-9]*.png"):
+            if int(path.stem) > step:
+                path.unlink()
+
+    def _finish(self) -> None:
+        if self.is_chief:
+            pictures.write_curves(self.workdir)
+            pictures.write_animation(self.workdir)
+        self._any_worker(False)  # a barrier: no worker leaves while the chief still writes
+
+    def _any_worker(self, flag: bool) -> bool:
+        """Return whether the flag is set on any worker, so that all stop at the same step."""
+        if self.strategy.extended._in_multi_worker_mode():
+            value = tf.constant(float(flag))
+            return float(self.strategy.reduce("SUM", self.strategy.run(lambda: value), axis=None)) > 0
+        return flag
+
+    def _progress(self) -> tqdm:
+        # on a terminal a live bar; in a log file a line now and then
+        live = sys.stderr.isatty()
+        return tqdm(
+            total=self.config.train_steps,
+            initial=self.step,
+            unit="step",
+            desc="training",
+            mininterval=0.2 if live else 15,
+            dynamic_ncols=live,
+            disable=not self.is_chief,
+        )
+
+
+def create_model(config: ConfigDict, sample_shape: tuple[int, ...]) -> GenerativeModel:
+    """Return the configured model for examples of `sample_shape`, in Keras' current precision."""
+    options = {key: value for key, value in config.model.items() if key != "name"}
+    return zoo.create(config.model.name, sample_shape=tuple(sample_shape), **options)
+
+
+def print_layers(config: ConfigDict) -> None:
+    """Print the layers and the parameters of the configured networks."""
+    model = create_model(config, train.data.load(config.data, "train").images.shape[1:])
+    networks = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    for network in networks:
+        network.summary(line_length=100)
+
+
+def state_of(model: GenerativeModel, ema: MovingAverage) -> tf.train.Checkpoint:
+    """Return all that a run is at one step. Data position and noise follow from the step and `noise_key`."""
+    return tf.train.Checkpoint(
+        weights=[weight.value for weight in model.variables],
+        averages=ema.shadows,
+        noise_key=model.noise_key,
+        optimizers={
+            part: [variable.value for variable in optimizer.variables]
+            for part, optimizer in model.optimizers.items()
+        },
+    )
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[list[str]]:
+    """Collect the names of SIGTERM and SIGINT as they come; a second one interrupts at once."""
+    received: list[str] = []
+
+    def note(number: int, _frame: object) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(signal.Signals(number).name)
+        print(f"\n{received[0]}: stopping after this call; once more to stop at once", file=sys.stderr)
+
+    previous = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
