@@ -1,0 +1,41 @@
+"""Export a trained run to SavedModel and ONNX: python -m export --workdir=runs/x --output=bundles/x
+
+The bundle is written only if Keras, TensorFlow and onnxruntime make the same samples from the same fresh noise.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from zoo import program
+from zoo.errors import UserError
+
+WORKDIR = flags.DEFINE_string("workdir", None, "the run to export (made by python -m train)")
+OUTPUT = flags.DEFINE_string("output", None, "the directory to write, such as bundles/x")
+OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace a bundle that is there already")
+
+
+def main() -> None:
+    """Check the flags, then export."""
+    for flag in (WORKDIR, OUTPUT):
+        if not flag.value:
+            raise UserError(f"--{flag.name} is missing: give both --workdir and --output")
+    from train import backend, config
+
+    config.read(WORKDIR.value)  # no run there: say so before TensorFlow is imported
+    backend.start()
+    from export.build import build
+
+    manifest = build(Path(WORKDIR.value), Path(OUTPUT.value), OVERWRITE.value)
+    for runtime, difference in manifest.parity["largest_difference_from_keras"].items():
+        print(f"{runtime} differs from Keras by at most {difference:.2g}")
+    print(f"{OUTPUT.value} holds step {manifest.step}; sample it: python -m serving.sample --bundle={OUTPUT.value}")
+
+
+def run() -> None:
+    """Run the program: `python -m export` and `genzoo-export`."""
+    program.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,82 @@
+"""The steps from a trained run to a bundle: build every file, prove that they agree, and only then show them."""
+
+import secrets
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import zoo
+from export import bundle, card, onnx, parity, saved_model
+from train import restore
+from zoo import files, images, noise
+from zoo.errors import UserError
+from zoo.spec import GeneratorSpec
+
+_PACKAGES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime", "numpy")
+_GRID = 64
+
+
+def build(workdir: Path, output: Path, overwrite: bool = False) -> bundle.Manifest:
+    """Write the bundle of the run at `workdir` to `output` and return its manifest.
+
+    If anything fails, the runtimes' agreement included, `output` is left as it was; the error is a `UserError`.
+    """
+    if output.exists() and not overwrite:
+        raise UserError(f"{output} exists: give --overwrite to replace it, or another --output")
+    if output.exists() and not (output / bundle.MANIFEST).is_file() and any(output.iterdir()):
+        raise UserError(f"{output} exists and is no bundle: --overwrite replaces bundles only")
+    config, model, step = restore.load(workdir)
+    generator, spec = model.generator, model.generator_spec
+    try:
+        with files.new_directory(output, overwrite) as directory:
+            saved_model.write(generator, spec, directory / bundle.SAVED_MODEL)
+            graph = onnx.convert(generator, spec)
+            manifest = bundle.Manifest(
+                model=config.model.name,
+                spec=spec,
+                recipe=config.to_dict(),
+                step=step,
+                versions={"genzoo": zoo.__version__, **{name: metadata.version(name) for name in _PACKAGES}},
+                parity={},
+            )
+            runtimes = {
+                "saved_model": saved_model.load(directory / bundle.SAVED_MODEL),
+                "onnxruntime": onnx.load(graph.SerializeToString()),
+            }
+            manifest.parity.update(prove(as_sampler(generator, spec), runtimes, spec))
+            (directory / bundle.ONNX).write_bytes(onnx.describe(graph, manifest))
+            samples = runtimes["onnxruntime"](noise.draw(spec, _GRID, seed=0))[spec.output.name]
+            picture = images.grid(images.to_uint8(samples))
+            (directory / bundle.SAMPLES).write_bytes(images.encode_png(picture))
+            (directory / bundle.CARD).write_text(card.text(manifest))
+            manifest.files.update(files.checksums(directory))
+            files.write_json(directory / bundle.MANIFEST, manifest.to_json())
+    except (onnx.NotConvertible, parity.NotEqual) as failure:
+        raise UserError(f"{config.model.name} was not exported: {failure}") from failure
+    except OSError as failure:
+        raise UserError(f"could not write {output}: {failure}") from failure
+    return manifest
+
+
+def as_sampler(generator: Callable, spec: GeneratorSpec) -> parity.Sampler:
+    """Return a Keras generator as a function from numpy to numpy arrays, by name."""
+
+    def sample(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        outputs = generator(inputs, training=False)
+        return {tensor.name: np.asarray(outputs[tensor.name]) for tensor in spec.outputs}
+
+    return sample
+
+
+def prove(reference: parity.Sampler, runtimes: dict[str, parity.Sampler], spec: GeneratorSpec) -> dict[str, Any]:
+    """Return the manifest's parity figures, measured on noise that was never used before."""
+    seed = secrets.randbelow(2**32)
+    return {
+        "largest_difference_from_keras": parity.measure(reference, runtimes, spec, seed),
+        "tolerance": parity.TOLERANCE,
+        "batches": list(parity.BATCHES),
+        "noise_seed": seed,
+    }
