@@ -1,0 +1,464 @@
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto
+
+from export.bundle import MANIFEST, METADATA_KEY, ONNX
+from serving import Generator
+from serving.generator import BLOCK, _slerp
+from zoo.errors import UserError
+from zoo.noise import draw
+from zoo.spec import GeneratorSpec, TensorSpec
+
+
+def refused(*words):
+    """Expect a UserError of one line that holds every word."""
+    return pytest.raises(UserError, match="(?s)^(?!.*\n)" + "".join(f"(?=.*{word})" for word in words))
+
+
+# --- opening -----------------------------------------------------------------------------------------------------
+
+
+def test_opens_a_bundle_and_a_lone_file(bundle_path):
+    bundle, alone = Generator(bundle_path), Generator(bundle_path / ONNX)
+    assert bundle.manifest.model == alone.manifest.model == "tiny"
+    assert bundle.spec == alone.spec
+    assert bundle.manifest.files and not alone.manifest.files
+    np.testing.assert_array_equal(bundle.sample(3), alone.sample(3))
+
+
+def test_moved_bundle_opens(bundle_path, tmp_path, monkeypatch):
+    bundle_path.rename(tmp_path / "moved")
+    monkeypatch.chdir(tmp_path / "moved")
+    assert Generator(".").sample().shape == (1, 4, 4, 3)
+
+
+def test_missing_path(tmp_path):
+    with refused("nowhere", "does not exist"):
+        Generator(tmp_path / "nowhere")
+
+
+def test_directory_that_is_no_bundle(tmp_path):
+    with refused("not a bundle", MANIFEST):
+        Generator(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n" + bytes(100), b"{}", os.urandom(2000)])
+def test_foreign_file(tmp_path, content):
+    (tmp_path / "model.onnx").write_bytes(content)
+    with refused("model.onnx", "ONNX"):
+        Generator(tmp_path / "model.onnx")
+
+
+@pytest.mark.skipif(not os.path.exists(os.devnull), reason="needs a device file")
+def test_device_file():
+    with refused("no file"):
+        Generator(os.devnull)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_unreadable_file(bundle_path):
+    (bundle_path / ONNX).chmod(0)
+    with refused("cannot read"):
+        Generator(bundle_path)
+
+
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.99])
+def test_truncated_lone_file(bundle_path, tmp_path, keep):
+    data = (bundle_path / ONNX).read_bytes()
+    (tmp_path / "cut.onnx").write_bytes(data[: int(len(data) * keep)])
+    with refused("cut.onnx"):
+        Generator(tmp_path / "cut.onnx")
+
+
+def test_truncated_and_flipped_bundle(bundle_path):
+    data = (bundle_path / ONNX).read_bytes()
+    for bad in (data[:-1], data[:100] + bytes([data[100] ^ 1]) + data[101:]):
+        (bundle_path / ONNX).write_bytes(bad)
+        with refused("corrupt", "SHA-256"):
+            Generator(bundle_path)
+
+
+def test_onnx_of_another_project(factory, tmp_path):
+    model = factory.model()
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "other.onnx")
+    with refused("not one of genzoo's", METADATA_KEY):
+        Generator(tmp_path / "other.onnx")
+
+
+@pytest.mark.parametrize(
+    ("text", "word"), [("[]", "object"), ("{", "not JSON"), ('{"schema_version": 2}', "newer genzoo")]
+)
+def test_bad_embedded_manifest(factory, tmp_path, text, word):
+    model = factory.model()
+    model.metadata_props[0].value = text
+    onnx.save(model, tmp_path / "bad.onnx")
+    with refused("bad.onnx", word):
+        Generator(tmp_path / "bad.onnx")
+
+
+def test_newer_schema(bundle_path, edit_manifest):
+    with refused("schema 99", "install a newer genzoo"):
+        Generator(edit_manifest(bundle_path, lambda manifest: manifest.update(schema_version=99)))
+
+
+@pytest.mark.parametrize("location", ["weights.bin", "../weights.bin", "absolute"])
+def test_external_weights_are_never_read(factory, tmp_path, monkeypatch, location):
+    """Neither beside the file nor in the working directory, where onnxruntime looks for them by itself."""
+    monkeypatch.chdir(tmp_path)
+    model = factory.model()
+    kernel = next(weight for weight in model.graph.initializer if weight.name == "kernel")
+    for place in (tmp_path, tmp_path.parent):
+        (place / "weights.bin").write_bytes(kernel.raw_data)
+    kernel.ClearField("raw_data")
+    kernel.data_location = TensorProto.EXTERNAL
+    value = str(tmp_path / "weights.bin") if location == "absolute" else location
+    kernel.external_data.add(key="location", value=value)
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    with refused("model.onnx", "[Ee]xternal"):
+        Generator(tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize(
+    ("where", "change"),
+    [
+        ("inputs", {"name": "latent"}),
+        ("inputs", {"shape": [9]}),
+        ("inputs", {"role": "condition", "dtype": "int32"}),
+        ("outputs", {"name": "picture"}),
+        ("outputs", {"shape": [4, 4, 1]}),
+        ("outputs", {"dtype": "uint8"}),
+    ],
+)
+def test_tensors_that_differ_from_the_manifest(bundle_path, edit_manifest, where, change):
+    edit_manifest(bundle_path, lambda manifest: manifest["spec"][where][0].update(change))
+    with refused(where, "are not those of its manifest"):
+        Generator(bundle_path)
+
+
+def test_fixed_batch_axis(factory, tmp_path):
+    model = factory.model()
+    for value in (model.graph.input[0], model.graph.output[0]):
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+    onnx.save(model, tmp_path / "fixed.onnx")
+    with refused("batch axis", "fixed"):
+        Generator(tmp_path / "fixed.onnx")
+
+
+def test_condition_named_like_an_argument(factory):
+    spec = GeneratorSpec(
+        (TensorSpec("z", (8,), "normal"), TensorSpec("seed", (), "condition")), (TensorSpec("x", (2,), "sample"),)
+    )
+    with refused("condition", "seed"):
+        Generator(factory(spec))
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, True, "2", 10**9])
+def test_bad_threads(bundle_path, threads):
+    with refused("threads"):
+        Generator(bundle_path, threads)
+
+
+def test_import_is_light():
+    """Neither the training stack nor what a caller may never need is loaded by the import."""
+    heavy = ["tensorflow", "keras", "jax", "torch", "PIL", "onnxruntime", "onnx", "tqdm", "scipy", "train", "zoo.model"]
+    code = f"import sys, serving; print([name for name in {heavy} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+# --- sampling ----------------------------------------------------------------------------------------------------
+
+
+def test_sample_is_what_the_network_makes(factory):
+    """Against the network in numpy, and bytes against floats."""
+    model = factory.model()
+    weights = {weight.name: onnx.numpy_helper.to_array(weight) for weight in model.graph.initializer}
+    generator = Generator(factory())
+    z = draw(generator.spec, 5, 3)["z"]
+    floats = generator.sample(5, 3, dtype="float32")
+    assert floats.dtype == np.float32 and floats.shape == (5, 4, 4, 3)
+    np.testing.assert_allclose(floats, np.tanh(z @ weights["kernel"] + weights["bias"]).reshape(5, 4, 4, 3), atol=1e-6)
+    pixels = generator.sample(5, 3)
+    assert pixels.dtype == np.uint8
+    np.testing.assert_array_equal(pixels, np.rint((floats + 1) * 127.5))
+
+
+def test_seeds_differ_and_repeat(bundle_path):
+    generator = Generator(bundle_path)
+    assert not np.array_equal(generator.sample(2, 0), generator.sample(2, 1))
+    np.testing.assert_array_equal(generator.sample(2, 2**63 - 1), generator.sample(2, 2**63 - 1))
+    np.testing.assert_array_equal(generator.sample(), generator.sample(1, 0))
+
+
+# Operators whose last bits, run as they come, depend on the batch size or on a row's place in memory.
+TOUCHY = ["Elu", "Softplus", "Log", "Sin", "ReduceMean", "matrix", "dense"]
+
+
+@pytest.mark.parametrize("size", [3, 17])
+@pytest.mark.parametrize("op", TOUCHY)
+def test_bits_do_not_depend_on_the_batch(factory, vector_spec, make_node, op, size):
+    spec = vector_spec(size, 1 if op == "ReduceMean" else size)
+    if op == "dense":
+        generator = Generator(factory(spec))
+    elif op == "ReduceMean":
+        generator = Generator(factory(spec, [make_node(op, "z axes", "x")], axes=np.array([1])))
+    elif op == "matrix":
+        # a matrix that onnxruntime cannot pack beforehand, since it is computed
+        nodes = [
+            make_node("ReduceSum", "z", "sum", keepdims=0),
+            make_node("Mul", "sum zero", "nothing"),
+            make_node("Add", "kernel nothing", "computed"),
+            make_node("MatMul", "z computed", "x"),
+        ]
+        kernel = np.random.default_rng(1).normal(size=(size, size)).astype(np.float32)
+        generator = Generator(factory(spec, nodes, kernel=kernel, zero=np.array(0, np.float32)))
+    else:
+        nodes = [make_node("Abs", "z", "positive"), make_node(op, "positive" if op == "Log" else "z", "x")]
+        generator = Generator(factory(spec, nodes))
+    reference = generator.sample(67, 5, dtype="float32")
+    for batch_size in (1, 2, 3, 5, 64, 67):
+        chunks = generator.stream(67, 5, batch_size=batch_size, dtype="float32")
+        np.testing.assert_array_equal(np.concatenate(list(chunks)), reference)
+    for start in (0, 1, 2, 5, 66):
+        one = generator.sample(1, 5, start=start, dtype="float32")
+        np.testing.assert_array_equal(one[0], reference[start])
+    own = generator.sample(noise=draw(spec, 67, 5), dtype="float32")
+    np.testing.assert_array_equal(own, reference)
+
+
+def test_stream_chunks_and_checks_at_once(bundle_path):
+    generator = Generator(bundle_path)
+    chunks = list(generator.stream(10, 1, batch_size=4, start=3))
+    assert [len(chunk) for chunk in chunks] == [4, 4, 2]
+    np.testing.assert_array_equal(np.concatenate(chunks), generator.sample(13, 1)[3:])
+    for bad in ({"count": 0}, {"batch_size": 0}, {"seed": -1}, {"start": -1}, {"dtype": "int8"}, {"label": 1}):
+        with refused(next(iter(bad))):
+            generator.stream(**{"count": 1, **bad})
+
+
+def test_stream_is_lazy(bundle_path):
+    chunks = Generator(bundle_path).stream(10**12)
+    assert next(chunks).shape == (64, 4, 4, 3)
+
+
+def test_concurrent_calls(bundle_path):
+    generator = Generator(bundle_path)
+    with ThreadPoolExecutor(8) as pool:
+        several = list(pool.map(lambda seed: generator.sample(9, seed), range(32)))
+    for seed, images in enumerate(several):
+        np.testing.assert_array_equal(images, generator.sample(9, seed))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"count": 0}, ["count"]),
+        ({"count": -3}, ["count"]),
+        ({"count": 2.0}, ["count"]),
+        ({"count": True}, ["count"]),
+        ({"seed": -1}, ["seed"]),
+        ({"seed": 2**63}, ["seed"]),
+        ({"seed": "0"}, ["seed"]),
+        ({"start": -1}, ["start"]),
+        ({"dtype": "float64"}, ["dtype", "float32"]),
+        ({"labl": 1}, ["unknown condition", "labl"]),
+        ({"noise": np.zeros((1, 8)), "seed": 1}, ["either a seed or the noise"]),
+        ({"noise": np.zeros((2, 8)), "count": 3}, ["count 3", "batch of 2"]),
+        ({"noise": np.zeros((2, 7))}, ["z", "needs shape", "7"]),
+        ({"noise": np.zeros((0, 8))}, ["batch axis"]),
+        ({"noise": 0.0}, ["batch axis"]),
+        ({"noise": np.full((1, 8), np.nan)}, ["z", "NaN"]),
+        ({"noise": np.full((1, 8), np.inf)}, ["z", "infinity"]),
+        ({"noise": np.full((1, 8), 1e39)}, ["z", "too large"]),
+        ({"noise": np.zeros((1, 8), complex)}, ["z", "real"]),
+        ({"noise": np.zeros((1, 8), bool)}, ["z", "real"]),
+        ({"noise": [["a"] * 8]}, ["z", "real"]),
+        ({"noise": [[1.0], [1.0, 2.0]]}, ["z", "differ in length"]),
+        ({"noise": {"z": np.zeros((1, 8)), "w": 0}}, ["unknown noise input", "w"]),
+        ({"noise": {}}, ["missing noise input", "z"]),
+    ],
+)
+def test_bad_arguments(bundle_path, arguments, words):
+    with refused(*words):
+        Generator(bundle_path).sample(**arguments)
+
+
+def test_noise_of_every_sensible_kind(bundle_path):
+    generator = Generator(bundle_path)
+    z = draw(generator.spec, 3, 0)["z"]
+    expected = generator.sample(3)
+    for noise in (z, {"z": z}, z.astype(np.float64), z.tolist(), np.asfortranarray(z), z[::-1][::-1]):
+        np.testing.assert_array_equal(generator.sample(noise=noise), expected)
+    assert generator.sample(noise=np.zeros((2, 8), int)).shape == (2, 4, 4, 3)
+
+
+def test_uniform_noise_keeps_its_range(factory, vector_spec):
+    generator = Generator(factory(vector_spec(4, role="uniform", low=0.0, high=0.9)))
+    assert generator.sample(noise=np.full((1, 4), 0.9), dtype="float32").shape == (1, 4)
+    for value in (-0.01, 0.91):
+        with refused("z", r"\[0.0, 0.9\]"):
+            generator.sample(noise=np.full((1, 4), value), dtype="float32")
+    with refused("z", "real numbers", "int64"):
+        generator.sample(noise=np.zeros((1, 4), int), dtype="float32")
+
+
+def test_several_noise_inputs(factory):
+    spec = GeneratorSpec(
+        (TensorSpec("z", (8,), "normal"), TensorSpec("shift", (1,), "normal")), (TensorSpec("x", (2,), "sample"),)
+    )
+    generator = Generator(factory(spec))
+    noise = draw(spec, 5, 2)
+    np.testing.assert_array_equal(
+        generator.sample(noise=noise, dtype="float32"), generator.sample(5, 2, dtype="float32")
+    )
+    with refused("dict", "z, shift"):
+        generator.sample(noise=noise["z"], dtype="float32")
+    with refused("missing noise input", "shift"):
+        generator.sample(noise={"z": noise["z"]}, dtype="float32")
+    with refused("batch axis", "same size"):
+        generator.sample(noise={**noise, "shift": noise["shift"][:2]}, dtype="float32")
+
+
+def test_conditions(conditional):
+    generator = Generator(conditional)
+    three = generator.sample(6, label=3)
+    np.testing.assert_array_equal(three, generator.sample(6, label=[3] * 6))
+    np.testing.assert_array_equal(three, generator.sample(6, label=3.0))
+    assert not np.array_equal(three, generator.sample(6, label=9))
+    mixed = generator.sample(6, label=[3, 9] * 3)
+    np.testing.assert_array_equal(mixed[::2], three[::2])
+    chunks = generator.stream(6, label=np.array([3, 9] * 3), batch_size=4)
+    np.testing.assert_array_equal(np.concatenate(list(chunks)), mixed)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "words"),
+    [
+        ({}, ["missing condition", "label"]),
+        ({"labels": 1}, ["unknown condition", "labels", "did you mean 'label'"]),
+        ({"label": -1}, ["label", r"\[0, 9\]"]),
+        ({"label": 10}, ["label", r"\[0, 9\]"]),
+        ({"label": 2.5}, ["label", "whole"]),
+        ({"label": 2**40}, ["label", "whole"]),
+        ({"label": float("nan")}, ["label", "whole"]),
+        ({"label": "3"}, ["label", "real"]),
+        ({"label": None}, ["label", "real"]),
+        ({"label": True}, ["label", "real"]),
+        ({"label": [1, 2]}, ["label", "needs shape", "4"]),
+    ],
+)
+def test_bad_conditions(conditional, conditions, words):
+    with refused(*words):
+        Generator(conditional).sample(4, **conditions)
+
+
+def test_vectors_are_no_pictures(factory, vector_spec):
+    generator = Generator(factory(vector_spec(3)))
+    assert generator.sample(2, dtype="float32").shape == (2, 3)
+    with refused("no pictures", "float32"):
+        generator.sample(2)
+
+
+def test_nan_is_never_a_picture(factory, make_node):
+    nodes = [
+        make_node("Sqrt", "z", "root"),
+        make_node("Concat", "root " * 6, "six", axis=1),
+        make_node("Reshape", "six shape", "image"),
+    ]
+    generator = Generator(factory(nodes=nodes, shape=np.array([-1, 4, 4, 3])))
+    assert generator.sample(noise=np.ones((1, 8))).min() == 255
+    for dtype in ("uint8", "float32"):
+        with refused("NaN"):
+            generator.sample(noise=-np.ones((1, 8)), dtype=dtype)
+
+
+def test_graph_that_fails_to_run(factory, make_node, capfd):
+    generator = Generator(factory(nodes=[make_node("Reshape", "z shape", "image")], shape=np.array([-1, 4, 4, 3])))
+    with refused("failed to run"):
+        generator.sample(1)
+    assert capfd.readouterr().err == ""
+
+
+def test_graph_that_changes_its_batch(factory, make_node):
+    nodes = [make_node("Concat", "z " * 6, "wide", axis=1), make_node("Reshape", "wide shape", "one")]
+    nodes.append(make_node("Concat", "one one", "image", axis=0))
+    generator = Generator(factory(nodes=nodes, shape=np.array([-1, 4, 4, 3])))
+    with refused("made shape", "manifest promises"):
+        generator.sample(1)
+
+
+def test_translation_without_noise(factory):
+    """A generator from picture to picture: no noise, the condition is all."""
+    spec = GeneratorSpec(
+        (TensorSpec("photo", (2, 2, 3), "condition", low=-1, high=1),),
+        (TensorSpec("image", (4, 4, 3), "sample", low=-1, high=1),),
+    )
+    generator = Generator(factory(spec))
+    photos = np.random.default_rng(0).uniform(-1, 1, (5, 2, 2, 3))
+    images = generator.sample(5, photo=photos)
+    np.testing.assert_array_equal(images[:2], generator.sample(2, photo=photos[:2]))
+    with refused("nothing to interpolate"):
+        generator.interpolate(0, 1, 5, photo=photos)
+
+
+# --- interpolation -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("steps", [2, 3, BLOCK, BLOCK + 1, 2 * BLOCK + 1])
+def test_interpolation_ends_are_the_samples(conditional, steps):
+    generator = Generator(conditional)
+    walk = generator.interpolate(3, 8, steps, dtype="float32", label=2)
+    assert walk.shape == (steps, 4, 4, 3)
+    np.testing.assert_array_equal(walk[:1], generator.sample(1, 3, dtype="float32", label=2))
+    np.testing.assert_array_equal(walk[-1:], generator.sample(1, 8, dtype="float32", label=2))
+    assert len(np.unique(walk.reshape(steps, -1), axis=0)) == steps
+
+
+def test_interpolation_is_straight_for_uniform_noise(factory, vector_spec, make_node):
+    spec = vector_spec(3, role="uniform", low=-1.0, high=1.0)
+    walk = Generator(factory(spec, [make_node("Identity", "z", "x")])).interpolate(0, 1, 5, dtype="float32")
+    np.testing.assert_allclose(np.diff(walk, axis=0), np.tile((walk[-1] - walk[0]) / 4, (4, 1)), atol=1e-6)
+
+
+def test_interpolation_keeps_to_the_sphere_for_normal_noise(factory, vector_spec, make_node):
+    walk = Generator(factory(vector_spec(3), [make_node("Identity", "z", "x")])).interpolate(0, 1, 9, dtype="float32")
+    # along the great circle the parts of the arc are equal, measured from the weights of both ends
+    begin, end = walk[0].astype(float), walk[-1].astype(float)
+    angle = np.arccos(begin @ end / np.linalg.norm(begin) / np.linalg.norm(end))
+    middle = (begin + end) * np.sin(angle / 2) / np.sin(angle)
+    np.testing.assert_allclose(walk[4], middle, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [([0, 0], [1, 2]), ([1, 2], [0, 0]), ([0, 0], [0, 0]), ([1, 2], [2, 4]), ([1, 2], [-1, -2]), ([1, 0], [1, 1e-9])],
+)
+def test_slerp_without_an_arc_is_straight(begin, end):
+    walk = _slerp(np.array(begin, np.float32), np.array(end, np.float32), 5)
+    np.testing.assert_allclose(walk, np.linspace(begin, end, 5), atol=1e-6)
+
+
+def test_slerp_on_a_quarter_circle():
+    walk = _slerp(np.array([1, 0], np.float32), np.array([0, 1], np.float32), 4)
+    angles = np.linspace(0, np.pi / 2, 4)
+    np.testing.assert_allclose(walk, np.stack([np.cos(angles), np.sin(angles)], axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"steps": 1}, {"steps": 2.0}, {"seed_from": -1}, {"seed_to": 2**63}, {"dtype": "x"}, {"hue": 1}]
+)
+def test_bad_interpolation(bundle_path, bad):
+    with refused(next(iter(bad)).split("_")[0]):
+        Generator(bundle_path).interpolate(**{"seed_from": 0, "seed_to": 1, **bad})
+
+
+def test_manifest_reads_as_written(bundle_path):
+    assert Generator(bundle_path).manifest.to_json() == json.loads((bundle_path / MANIFEST).read_text())

@@ -1,0 +1,88 @@
+import hashlib
+import json
+import os
+import stat
+
+import pytest
+
+from zoo import files
+
+
+def entries(directory):
+    return sorted(path.name for path in directory.iterdir())
+
+
+def test_write_bytes_makes_and_replaces(tmp_path):
+    path = tmp_path / "a" / "b.bin"
+    files.write_bytes(path, b"one")
+    files.write_bytes(path, b"two")
+    assert path.read_bytes() == b"two" and entries(path.parent) == ["b.bin"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_permissions_follow_the_umask(tmp_path):
+    old = os.umask(0o027)
+    try:
+        files.write_bytes(tmp_path / "file", b"")
+        with files.new_directory(tmp_path / "directory"):
+            pass
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "directory").stat().st_mode) == 0o750
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_new_file_that_fails_leaves_the_old_one(tmp_path, error):
+    files.write_bytes(tmp_path / "x", b"old")
+    with pytest.raises(error), files.new_file(tmp_path / "x") as file:
+        file.write(b"half")
+        raise error
+    assert entries(tmp_path) == ["x"] and (tmp_path / "x").read_bytes() == b"old"
+
+
+def test_write_json(tmp_path):
+    files.write_json(tmp_path / "x.json", {"a": [1, 2.5, None]})
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a": [1, 2.5, None]}
+    for number in (float("nan"), float("inf")):
+        with pytest.raises(ValueError):
+            files.write_json(tmp_path / "x.json", number)
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a": [1, 2.5, None]}
+
+
+def test_new_directory_appears_when_it_is_whole(tmp_path):
+    path = tmp_path / "deep" / "out"
+    with files.new_directory(f"{path}/") as directory:
+        (directory / "sub").mkdir()
+        (directory / "sub" / "x").write_text("1")
+        assert not path.exists()
+    assert (path / "sub" / "x").read_text() == "1" and entries(path.parent) == ["out"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_new_directory_that_fails_vanishes(tmp_path, error, overwrite):
+    (tmp_path / "old").mkdir()
+    with pytest.raises(error), files.new_directory(tmp_path / "old", overwrite) as directory:
+        (directory / "x").write_text("half")
+        raise error
+    assert entries(tmp_path) == ["old"] and entries(tmp_path / "old") == []
+
+
+def test_new_directory_keeps_or_replaces_an_old_one(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("")
+    with pytest.raises(FileExistsError), files.new_directory(tmp_path / "out"):
+        pass
+    assert entries(tmp_path / "out") == ["old"]
+    with files.new_directory(tmp_path / "out", overwrite=True) as directory:
+        (directory / "new").write_text("")
+    assert entries(tmp_path / "out") == ["new"] and entries(tmp_path) == ["out"]
+
+
+def test_checksums(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "b").write_bytes(b"b" * 100_000)
+    (tmp_path / "a").write_bytes(b"")
+    digests = {"a": hashlib.sha256(b"").hexdigest(), "sub/b": hashlib.sha256(b"b" * 100_000).hexdigest()}
+    assert files.checksums(tmp_path) == digests

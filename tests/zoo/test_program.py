@@ -1,0 +1,123 @@
+"""`zoo.program.run`, around small programs in processes of their own."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+
+@pytest.fixture
+def program(tmp_path):
+    """Run a script whose body is `main`, with flags --count and --name, and with `before` at the top level."""
+
+    def run(body, *arguments, before="", call="program.run(main)", **options):
+        script = tmp_path / "script.py"
+        script.write_text(
+            '"""Does a thing."""\nfrom absl import flags, logging\nfrom zoo import program\n'
+            "from zoo.errors import UserError\n"
+            'flags.DEFINE_integer("count", 3, "How many.")\nflags.DEFINE_bool("fast", False, "Hurry.")\n'
+            f"{before}\ndef main():\n{textwrap.indent(body, '    ')}\n{call}\n"
+        )
+        options = {"capture_output": True, "text": True, "env": os.environ | {"PYTHONPATH": os.getcwd()}} | options
+        return subprocess.run([sys.executable, script, *arguments], **options)
+
+    return run
+
+
+def outcome(result):
+    return result.returncode, result.stdout, result.stderr
+
+
+SHOW = "print(flags.FLAGS.count, flags.FLAGS.fast)"
+CONFIG = """
+import ml_collections
+from ml_collections import config_flags
+flags.DEFINE_bool("other", True, "Set before.")
+CONFIG = config_flags.DEFINE_config_dict(
+    "config", ml_collections.ConfigDict({"model": {"name": "gan"}, "steps": 5}), "Recipe.")
+"""
+
+
+def test_flags_reach_main(program):
+    assert outcome(program(SHOW)) == (0, "3 False\n", "")
+    assert outcome(program(SHOW, "--count=5", "--fast")) == (0, "5 True\n", "")
+
+
+def test_flags_defined_at_run_time(program):
+    define = "def define():\n    flags.DEFINE_integer('late', 1, 'Later.')\n"
+    call = "program.run(main, define)"
+    late = "print(flags.FLAGS.late)"
+    assert outcome(program(late, "--late=4", before=define, call=call)) == (0, "4\n", "")
+    assert "Later. (default: 1)" in program(late, "--help", before=define, call=call).stdout
+    define = "def define():\n    raise UserError('no such recipe')\n"
+    assert outcome(program("pass", before=define, call=call)) == (2, "", "error: no such recipe\n")
+
+
+def test_user_error(program):
+    assert outcome(program("raise UserError('no such\\nthing')")) == (2, "", "error: no such thing\n")
+
+
+def test_operating_system_refuses(program):
+    assert outcome(program("open('missing/file')")) == (2, "", "error: No such file or directory: missing/file\n")
+
+
+def test_bugs_keep_their_traceback(program):
+    result = program("1 / 0")
+    assert result.returncode == 1 and "Traceback" in result.stderr
+
+
+def test_interrupt(program):
+    assert outcome(program("raise KeyboardInterrupt")) == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--cout=1", "unknown flag '--cout'; did you mean '--count'?"),
+        ("--zzz", "unknown flag '--zzz'; known: --count, --fast"),
+        ("--count=x", "flag --count=x: invalid literal for int() with base 10: 'x'"),
+        ("stray", "unexpected argument 'stray'; flags look like --name=value"),
+    ],
+)
+def test_bad_command_line(program, argument, message):
+    assert outcome(program(SHOW, argument)) == (2, "", f"error: {message}\n")
+
+
+def test_missing_value(program):
+    result = program(SHOW, "--count")
+    assert result.returncode == 2 and result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h", "--helpfull"])
+def test_help_shows_the_own_flags_only(program, flag):
+    result = program(
+        "raise SystemError", flag, "--zzz", before='flags.DEFINE_string("must", None, "Needed.", required=True)'
+    )
+    assert result.returncode == 0 and result.stderr == ""
+    assert result.stdout.startswith("Does a thing.\n")
+    for word in ("--count", "How many. (default: 3)", "--fast", "--must"):
+        assert word in result.stdout
+    assert "verbosity" not in result.stdout and "flagfile" not in result.stdout
+
+
+def test_broken_pipe_is_quiet(program, tmp_path):
+    read, write = os.pipe()
+    os.close(read)
+    result = program("for _ in range(10**5): print('line')", stdout=write, capture_output=False, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (result.returncode, result.stderr) == (1, "")
+
+
+def test_config_flags(program):
+    show = "print(CONFIG.value.model.name, CONFIG.value.steps)"
+    result = program(show, "--config.model.name=vae", "--config.steps=7", before=CONFIG)
+    assert outcome(result) == (0, "vae 7\n", "")
+
+
+@pytest.mark.parametrize("argument", ["--config.steps=x", "--confg.steps=1"])
+def test_bad_config_flags(program, argument):
+    result = program("pass", argument, before=CONFIG)
+    assert result.returncode == 2 and result.stdout == ""
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1, result.stderr
