@@ -1,0 +1,75 @@
+"""Evaluate a trained run on held-out data: python -m train.evaluate --source=runs/x
+
+Prints one line of JSON per metric, with its protocol: data, split, count, binarisation, step, averaging.
+"""
+
+import json
+import sys
+
+from absl import flags
+
+from zoo import program
+from zoo.errors import UserError, unknown
+
+METRICS = ("log_likelihood",)
+
+SOURCE = flags.DEFINE_string("source", None, "working directory of the run (made by python -m train)")
+NAMES = flags.DEFINE_list("metrics", list(METRICS), f"what to measure, comma-separated: {', '.join(METRICS)}")
+
+
+def main() -> None:
+    """Check the flags, then measure."""
+    if not SOURCE.value:
+        raise UserError("--source is missing: name the working directory of a run")
+    for name in NAMES.value:
+        if name not in METRICS:
+            raise unknown("metric", name, METRICS)
+    from train import backend, config
+
+    config.read(SOURCE.value)  # no run there: say so before TensorFlow is imported
+    backend.start()
+    for line in evaluate(SOURCE.value):
+        print(json.dumps(line), flush=True)
+
+
+def evaluate(workdir: str) -> list[dict[str, object]]:
+    """Return the held-out log-likelihood of the run at `workdir` and that of the independent-Bernoulli baseline."""
+    import tensorflow as tf
+
+    from train import data, restore
+    from train.data.batches import held_out
+    from zoo.metrics.likelihood import independent_bernoulli, log_likelihood
+
+    config, model, step = restore.load(workdir)
+    if not hasattr(model, "log_prob"):
+        raise UserError(f"{config.model.name} has no likelihood, so log_likelihood cannot be measured")
+    test, train = data.load(config.data, "test"), data.load(config.data, "train")
+    print(f"evaluating on {test.description}", file=sys.stderr)
+    images = held_out(test, config.data.binarize)
+    baseline = independent_bernoulli(held_out(train, config.data.binarize))
+    protocol = {
+        "data": config.data.to_dict(),
+        "split": "test",
+        "binarize": "held-out split drawn once, seed 0" if config.data.binarize == "dynamic" else "none",
+        "step": step,
+        "ema": config.ema,
+    }
+    measured = log_likelihood(tf.function(model.log_prob), images)
+    return [
+        {
+            "metric": "log_likelihood",
+            **measured,
+            "baseline_nats": log_likelihood(baseline, images)["nats"],
+            "baseline": "independent Bernoulli pixels, fitted to the train split drawn once",
+            "protocol": protocol,
+        }
+    ]
+
+
+def run() -> None:
+    """Run the program: `python -m train.evaluate` and `genzoo-evaluate`."""
+    program.run(main)
+
+
+if __name__ == "__main__":
+    run()
