@@ -74,7 +74,7 @@ class GenerativeModel(keras.Model):
         replica, batch = context.replica_id_in_sync_group, shape[0]
         seed = tf.stack([self.noise_key[0] + self.noise_key[1] * 2**40, self.step * 2**8 + draw])
         whole = (batch * context.num_replicas_in_sync, *shape[1:])
-        # the algorithm is fixed because "auto" differs between XLA and plain TensorFlow
+        # one algorithm on every device; "auto" chooses by device
         if law == "normal":
             values = tf.random.stateless_normal(whole, seed, alg="philox")
         else:

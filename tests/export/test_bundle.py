@@ -45,7 +45,9 @@ def edit_files(bundle, **changes):
 
 def test_read(bundle):
     manifest, model = read(bundle)
-    assert model == b"the model" and manifest.spec == SPEC and manifest.step == 3
+    assert model == b"the model"
+    assert manifest.spec == SPEC
+    assert manifest.step == 3
     assert sorted(manifest.files) == [ONNX, "saved_model/x.pb"]
 
 
@@ -119,13 +121,13 @@ def test_paths_that_leave_the_bundle(bundle, path):
 @pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: data + b"x", lambda data: b"\1" + data[1:]])
 def test_damaged_file(bundle, name, damage):
     (bundle / name).write_bytes(damage((bundle / name).read_bytes()))
-    with pytest.raises(UserError, match="corrupt.*SHA-256"):
+    with pytest.raises(UserError, match=r"corrupt.*SHA-256"):
         read(bundle)
 
 
 def test_missing_file(bundle):
     (bundle / "saved_model" / "x.pb").unlink()
-    with pytest.raises(UserError, match="lacks saved_model/x.pb"):
+    with pytest.raises(UserError, match=r"lacks saved_model/x\.pb"):
         read(bundle)
 
 

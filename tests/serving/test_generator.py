@@ -29,7 +29,8 @@ def test_opens_a_bundle_and_a_lone_file(bundle_path):
     bundle, alone = Generator(bundle_path), Generator(bundle_path / ONNX)
     assert bundle.manifest.model == alone.manifest.model == "tiny"
     assert bundle.spec == alone.spec
-    assert bundle.manifest.files and not alone.manifest.files
+    assert bundle.manifest.files
+    assert not alone.manifest.files
     np.testing.assert_array_equal(bundle.sample(3), alone.sample(3))
 
 
@@ -184,7 +185,8 @@ def test_sample_is_what_the_network_makes(factory):
     generator = Generator(factory())
     z = draw(generator.spec, 5, 3)["z"]
     floats = generator.sample(5, 3, dtype="float32")
-    assert floats.dtype == np.float32 and floats.shape == (5, 4, 4, 3)
+    assert floats.dtype == np.float32
+    assert floats.shape == (5, 4, 4, 3)
     np.testing.assert_allclose(floats, np.tanh(z @ weights["kernel"] + weights["bias"]).reshape(5, 4, 4, 3), atol=1e-6)
     pixels = generator.sample(5, 3)
     assert pixels.dtype == np.uint8

@@ -32,16 +32,20 @@ def files_in(directory):
 
 
 def assert_refused(result, *words):
-    assert result.returncode == 2 and result.stdout == ""
-    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1, result.stderr
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: "), result.stderr
+    assert result.stderr.count("\n") == 1, result.stderr
     for word in words:
         assert word in result.stderr
 
 
 def test_grid(sample, bundle_path):
     result = sample(f"--bundle={bundle_path}", "--count=9", "--output=deep/grid.png", "--batch_size=2")
-    assert result.returncode == 0 and result.stderr == ""
-    assert result.stdout.startswith("wrote deep/grid.png: 9 samples at ") and result.stdout.count("\n") == 1
+    assert result.returncode == 0
+    assert result.stderr == ""
+    assert result.stdout.startswith("wrote deep/grid.png: 9 samples at ")
+    assert result.stdout.count("\n") == 1
     picture = np.asarray(Image.open(sample.directory / "deep/grid.png"))
     scale = picture.shape[0] // 14
     assert picture.shape == (14 * scale, 14 * scale, 3)
@@ -127,7 +131,8 @@ def test_vectors_are_no_pictures(sample, factory, vector_spec):
 
 def test_help(sample):
     result = sample("--help")
-    assert result.returncode == 0 and result.stderr == ""
+    assert result.returncode == 0
+    assert result.stderr == ""
     for word in ("--bundle", "--condition", "default: 64", "python -m serving.sample"):
         assert word in result.stdout
     assert "verbosity" not in result.stdout

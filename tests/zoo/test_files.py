@@ -16,7 +16,8 @@ def test_write_bytes_makes_and_replaces(tmp_path):
     path = tmp_path / "a" / "b.bin"
     files.write_bytes(path, b"one")
     files.write_bytes(path, b"two")
-    assert path.read_bytes() == b"two" and entries(path.parent) == ["b.bin"]
+    assert path.read_bytes() == b"two"
+    assert entries(path.parent) == ["b.bin"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
@@ -35,17 +36,23 @@ def test_permissions_follow_the_umask(tmp_path):
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_new_file_that_fails_leaves_the_old_one(tmp_path, error):
     files.write_bytes(tmp_path / "x", b"old")
-    with pytest.raises(error), files.new_file(tmp_path / "x") as file:
-        file.write(b"half")
-        raise error
-    assert entries(tmp_path) == ["x"] and (tmp_path / "x").read_bytes() == b"old"
+
+    def fail():
+        with files.new_file(tmp_path / "x") as file:
+            file.write(b"half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert entries(tmp_path) == ["x"]
+    assert (tmp_path / "x").read_bytes() == b"old"
 
 
 def test_write_json(tmp_path):
     files.write_json(tmp_path / "x.json", {"a": [1, 2.5, None]})
     assert json.loads((tmp_path / "x.json").read_text()) == {"a": [1, 2.5, None]}
     for number in (float("nan"), float("inf")):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="JSON compliant"):
             files.write_json(tmp_path / "x.json", number)
     assert json.loads((tmp_path / "x.json").read_text()) == {"a": [1, 2.5, None]}
 
@@ -56,17 +63,24 @@ def test_new_directory_appears_when_it_is_whole(tmp_path):
         (directory / "sub").mkdir()
         (directory / "sub" / "x").write_text("1")
         assert not path.exists()
-    assert (path / "sub" / "x").read_text() == "1" and entries(path.parent) == ["out"]
+    assert (path / "sub" / "x").read_text() == "1"
+    assert entries(path.parent) == ["out"]
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_new_directory_that_fails_vanishes(tmp_path, error, overwrite):
     (tmp_path / "old").mkdir()
-    with pytest.raises(error), files.new_directory(tmp_path / "old", overwrite) as directory:
-        (directory / "x").write_text("half")
-        raise error
-    assert entries(tmp_path) == ["old"] and entries(tmp_path / "old") == []
+
+    def fail():
+        with files.new_directory(tmp_path / "old", overwrite) as directory:
+            (directory / "x").write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert entries(tmp_path) == ["old"]
+    assert entries(tmp_path / "old") == []
 
 
 def test_new_directory_keeps_or_replaces_an_old_one(tmp_path):
@@ -77,7 +91,8 @@ def test_new_directory_keeps_or_replaces_an_old_one(tmp_path):
     assert entries(tmp_path / "out") == ["old"]
     with files.new_directory(tmp_path / "out", overwrite=True) as directory:
         (directory / "new").write_text("")
-    assert entries(tmp_path / "out") == ["new"] and entries(tmp_path) == ["out"]
+    assert entries(tmp_path / "out") == ["new"]
+    assert entries(tmp_path) == ["out"]
 
 
 def test_checksums(tmp_path):

@@ -37,7 +37,8 @@ def test_grid_is_a_square_by_default(count, columns, rows):
 def test_grid_parts_images_and_obeys_columns():
     picture = images.grid(np.zeros((3, 2, 2, 3), np.uint8), columns=3, min_side=1)
     assert picture.shape == (2, 8, 3)
-    assert (picture[:, [2, 5]] == 128).all() and (np.delete(picture, [2, 5], axis=1) == 0).all()
+    assert (picture[:, [2, 5]] == 128).all()
+    assert (np.delete(picture, [2, 5], axis=1) == 0).all()
 
 
 def test_grid_magnifies_whole_pixels():

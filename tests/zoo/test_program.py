@@ -65,7 +65,8 @@ def test_operating_system_refuses(program):
 
 def test_bugs_keep_their_traceback(program):
     result = program("1 / 0")
-    assert result.returncode == 1 and "Traceback" in result.stderr
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr
 
 
 def test_interrupt(program):
@@ -87,7 +88,9 @@ def test_bad_command_line(program, argument, message):
 
 def test_missing_value(program):
     result = program(SHOW, "--count")
-    assert result.returncode == 2 and result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h", "--helpfull"])
@@ -95,11 +98,13 @@ def test_help_shows_the_own_flags_only(program, flag):
     result = program(
         "raise SystemError", flag, "--zzz", before='flags.DEFINE_string("must", None, "Needed.", required=True)'
     )
-    assert result.returncode == 0 and result.stderr == ""
+    assert result.returncode == 0
+    assert result.stderr == ""
     assert result.stdout.startswith("Does a thing.\n")
     for word in ("--count", "How many. (default: 3)", "--fast", "--must"):
         assert word in result.stdout
-    assert "verbosity" not in result.stdout and "flagfile" not in result.stdout
+    assert "verbosity" not in result.stdout
+    assert "flagfile" not in result.stdout
 
 
 def test_broken_pipe_is_quiet(program, tmp_path):
@@ -119,5 +124,7 @@ def test_config_flags(program):
 @pytest.mark.parametrize("argument", ["--config.steps=x", "--confg.steps=1"])
 def test_bad_config_flags(program, argument):
     result = program("pass", argument, before=CONFIG)
-    assert result.returncode == 2 and result.stdout == ""
-    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1, result.stderr
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: "), result.stderr
+    assert result.stderr.count("\n") == 1, result.stderr

@@ -69,10 +69,9 @@ def test_arbitrary_json_is_a_user_error(value):
 def test_almost_valid_json_is_a_spec_or_a_user_error(value):
     try:
         tensor = TensorSpec.from_json(value)
-    except UserError as error:
-        assert "\n" not in str(error).removesuffix("\n")
-    else:
-        assert TensorSpec.from_json(json.loads(json.dumps(tensor.to_json(), allow_nan=False))) == tensor
+    except UserError:
+        return
+    assert TensorSpec.from_json(json.loads(json.dumps(tensor.to_json(), allow_nan=False))) == tensor
 
 
 @pytest.mark.parametrize(
