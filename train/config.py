@@ -184,7 +184,7 @@ def read(workdir: str | os.PathLike[str]) -> ConfigDict:
         raise UserError(f"{workdir} holds no run: it has no config.json (make one with: python -m train --workdir=...)")
     try:
         return ConfigDict(json.loads(path.read_text()))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is corrupt: {error}") from None
 
 

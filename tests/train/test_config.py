@@ -1,0 +1,191 @@
+"""The edge: what is wrong with a configuration is said in one line, before TensorFlow is imported."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from shared import REPOSITORY, tiny_config
+
+from train import config, strategies
+from zoo.errors import UserError
+
+KEYS = sorted(key for key, _ in config.flatten(config.load("dcgan_digits").to_dict()))
+
+
+def parse(*flags: str):
+    """Return the configuration that `python -m train flags...` would print, or its error line."""
+    program = (
+        "import sys; from train import __main__ as program, config; from zoo import program as runner\n"
+        "def main():\n"
+        "    config.check(program.CONFIG.value)\n"
+        "    program.strategies.check(program.STRATEGY.value)\n"
+        "    print(config.to_json(program.CONFIG.value))\n"
+        "    assert 'tensorflow' not in sys.modules, 'the edge imported TensorFlow'\n"
+        "main.__module__ = program.__name__\n"
+        "runner.run(main, program.define_config)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *flags], cwd=REPOSITORY, capture_output=True, text=True)
+    return json.loads(done.stdout) if done.returncode == 0 else (done.returncode, done.stderr)
+
+
+def test_overrides_reach_every_kind_of_value():
+    made = parse(
+        "--recipe=dcgan_digits",
+        "--config.train_steps=7",
+        "--config.ema=0",
+        "--config.model.latent=uniform",
+        "--config.optimizers.generator.learning_rate=1e-3",
+        "--config.data.image_size=8",
+    )
+    assert made["train_steps"] == 7
+    assert made["ema"] == 0
+    assert made["model"]["latent"] == "uniform"
+    assert made["optimizers"]["generator"]["learning_rate"] == 1e-3
+    assert made["data"]["image_size"] == 8
+
+
+def test_another_model_or_optimizer_brings_its_own_options():
+    made = parse("--recipe=nade_digits", "--config.model.name=dcgan", "--config.model.latent_dim=3",
+                 "--config.optimizers.nade.name=sgd", "--config.optimizers.nade.momentum=0.5")  # fmt: skip
+    assert made["model"] == {"name": "dcgan", "latent": "uniform", "latent_dim": 3, "base_channels": 128, "kernel_size": 5}
+    assert made["optimizers"]["nade"]["momentum"] == 0.5
+    assert made["optimizers"]["nade"]["learning_rate"] == 1e-3
+    assert "beta_1" not in made["optimizers"]["nade"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--recipe=dcgan_digit", "unknown recipe 'dcgan_digit'; did you mean 'dcgan_digits'?"),
+        ("--recipe=missing.py", "no recipe file missing.py"),
+        ("--config.batchsize=3", "unknown configuration key 'batchsize'; did you mean 'batch_size'?"),
+        ("--config.model.latent_dims=3", "unknown configuration key 'model.latent_dims'; did you mean 'model.latent_dim'?"),
+        ("--config.batch_size=many", "flag --config.batch_size=many: invalid literal for int()"),
+        ("--config.ema=most", "flag --config.ema=most: could not convert string to float"),
+        ("--config.model.name=dcgun", "unknown model 'dcgun'; did you mean 'dcgan'?"),
+        ("--config.data.name=minst", "unknown data set 'minst'; did you mean 'mnist'?"),
+        ("--config.optimizers.generator.name=adan", "unknown optimizer 'adan'; did you mean 'adam'?"),
+        ("--config.optimizers.generator.schedule=cosin", "unknown learning-rate schedule 'cosin'; did you mean 'cosine'?"),
+        ("--strategy=miror", "unknown strategy 'miror'; did you mean 'mirrored'?"),
+        ("--strategy=multi_worker", "--strategy=multi_worker needs TF_CONFIG"),
+        ("--workdirs=x", "unknown flag '--workdirs'; did you mean '--workdir'?"),
+        ("stray", "unexpected argument 'stray'"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_what_would_be_right(flag, message):
+    status, text = parse(flag)
+    assert status == 2
+    assert text.startswith(f"error: {message}"), text
+    assert text.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"train_steps": 0}, {"batch_size": -1}, {"steps_per_call": 0}, {"checkpoint_every": 0}, {"sample_every": 0},
+        {"sample_count": 0}, {"keep_checkpoints": 1}, {"seed": -1}, {"seed": 2**32}, {"ema": 1.0}, {"ema": -0.1},
+        {"ema": float("nan")}, {"precision": "float16"}, {"jit": "yes"}, {"data.image_size": 3},
+        {"data.channels": 2}, {"data.binarize": "static"}, {"data.unreadable": "ignore"},
+        {"optimizers.nade.learning_rate": 0.0}, {"optimizers.nade.learning_rate": float("nan")},
+        {"optimizers.nade.warmup_steps": 4}, {"data.name": "folder:/nowhere/at/all"},
+    ],
+)  # fmt: skip
+def test_values_that_no_run_could_use_are_refused_by_key(change):
+    (key,) = change
+    with pytest.raises(UserError) as caught:
+        tiny_config("nade", **change)
+    words = str(caught.value)
+    assert key.split(".")[-1] in words or "folder" in words
+    assert "\n" not in words
+
+
+@given(st.text(st.characters(codec="ascii"), min_size=1, max_size=20))
+@example("train_steps")
+@example("model")
+@example("")
+def test_any_key_is_either_known_or_refused_with_one_line(key):
+    try:
+        config.load("dcgan_digits", [f"--config.{key}=1"])
+    except UserError as error:
+        assert key.partition("=")[0] not in KEYS
+        assert "configuration key" in str(error)
+    else:
+        assert key.partition("=")[0] in KEYS
+
+
+@given(st.sampled_from(KEYS), st.integers(0, 20), st.characters(codec="ascii", categories=["L"]))
+def test_a_slip_in_a_key_is_answered_with_the_nearest_key(key, position, letter):
+    slip = key[:position] + letter + key[position + 1 :]
+    if slip in KEYS:
+        return
+    with pytest.raises(UserError, match="did you mean"):
+        config.load("dcgan_digits", [f"--config.{slip}=1"])
+
+
+@given(st.text(max_size=60))
+@example('{"cluster": {"worker": "ab"}}')
+@example('{"cluster": []}')
+@example("[]")
+@example("null")
+def test_any_tf_config_is_read_or_refused(text):
+    with pytest.MonkeyPatch.context() as patch:
+        try:
+            patch.setenv("TF_CONFIG", text)
+        except ValueError:
+            return  # no environment can hold it
+        try:
+            strategies.check("auto")
+        except UserError as error:
+            assert "TF_CONFIG" in str(error)
+
+
+def test_two_workers_and_a_single_machine_strategy_contradict(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": ["a:1", "b:1"]}, "task": {"index": 0}}))
+    strategies.check("auto")
+    strategies.check("multi_worker")
+    with pytest.raises(UserError, match="TF_CONFIG names 2 workers"):
+        strategies.check("mirrored")
+
+
+def test_resuming_names_every_key_that_differs():
+    old, new = tiny_config("nade"), tiny_config("nade", batch_size=8)
+    new.model.hidden_units = 6
+    with pytest.raises(UserError, match=r"batch_size \(4 -> 8\), model.hidden_units \(5 -> 6\)"):
+        config.check_resumable(old, new)
+    config.check_resumable(old, tiny_config("nade"))
+
+
+def test_only_more_steps_are_allowed_and_not_under_a_schedule_that_depends_on_them():
+    config.check_resumable(tiny_config("nade"), tiny_config("nade", train_steps=8))
+    with pytest.raises(UserError, match=r"train_steps \(4 -> 2\)"):
+        config.check_resumable(tiny_config("nade"), tiny_config("nade", train_steps=2))
+    linear = {"optimizers.nade.schedule": "linear"}
+    with pytest.raises(UserError, match=r"train_steps \(4 -> 8\)"):
+        config.check_resumable(tiny_config("nade", **linear), tiny_config("nade", train_steps=8, **linear))
+
+
+def test_a_recipe_of_one_s_own_is_a_file(tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text((config.RECIPES / "nade_digits.py").read_text().replace("hidden_units=", "hidden_units=1 + "))
+    assert config.load(str(own)).model.hidden_units == 1 + config.load("nade_digits").model.hidden_units
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "3", '"x"'])
+def test_a_corrupt_config_json_is_one_line(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match="is corrupt"):
+        config.read(tmp_path)
+
+
+@pytest.mark.parametrize("recipe", config.recipes())
+def test_every_recipe_passes_the_check_and_says_how_to_run_it(recipe):
+    settings = config.load(recipe)
+    config.check(settings)
+    assert json.loads(config.to_json(settings)) == settings.to_dict()
+    text = (config.RECIPES / f"{recipe}.py").read_text().split('"""')[1]
+    assert f"--recipe={recipe}" in text
+    for word in ("Result", "Protocol", "seed"):
+        assert word in text, f"the docstring of {recipe} lacks {word!r}"

@@ -1,0 +1,87 @@
+"""Interrupted equals uninterrupted, bit for bit: real child processes, real signals."""
+
+import random
+import signal
+import time
+
+import pytest
+from shared import assert_same_state, checkpoint, flags_of, metrics, python, recipe_of, tiny_config
+
+STEPS = 60
+
+
+def command(workdir):
+    settings = tiny_config(
+        "dcgan", train_steps=STEPS, steps_per_call=1, checkpoint_every=3, sample_every=20, sample_count=1
+    )
+    return ["-m", "train", f"--recipe={recipe_of('dcgan')}", f"--workdir={workdir}", *flags_of(settings)]
+
+
+def newest(workdir) -> int:
+    return max((int(path.name) for path in (workdir / "checkpoints").glob("[0-9]*")), default=-1)
+
+
+def wait_for(condition, process) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, "nothing happened for two minutes"
+        time.sleep(0.001)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("uninterrupted") / "run"
+    process = python(*command(workdir))
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    return workdir
+
+
+def test_signals_and_kills_change_nothing(uninterrupted, tmp_path):
+    workdir = tmp_path / "run"
+    draw = random.Random(0)
+    for attempt, how in enumerate([signal.SIGTERM, "in a save", signal.SIGINT, signal.SIGKILL]):
+        start = newest(workdir)
+        process = python(*command(workdir))
+        wait_for(lambda: newest(workdir) >= start + (4 if attempt else 8), process)  # noqa: B023
+        if how == "in a save":
+            wait_for(lambda: list((workdir / "checkpoints").glob(".*")), process)
+        elif how is signal.SIGKILL:
+            time.sleep(draw.uniform(0, 0.2))
+        before = newest(workdir)
+        process.send_signal(signal.SIGKILL if how == "in a save" else how)
+        output, _ = process.communicate()
+        if how in (signal.SIGTERM, signal.SIGINT):
+            assert process.returncode == 0, output
+            assert "the same command resumes" in output
+            assert newest(workdir) >= before
+        else:
+            assert process.returncode == -signal.SIGKILL
+        assert newest(workdir) < STEPS, "the run was meant to be interrupted"
+    process = python(*command(workdir))
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert "resumed at step" in output
+    assert_same_state(checkpoint(workdir, STEPS), checkpoint(uninterrupted, STEPS))
+    for path in sorted((uninterrupted / "samples").iterdir()):
+        assert path.read_bytes() == (workdir / "samples" / path.name).read_bytes(), path.name
+    losses = [[{**line, "steps_per_second": 0} for line in metrics(run)] for run in (workdir, uninterrupted)]
+    assert losses[0] == losses[1]
+    assert not list((workdir / "checkpoints").glob(".*")), "what a killed save leaves is swept up"
+
+
+def test_resuming_a_finished_run_changes_nothing(uninterrupted):
+    before = checkpoint(uninterrupted, STEPS)
+    process = python(*command(uninterrupted))
+    output, _ = process.communicate()
+    assert process.returncode == 0
+    assert f"trained to step {STEPS}" in output
+    assert_same_state(checkpoint(uninterrupted, STEPS), before)
+
+
+def test_another_configuration_is_refused_by_the_keys_that_differ(uninterrupted):
+    process = python(*command(uninterrupted), "--config.batch_size=8", "--config.model.latent_dim=5")
+    output, _ = process.communicate()
+    assert process.returncode == 2
+    assert "batch_size (4 -> 8), model.latent_dim (4 -> 5)" in output.splitlines()[-1]
