@@ -11,7 +11,7 @@ def text(manifest: bundle.Manifest) -> str:
     spec, recipe = manifest.spec, manifest.recipe
     data = recipe["data"]
     tensors = "\n".join(
-        f"| {kind} | `{tensor.name}` | {tensor.dtype} | (batch, {', '.join(map(str, tensor.shape))}) | {_values(tensor)} |"
+        f"| {kind} | `{tensor.name}` | {tensor.dtype} | {_shape(tensor)} | {_values(tensor)} |"
         for kind, tensors in (("input", spec.inputs), ("output", spec.outputs))
         for tensor in tensors
     )
@@ -61,8 +61,14 @@ Made with {versions}.
 """
 
 
+def _shape(tensor: TensorSpec) -> str:
+    return f"(batch, {', '.join(map(str, tensor.shape))})"
+
+
 def _values(tensor: TensorSpec) -> str:
     if tensor.role == "normal":
         return "noise, standard normal"
-    what = {"uniform": "noise, uniform on", "condition": "chosen by the caller, within", "sample": "within"}[tensor.role]
+    what = {"uniform": "noise, uniform on", "condition": "chosen by the caller, within", "sample": "within"}[
+        tensor.role
+    ]
     return f"{what} [{tensor.low:g}, {tensor.high:g}{')' if tensor.role == 'uniform' else ']'}"

@@ -32,7 +32,9 @@ def measure(reference: Sampler, others: Mapping[str, Sampler], spec: GeneratorSp
         for runtime, sampler in others.items():
             made = sampler(inputs)
             for tensor in spec.outputs:
-                difference = _difference(expected[tensor.name], made.get(tensor.name), tensor.name, runtime, tensor.dtype)
+                difference = _difference(
+                    expected[tensor.name], made.get(tensor.name), tensor.name, runtime, tensor.dtype
+                )
                 largest[runtime] = max(largest[runtime], difference)
     for runtime, difference in largest.items():
         if difference > TOLERANCE:

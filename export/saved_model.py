@@ -13,7 +13,7 @@ SIGNATURE = "serving_default"
 
 
 def as_function(generator: keras.Model, spec: GeneratorSpec) -> tf.types.experimental.PolymorphicFunction:
-    """Return the generator as a `tf.function` of one argument, the dict of the spec's inputs, with a free batch axis."""
+    """Return the generator as a `tf.function` of the dict of the spec's inputs, with a free batch axis."""
 
     @tf.function(input_signature=[signature(spec)])
     def generate(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -25,9 +25,7 @@ def as_function(generator: keras.Model, spec: GeneratorSpec) -> tf.types.experim
 
 def signature(spec: GeneratorSpec) -> dict[str, tf.TensorSpec]:
     """Return the spec's inputs as TensorFlow's specs, by name."""
-    return {
-        tensor.name: tf.TensorSpec((None, *tensor.shape), tensor.dtype, name=tensor.name) for tensor in spec.inputs
-    }
+    return {tensor.name: tf.TensorSpec((None, *tensor.shape), tensor.dtype, name=tensor.name) for tensor in spec.inputs}
 
 
 def write(generator: keras.Model, spec: GeneratorSpec, directory: str | os.PathLike[str]) -> None:

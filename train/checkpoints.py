@@ -33,7 +33,7 @@ class Checkpoints:
         return sorted(int(path.name) for path in self.directory.glob("[0-9]*") if path.name.isdigit())
 
     def save(self, step: int) -> None:
-        """Write the state under `step` and drop the oldest; a failure (disk full) is a `UserError` and harms nothing."""
+        """Write the state under `step` and drop the oldest; if that fails (disk full), a `UserError` and no harm."""
         try:
             with files.new_directory(self._path(step), overwrite=True) as directory:
                 self.state.write(str(directory / "state"))
@@ -65,7 +65,9 @@ class Checkpoints:
                     status.assert_consumed()
                 return step
             except (OSError, ValueError, IndexError, tf.errors.OpError, AssertionError) as error:
-                logging.warning("the checkpoint of step %d is unusable (%s); trying the one before", step, _first_line(error))
+                logging.warning(
+                    "the checkpoint of step %d is unusable (%s); trying the one before", step, _first_line(error)
+                )
         if steps:
             raise UserError(f"no checkpoint in {self.directory} is usable (tried steps {', '.join(map(str, steps))})")
         return None

@@ -5,10 +5,10 @@ A recipe (a file in `train/recipes/`, or a path to your own) returns an `ml_coll
 overridden by a flag `--config.KEY=VALUE`.
 """
 
-import importlib.util
 import json
 import os
-from collections.abc import Iterator, Sequence
+import runpy
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ def rmsprop(learning_rate: float, rho: float = 0.99, epsilon: float = 1e-8) -> C
     return _optimizer("rmsprop", learning_rate, rho=rho, epsilon=epsilon)
 
 
-OPTIMIZERS = {"adam": adam, "sgd": sgd, "rmsprop": rmsprop}
+OPTIMIZERS: dict[str, Callable[..., ConfigDict]] = {"adam": adam, "sgd": sgd, "rmsprop": rmsprop}
 
 
 def _optimizer(name: str, learning_rate: float, **constants: float) -> ConfigDict:
@@ -100,10 +100,7 @@ def load(recipe: str, arguments: Sequence[str] = ()) -> ConfigDict:
         if recipe.endswith(".py"):
             raise UserError(f"no recipe file {recipe}; the recipes that come along: {', '.join(recipes())}")
         raise unknown("recipe", recipe, recipes())
-    module_spec = importlib.util.spec_from_file_location(f"recipe_{path.stem}", path)
-    module = importlib.util.module_from_spec(module_spec)
-    module_spec.loader.exec_module(module)
-    config = module.get_config()
+    config = runpy.run_path(str(path))["get_config"]()
 
     overrides = dict(_overrides(arguments))
     if (name := overrides.get("model.name")) is not None:

@@ -8,9 +8,7 @@ from ml_collections import ConfigDict
 def build(section: ConfigDict, train_steps: int) -> keras.optimizers.Optimizer:
     """Return the Keras optimiser that a checked section of `optimizers` describes."""
     constants = {
-        key: value
-        for key, value in section.items()
-        if key not in ("name", "learning_rate", "schedule", "warmup_steps")
+        key: value for key, value in section.items() if key not in ("name", "learning_rate", "schedule", "warmup_steps")
     }
     classes = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD, "rmsprop": keras.optimizers.RMSprop}
     return classes[section.name](Schedule(section, train_steps), **constants)

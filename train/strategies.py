@@ -23,7 +23,9 @@ def check(name: str) -> None:
             '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
         )
     if name in ("one_device", "mirrored") and workers > 1:
-        raise UserError(f"TF_CONFIG names {workers} workers, but --strategy={name} uses one: take multi_worker or unset it")
+        raise UserError(
+            f"TF_CONFIG names {workers} workers, but --strategy={name} uses one: take multi_worker or unset it"
+        )
 
 
 def create(name: str) -> "tf.distribute.Strategy":

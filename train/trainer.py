@@ -1,4 +1,4 @@
-"""The training loop: strategy, averaging, checkpoints, resumption, NaN policy, sample grids and logs. It knows no model.
+"""The training loop: strategies, averaging, checkpoints, resumption, NaN policy, sample grids, logs. It knows no model.
 
 A run is a function of its configuration alone: noise follows from (seed, step, replica), the order of the data from
 (seed, step). So a run that was interrupted, even by kill -9, ends in the same bits as one that was not.
@@ -22,8 +22,8 @@ from tqdm import tqdm
 import train.data
 import zoo
 from train import pictures, restore, strategies
-from train.data.batches import Batches
 from train.checkpoints import Checkpoints
+from train.data.batches import Batches
 from train.ema import MovingAverage
 from train.optimizers import build
 from zoo import files, noise
@@ -49,6 +49,7 @@ class Trainer:
         self.strategy = strategy
         self.is_chief = strategy.extended.should_checkpoint
         self.step = 0
+        self.retries, self.failed_at = 0, 0
 
         source = train.data.load(config.data, "train")
         if self.is_chief:
@@ -69,34 +70,23 @@ class Trainer:
     def run(self) -> bool:
         """Train until `train_steps` (True) or until SIGTERM or SIGINT asks to stop (False); both leave a checkpoint."""
         self._resume()
-        retries, failed_at = 0, 0
-        writer = tf.summary.create_file_writer(str(self.workdir / "tensorboard")) if self.is_chief else None
-        with self._progress() as bar, stop_signals() as stop, writer.as_default() if writer else contextlib.nullcontext():
+        with self._progress() as bar, self._summaries(), stop_signals() as stop:
             while self.step < self.config.train_steps:
-                started = time.monotonic()
-                target = self._next_boundary()
+                target, started = self._next_boundary(), time.monotonic()
                 try:
                     logs = self.train_until(target)
-                    due = target % self.config.checkpoint_every == 0 or target == self.config.train_steps
                     stopping = self._any_worker(bool(stop))
-                    if due or stopping:
-                        self._check_weights()
+                    saving = stopping or self._is_due(self.config.checkpoint_every, target)
+                    if saving:
+                        self._check_weights(target)
                 except NotFinite as failure:
-                    retries = retries + 1 if self.step <= failed_at else 1
-                    failed_at = max(failed_at, target)
-                    if retries > MAX_RETRIES:
-                        raise UserError(f"{failure}; gave up after {MAX_RETRIES} retries: try a lower learning rate") from None
-                    self._roll_back(f"{failure}; retry {retries} of {MAX_RETRIES} with other noise")
-                    bar.reset(self.config.train_steps)
-                    bar.update(self.step)
+                    self._retry(failure, target)
+                    bar.n = self.step
                     continue
-
-                bar.update(target - self.step)
-                self.step = target
-                self._record(logs, time.monotonic() - started, len(next(iter(logs.values()))), bar)
-                if target % self.config.sample_every == 0 or target == self.config.train_steps:
+                self._record(logs, target, time.monotonic() - started, bar)
+                if self._is_due(self.config.sample_every, target):
                     self.draw_samples()
-                if due or stopping:
+                if saving:
                     self.save()
                 if stopping:
                     break
@@ -111,11 +101,9 @@ class Trainer:
         steps = target - self.step
         values = self._run_steps(self.iterator, tf.constant(steps)).numpy()
         logs = dict(zip(self.log_names, values.T, strict=True))
-        broken = [
-            (int(np.argmin(np.isfinite(series))), name) for name, series in logs.items() if not np.isfinite(series).all()
-        ]
-        if broken:
-            offset, name = min(broken)
+        broken = np.argwhere(~np.isfinite(values))  # rows of (step, log), the first step first
+        if len(broken):
+            offset, name = broken[0][0], self.log_names[broken[0][1]]
             raise NotFinite(f"{name} became {logs[name][offset]} at step {self.step + offset + 1}")
         return logs
 
@@ -125,7 +113,8 @@ class Trainer:
             return
         with self.ema.applied():
             samples = self._generate({name: tf.constant(value) for name, value in self.sample_noise.items()})
-        picture = pictures.write_samples(self.workdir, self.step, samples[self.model.generator_spec.output.name].numpy())
+        pixels = samples[self.model.generator_spec.output.name].numpy()
+        picture = pictures.write_samples(self.workdir, self.step, pixels)
         tf.summary.image("samples", picture[None], step=self.step)
 
     def save(self) -> None:
@@ -180,45 +169,58 @@ class Trainer:
             self.step = restored
         if self.is_chief:
             self.checkpoints.drop_after(self.step)
-            self._forget_metrics_after(self.step)
+            self._forget_after(self.step)
             if restored is None:
                 self.save()  # a first checkpoint, so that there is always one to roll back to
-                self.draw_samples()
+                with self._summaries():
+                    self.draw_samples()
             else:
                 print(f"resumed at step {self.step}", file=sys.stderr)
         self.restart_iterator()
 
-    def _roll_back(self, reason: str) -> None:
-        logging.warning("%s", reason)
+    def _retry(self, failure: NotFinite, target: int) -> None:
+        """Go back to the last good checkpoint, to try the way to `target` with other noise; give up at some point."""
+        self.retries = self.retries + 1 if target <= self.failed_at else 1
+        self.failed_at = max(self.failed_at, target)
+        if self.retries > MAX_RETRIES:
+            raise UserError(f"{failure}; gave up after {MAX_RETRIES} retries: try a lower learning rate") from failure
+        logging.warning("%s; retry %d of %d with other noise", failure, self.retries, MAX_RETRIES)
         attempt = int(self.model.noise_key.numpy()[1])
         self.step = self.checkpoints.restore() or 0
         self.model.noise_key.assign([self.config.seed, attempt + 1])
         if self.is_chief:
-            self._forget_metrics_after(self.step)
+            self._forget_after(self.step)
         self.restart_iterator()
 
-    def _check_weights(self) -> None:
+    def _check_weights(self, step: int) -> None:
         for weight in self.model.trainable_variables:
             if not np.isfinite(weight.numpy()).all():
-                raise NotFinite(f"the weights {weight.path} became NaN or infinite by step {self._next_boundary()}")
+                raise NotFinite(f"the weights {weight.path} became NaN or infinite by step {step}")
+
+    def _is_due(self, period: int, step: int) -> bool:
+        return step % period == 0 or step == self.config.train_steps
 
     def _next_boundary(self) -> int:
         # a fixed grid: calls end at the same steps whether the run was interrupted or not
         periods = (self.config.steps_per_call, self.config.checkpoint_every, self.config.sample_every)
         return min(self.config.train_steps, *(self.step - self.step % period + period for period in periods))
 
-    def _record(self, logs: dict[str, np.ndarray], seconds: float, steps: int, bar: tqdm) -> None:
+    def _record(self, logs: dict[str, np.ndarray], target: int, seconds: float, bar: tqdm) -> None:
+        """Move on to `target`, and log the means of the call that led there."""
+        steps, self.step = target - self.step, target
         means = {name: float(f"{series.mean():.6g}") for name, series in logs.items()}
-        bar.set_postfix({name: f"{mean:.3f}" for name, mean in means.items() if name.endswith("loss")}, refresh=False)
+        losses = {name: f"{mean:.3f}" for name, mean in means.items() if name.endswith("loss")}
+        bar.set_postfix(losses, refresh=False)
+        bar.update(steps)
         if not self.is_chief:
             return
-        line = {"step": self.step, **means, "steps_per_second": round(steps / seconds, 3)}
+        line = {"step": target, **means, "steps_per_second": round(steps / seconds, 3)}
         with open(self.workdir / pictures.METRICS, "a") as file:
             file.write(json.dumps(line) + "\n")
         for name, value in line.items():
-            tf.summary.scalar(name, value, step=self.step)
+            tf.summary.scalar(name, value, step=target)
 
-    def _forget_metrics_after(self, step: int) -> None:
+    def _forget_after(self, step: int) -> None:
         lines = [line for line in pictures.read_metrics(self.workdir) if line["step"] <= step]
         text = "".join(json.dumps(line) + "\n" for line in lines)
         files.write_bytes(self.workdir / pictures.METRICS, text.encode())
@@ -238,6 +240,12 @@ class Trainer:
             value = tf.constant(float(flag))
             return float(self.strategy.reduce("SUM", self.strategy.run(lambda: value), axis=None)) > 0
         return flag
+
+    def _summaries(self) -> contextlib.AbstractContextManager:
+        """Return the context in which `tf.summary` writes for TensorBoard: on the chief only."""
+        if not self.is_chief:
+            return tf.summary.create_noop_writer().as_default()
+        return tf.summary.create_file_writer(str(self.workdir / "tensorboard")).as_default()
 
     def _progress(self) -> tqdm:
         # on a terminal a live bar; in a log file a line now and then
@@ -274,8 +282,7 @@ def state_of(model: GenerativeModel, ema: MovingAverage) -> tf.train.Checkpoint:
         averages=ema.shadows,
         noise_key=model.noise_key,
         optimizers={
-            part: [variable.value for variable in optimizer.variables]
-            for part, optimizer in model.optimizers.items()
+            part: [variable.value for variable in optimizer.variables] for part, optimizer in model.optimizers.items()
         },
     )
 

@@ -83,9 +83,7 @@ def checksums(directory: str | os.PathLike[str]) -> dict[str, str]:
     """Return the SHA-256 of every file below `directory`, by its relative path with forward slashes."""
     directory = Path(directory)
     return {
-        file.relative_to(directory).as_posix(): sha256(file)
-        for file in sorted(directory.rglob("*"))
-        if file.is_file()
+        file.relative_to(directory).as_posix(): sha256(file) for file in sorted(directory.rglob("*")) if file.is_file()
     }
 
 

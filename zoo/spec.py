@@ -8,6 +8,7 @@ reads it without TensorFlow.
 import dataclasses
 import math
 import re
+from collections.abc import Set
 from typing import Any
 
 from zoo.errors import UserError
@@ -131,7 +132,7 @@ class GeneratorSpec:
         return cls(**{key: tuple(map(TensorSpec.from_json, tensors)) for key, tensors in fields.items()})
 
 
-def _fields(value: Any, what: str, required: set[str], optional: set[str] = frozenset()) -> dict[str, Any]:
+def _fields(value: Any, what: str, required: Set[str], optional: Set[str] = frozenset()) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UserError(f"{what} must be a JSON object, got {type(value).__name__}")
     if missing := required - value.keys():

@@ -11,7 +11,17 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from shared import REPOSITORY, assert_same_state, checkpoint, flags_of, metrics, recipe_of, tiny_config, trained, trainer
+from shared import (
+    REPOSITORY,
+    assert_same_state,
+    checkpoint,
+    flags_of,
+    metrics,
+    recipe_of,
+    tiny_config,
+    trained,
+    trainer,
+)
 
 import serving
 import zoo
@@ -146,7 +156,14 @@ def test_resumed_equals_uninterrupted_bit_for_bit(name, run, tmp_path):
 def test_a_run_leaves_what_there_is_to_look_at(run):
     workdir, _ = run
     assert [line["step"] for line in metrics(workdir)] == [2, 4]
-    for file in ("config.json", "model.json", "samples/00000000.png", "samples/00000004.png", "curves.png", "training.gif"):
+    for file in (
+        "config.json",
+        "model.json",
+        "samples/00000000.png",
+        "samples/00000004.png",
+        "curves.png",
+        "training.gif",
+    ):
         assert (workdir / file).stat().st_size > 0
     assert list((workdir / "tensorboard").iterdir())
 

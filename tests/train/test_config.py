@@ -50,7 +50,13 @@ def test_overrides_reach_every_kind_of_value():
 def test_another_model_or_optimizer_brings_its_own_options():
     made = parse("--recipe=nade_digits", "--config.model.name=dcgan", "--config.model.latent_dim=3",
                  "--config.optimizers.nade.name=sgd", "--config.optimizers.nade.momentum=0.5")  # fmt: skip
-    assert made["model"] == {"name": "dcgan", "latent": "uniform", "latent_dim": 3, "base_channels": 128, "kernel_size": 5}
+    assert made["model"] == {
+        "name": "dcgan",
+        "latent": "uniform",
+        "latent_dim": 3,
+        "base_channels": 128,
+        "kernel_size": 5,
+    }
     assert made["optimizers"]["nade"]["momentum"] == 0.5
     assert made["optimizers"]["nade"]["learning_rate"] == 1e-3
     assert "beta_1" not in made["optimizers"]["nade"]
@@ -62,13 +68,19 @@ def test_another_model_or_optimizer_brings_its_own_options():
         ("--recipe=dcgan_digit", "unknown recipe 'dcgan_digit'; did you mean 'dcgan_digits'?"),
         ("--recipe=missing.py", "no recipe file missing.py"),
         ("--config.batchsize=3", "unknown configuration key 'batchsize'; did you mean 'batch_size'?"),
-        ("--config.model.latent_dims=3", "unknown configuration key 'model.latent_dims'; did you mean 'model.latent_dim'?"),
+        (
+            "--config.model.latent_dims=3",
+            "unknown configuration key 'model.latent_dims'; did you mean 'model.latent_dim'?",
+        ),
         ("--config.batch_size=many", "flag --config.batch_size=many: invalid literal for int()"),
         ("--config.ema=most", "flag --config.ema=most: could not convert string to float"),
         ("--config.model.name=dcgun", "unknown model 'dcgun'; did you mean 'dcgan'?"),
         ("--config.data.name=minst", "unknown data set 'minst'; did you mean 'mnist'?"),
         ("--config.optimizers.generator.name=adan", "unknown optimizer 'adan'; did you mean 'adam'?"),
-        ("--config.optimizers.generator.schedule=cosin", "unknown learning-rate schedule 'cosin'; did you mean 'cosine'?"),
+        (
+            "--config.optimizers.generator.schedule=cosin",
+            "unknown learning-rate schedule 'cosin'; did you mean 'cosine'?",
+        ),
         ("--strategy=miror", "unknown strategy 'miror'; did you mean 'mirrored'?"),
         ("--strategy=multi_worker", "--strategy=multi_worker needs TF_CONFIG"),
         ("--workdirs=x", "unknown flag '--workdirs'; did you mean '--workdir'?"),

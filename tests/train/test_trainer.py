@@ -88,7 +88,9 @@ def test_the_average_is_the_textbook_recurrence():
 def test_no_averaging_exports_the_weights_themselves(tmp_path):
     made = trained(tiny_config("nade", ema=0.0), tmp_path)
     with made.ema.applied():
-        np.testing.assert_array_equal(made.model.W.numpy(), checkpoint(tmp_path, 4)["weights/0/.ATTRIBUTES/VARIABLE_VALUE"])
+        np.testing.assert_array_equal(
+            made.model.W.numpy(), checkpoint(tmp_path, 4)["weights/0/.ATTRIBUTES/VARIABLE_VALUE"]
+        )
 
 
 def test_the_size_of_a_call_changes_nothing(tmp_path):

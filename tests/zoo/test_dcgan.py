@@ -26,8 +26,10 @@ def test_the_paper_s_64_px_network():
     assert [layer.filters for layer in convolutions] == [128, 256, 512, 1024]
     assert len(kinds(discriminator, keras.layers.BatchNormalization)) == 3, "all layers but the input"
     assert all(layer.negative_slope == 0.2 for layer in kinds(discriminator, keras.layers.LeakyReLU))
-    assert not any(isinstance(layer, keras.layers.MaxPooling2D | keras.layers.AveragePooling2D) for layer in
-                   (*generator.layers, *discriminator.layers))
+    assert not any(
+        isinstance(layer, keras.layers.MaxPooling2D | keras.layers.AveragePooling2D)
+        for layer in (*generator.layers, *discriminator.layers)
+    )
 
 
 def test_weights_start_from_a_normal_of_deviation_0_02():

@@ -15,7 +15,7 @@ import re
 import sys
 from collections.abc import Iterator
 from difflib import get_close_matches
-from importlib.util import find_spec
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,8 @@ def _data_dir() -> Path:
 
 def _names() -> set[str]:
     """Return the names of the sets prepared here, and of those the installed package has (tfds.list_builders())."""
-    package = Path(find_spec("tensorflow_datasets").origin).parent
+    # where it lies, without importing it
+    package = Path(str(metadata.distribution("tensorflow-datasets").locate_file("tensorflow_datasets")))
     names = {path.stem for path in package.glob("url_checksums/*.txt")}
     names |= {path.parent.name for path in package.glob("*/*/checksums.tsv")}
     names |= {path.parent.name for path in package.glob("*/*/*_dataset_builder.py")}

@@ -114,9 +114,7 @@ def build_generator(
         x = layers.ReLU()(_batch_norm()(x))
         if level > 0:
             filters = base_channels * 2 ** (level - 1)
-            x = layers.Conv2DTranspose(
-                filters, kernel_size, 2, "same", use_bias=False, kernel_initializer=_normal()
-            )(x)
+            x = layers.Conv2DTranspose(filters, kernel_size, 2, "same", use_bias=False, kernel_initializer=_normal())(x)
     x = layers.Conv2DTranspose(sample_shape[-1], kernel_size, 2, "same", kernel_initializer=_normal())(x)
     # float32 whatever the precision of training: the images leave the network here
     image = layers.Activation("tanh", dtype="float32", name="image")(x)

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 
-def log_likelihood(log_prob: Callable[[np.ndarray], np.ndarray], images: np.ndarray, batch: int = 256) -> dict[str, Any]:
+def log_likelihood(
+    log_prob: Callable[[np.ndarray], np.ndarray], images: np.ndarray, batch: int = 256
+) -> dict[str, Any]:
     """Return the mean of `log_prob` (nats per image) over images (count, *shape), with its standard error.
 
     Also as bits per dimension: -nats / (D ln 2).
