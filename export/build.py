@@ -26,7 +26,7 @@ def build(workdir: Path, output: Path, overwrite: bool = False) -> bundle.Manife
     """
     if output.exists() and not overwrite:
         raise UserError(f"{output} exists: give --overwrite to replace it, or another --output")
-    if output.exists() and not (output / bundle.MANIFEST).is_file() and any(output.iterdir()):
+    if output.exists() and not (output / bundle.MANIFEST).is_file() and (output.is_file() or any(output.iterdir())):
         raise UserError(f"{output} exists and is no bundle: --overwrite replaces bundles only")
     config, model, step = restore.load(workdir)
     generator, spec = model.generator, model.generator_spec

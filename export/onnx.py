@@ -17,6 +17,7 @@ import onnxslim
 import tf2onnx
 
 from export import bundle
+from export.fold import fold_projections
 from export.parity import Sampler
 from export.saved_model import as_function, signature
 from zoo.spec import GeneratorSpec
@@ -38,6 +39,7 @@ def convert(generator: keras.Model, spec: GeneratorSpec) -> onnx.ModelProto:
     )
     with contextlib.redirect_stdout(io.StringIO()):  # it prints a table
         model = onnxslim.slim(converted)  # folds batch normalisation into the convolutions
+    fold_projections(model)
     model.ir_version = min(model.ir_version, _IR_VERSION)
     del model.opset_import[:]
     model.opset_import.append(onnx.helper.make_opsetid("", OPSET))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 # Each use of random numbers has a stream of its own, so that no two ever share a number.
 _ORDER, _NOISE, _HELD_OUT = range(3)
+# A call from TensorFlow into Python costs a third of a millisecond, as much as several small batches: small ones are
+# drawn up to 16 a call (measured: 64 pictures of 8 px take a third of the time), large ones one by one.
+_MOST_A_CALL, _BYTES_A_CALL = 16, 2**20
 
 
 class Batches:
@@ -69,22 +73,26 @@ class Batches:
 
         share = self._share(replicas)
 
-        def draw(position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            step, local = divmod(int(position), local_replicas)
-            example = self.example(step, first_replica + local, replicas)
-            return example["image"], example["label"]
+        shape = (share, *self.source.images.shape[1:])
 
-        def element(position: tf.Tensor) -> dict[str, tf.Tensor]:
-            image, label = tf.numpy_function(draw, [position], [tf.uint8, tf.int32])
-            image.set_shape((share, *self.source.images.shape[1:]))
-            label.set_shape((share,))
+        def draw(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            steps_and_locals = (divmod(position, local_replicas) for position in positions.tolist())
+            drawn = [self.example(step, first_replica + local, replicas) for step, local in steps_and_locals]
+            return np.stack([one["image"] for one in drawn]), np.stack([one["label"] for one in drawn])
+
+        def elements(positions: tf.Tensor) -> dict[str, tf.Tensor]:
+            image, label = tf.numpy_function(draw, [positions], [tf.uint8, tf.int32])
+            image.set_shape((None, *shape))
+            label.set_shape((None, share))
             return {"image": tf.cast(image, tf.float32) / 127.5 - 1.0, "label": label}
 
         positions = tf.data.Dataset.range(first_step * local_replicas, (first_step + steps) * local_replicas)
         options = tf.data.Options()
         options.deterministic = True
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-        return positions.map(element, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE).with_options(options)
+        at_once = min(_MOST_A_CALL, max(1, _BYTES_A_CALL // math.prod(shape)))
+        drawn = positions.batch(at_once).map(elements, tf.data.AUTOTUNE).unbatch()
+        return drawn.prefetch(tf.data.AUTOTUNE).with_options(options)
 
     def _share(self, replicas: int) -> int:
         if self.batch_size % replicas:
