@@ -24,7 +24,11 @@ def fold_projections(model: onnx.ModelProto) -> None:
         weights = numpy_helper.to_array(constants[projection.input[1]])
         shape = numpy_helper.to_array(constants[reshape.input[1]])
         shared = sum(projection.input[1] in node.input for node in graph.node) > 1
-        if shared or weights.ndim != 2 or any(value is None or value.size not in (1, shape[-1]) for value in by_channel):
+        if (
+            shared
+            or weights.ndim != 2
+            or any(value is None or value.size not in (1, shape[-1]) for value in by_channel)
+        ):
             continue
         repeated = [np.resize(value.ravel(), weights.shape[1]).astype(weights.dtype) for value in by_channel]
         bias = repeated[1] if shift else np.zeros(weights.shape[1], weights.dtype)

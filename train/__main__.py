@@ -22,10 +22,12 @@ DRY_RUN = flags.DEFINE_bool("dry_run", False, "print the resolved configuration 
 
 def define_config() -> None:
     """Make the flags --config.KEY of the recipe that the command line names."""
-    names = [argument.split("=", 1)[1] for argument in sys.argv[1:] if argument.lstrip("-").startswith("recipe=")]
-    settings = config.load(names[-1] if names else RECIPE.default, sys.argv[1:])
+    recipe = dict(config.given(sys.argv[1:])).get("recipe", RECIPE.default)
+    settings = config.load(recipe, sys.argv[1:])
     global CONFIG
-    CONFIG = config_flags.DEFINE_config_dict("config", settings)
+    CONFIG = config_flags.DEFINE_config_dict(
+        "config", settings, "a setting of the recipe, as --config.KEY=VALUE; --dry_run prints them all"
+    )
 
 
 def main() -> None:
@@ -36,7 +38,7 @@ def main() -> None:
     if not DRY_RUN.value and not WORKDIR.value:
         raise UserError("--workdir is missing: name a directory for the run, such as --workdir=runs/first")
     print(config.to_json(settings), flush=True)
-    if not DRY_RUN.value:
+    if not DRY_RUN.value and strategies.is_chief():
         _claim(Path(WORKDIR.value), settings)
 
     backend.start(settings.precision, settings.seed)

@@ -102,7 +102,8 @@ def load(recipe: str, arguments: Sequence[str] = ()) -> ConfigDict:
         raise unknown("recipe", recipe, recipes())
     config = runpy.run_path(str(path))["get_config"]()
 
-    overrides = dict(_overrides(arguments))
+    prefix = "config."
+    overrides = {flag.removeprefix(prefix): value for flag, value in given(arguments) if flag.startswith(prefix)}
     if (name := overrides.get("model.name")) is not None:
         config.model = model(name, **_shared(config.model, zoo.defaults(name)))
     for part in config.optimizers:
@@ -123,11 +124,12 @@ def _shared(old: ConfigDict, new: Any) -> dict[str, Any]:
     return {key: value for key, value in old.items() if key in new and key != "name"}
 
 
-def _overrides(arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
-    for argument in arguments:
-        flag, _, value = argument.lstrip("-").partition("=")
-        if argument.startswith("-") and flag.startswith("config."):
-            yield flag.removeprefix("config."), value
+def given(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield (flag, value) for every `--flag=value` and `--flag value` on a command line that is not parsed yet."""
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=False):
+        flag, has_value, value = argument.lstrip("-").partition("=")
+        if argument.startswith("-"):
+            yield flag, value if has_value else following
 
 
 def check(config: ConfigDict) -> None:

@@ -60,11 +60,22 @@ def use_jit(setting: str, precision: str, strategy: "tf.distribute.Strategy") ->
     return replicas == 1 and precision == "mixed_bfloat16" and not tf.config.list_logical_devices("GPU")
 
 
+def is_chief() -> bool:
+    """Return whether this process is the one that writes files: the only one, or the first worker."""
+    return _tf_config()[1] == 0
+
+
 def _workers() -> int:
+    return _tf_config()[0]
+
+
+def _tf_config() -> tuple[int, int]:
+    """Return the number of workers that TF_CONFIG names (0 without it) and the index of this one."""
     text = os.environ.get("TF_CONFIG", "")
     if not text:
-        return 0
+        return 0, 0
     try:
-        return len(json.loads(text).get("cluster", {}).get("worker", []))
+        value = json.loads(text)
+        return len(value.get("cluster", {}).get("worker", [])), int(value.get("task", {}).get("index", 0))
     except (ValueError, AttributeError, TypeError):
         raise UserError(f"TF_CONFIG is not the JSON object it should be: {text!r:.80}") from None

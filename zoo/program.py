@@ -67,8 +67,8 @@ def _flags(main: Callable[[], None]) -> list[flags.Flag[Any]]:
 def _help(main: Callable[[], None]) -> str:
     paragraphs = [(sys.modules[main.__module__].__doc__ or "").strip(), "\nFlags:"]
     for flag in _flags(main):
-        value = (flag.default_as_str or "").strip("'")
-        default = "" if flag.default in (None, []) else f" (default: {value})"
+        is_plain = isinstance(flag.default, str | bool | int | float)  # not a whole configuration
+        default = f" (default: {(flag.default_as_str or '').strip(chr(39))})" if is_plain else ""
         paragraphs.append(f"  --{flag.name}")
         paragraphs.append(textwrap.indent(textwrap.fill(f"{flag.help}{default}", 100), " " * 6))
     return "\n".join(paragraphs)

@@ -179,6 +179,12 @@ def test_only_more_steps_are_allowed_and_not_under_a_schedule_that_depends_on_th
         config.check_resumable(tiny_config("nade", **linear), tiny_config("nade", train_steps=8, **linear))
 
 
+def test_flags_may_be_written_with_a_space():
+    made = parse("--recipe", "nade_digits", "--config.model.name", "dcgan", "--config.model.latent_dim", "3")
+    assert made["model"]["latent_dim"] == 3
+    assert made["data"]["binarize"] == "dynamic"
+
+
 def test_a_recipe_of_one_s_own_is_a_file(tmp_path):
     own = tmp_path / "own.py"
     own.write_text((config.RECIPES / "nade_digits.py").read_text().replace("hidden_units=", "hidden_units=1 + "))

@@ -72,7 +72,6 @@ class Batches:
         import tensorflow as tf
 
         share = self._share(replicas)
-
         shape = (share, *self.source.images.shape[1:])
 
         def draw(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

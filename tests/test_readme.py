@@ -1,0 +1,93 @@
+"""Every command of the README works: run in its order, in an empty directory, with tiny settings where it trains."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from shared import REPOSITORY
+
+README = (REPOSITORY / "README.md").read_text()
+COMMANDS = [line for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+TINY = ["--config.train_steps=2", "--config.steps_per_call=2", "--config.batch_size=4", "--config.sample_count=4"]
+TINY_MODEL = {"dcgan": ["--config.model.base_channels=4"], "nade": ["--config.model.hidden_units=4"]}
+
+
+@pytest.fixture(scope="module")
+def playground(tmp_path_factory):
+    """A directory with a folder of pictures, and an environment in which `python` is this one."""
+    directory = tmp_path_factory.mktemp("readme")
+    rng = np.random.default_rng(0)
+    for index in range(12):
+        path = directory / "pictures" / f"{index % 2}" / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (40 + index, 50, 3), dtype=np.uint8)).save(path)
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(REPOSITORY),
+        "GENZOO_CACHE": str(directory / "cache"),
+    }
+    return directory, {**os.environ, **environment}
+
+
+def test_the_commands_work_in_their_order(playground):
+    directory, environment = playground
+    ran = []
+    for command in COMMANDS:
+        words = shlex.split(command)
+        if words[0] == "make":
+            # the targets exist; what they do is `make demo` in test_demo, and this very run
+            subprocess.run([*words, "--dry-run"], check=True, cwd=REPOSITORY, capture_output=True)
+        elif words[0] == "source":
+            assert words[1] == ".venv/bin/activate"
+        else:
+            assert words[0] == "python", command
+            if words[1:3] == ["-m", "train"] and "--dry_run" not in words:
+                words += TINY + TINY_MODEL["nade" if "nade" in command else "dcgan"]
+            done = subprocess.run(words, cwd=directory, env=environment, capture_output=True, text=True)
+            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        ran.append(words[0])
+    assert ran.count("python") >= 6
+    assert (directory / "grid.png").is_file()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(directory)
+        for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+            names: dict = {}
+            exec(block, names)
+            assert names["images"].shape == (16, 32, 32, 3)
+            assert names["images"].dtype == np.uint8
+            assert len(names["walk"]) == 8
+
+
+def test_every_link_leads_to_a_file():
+    for target in re.findall(r"\]\(([^)#]+)\)", README + (REPOSITORY / "BUILD.md").read_text()):
+        assert target.startswith("https://") or (REPOSITORY / target).exists(), target
+
+
+def test_the_table_names_every_model_and_its_recipe():
+    import zoo
+    from train import config
+
+    for name in zoo.available():
+        assert f"[`{name}`](zoo/" in README
+    for recipe in config.recipes():
+        assert f"`{recipe}`" in README
+
+
+@pytest.mark.slow
+def test_demo(tmp_path):
+    """`make demo` in a clone leaves all that it promises."""
+    clone = tmp_path / "genzoo"
+    subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(clone)], check=True)
+    done = subprocess.run(["make", "demo"], cwd=clone, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Try next:" in done.stdout
+    for name in ("checkpoints", "samples", "training.gif", "curves.png", "sampled.png", "bundle/manifest.json"):
+        assert (clone / "runs" / "demo" / name).exists(), name
+    shutil.rmtree(clone)
