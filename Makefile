@@ -57,7 +57,7 @@ format: $(READY) ## let ruff put the code in order
 	$(BIN)/ruff format .
 
 bench: $(READY) ## measure the trainer's overhead and the runtimes side by side
-	$(BIN)/python -m tests.bench
+	$(BIN)/python tests/bench.py
 
 wheel: $(READY) ## build dist/genzoo-*.whl
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .

@@ -2,10 +2,10 @@
 
 Bits: onnxruntime's kernels choose their code path by the batch size, and Eigen's by a row's place in memory, so
 that a sample's last bits may depend on its neighbours (measured: Elu, Softplus, Log, ReduceMean,
-InstanceNormalization, products of two computed matrices). Here the graph always runs on blocks of `BLOCK`
-samples, and sample k of a seed always sits in row k mod `BLOCK`: on one machine, with one number of threads, its
-bits depend on nothing else. (Four float32 rows are a multiple of 16 bytes, so that each block begins, as numpy's
-own arrays do, on the 16-byte boundary that Eigen's sums look at.)
+InstanceNormalization, products of two computed matrices). Here the graph always runs on blocks of `BLOCK` samples
+(`LOOP_BLOCK` if it loops), and sample k of a seed always sits in the same row of its block: on one machine, with one
+number of threads, its bits depend on nothing else. (Four float32 rows are a multiple of 16 bytes, so that each block
+begins, as numpy's own arrays do, on the 16-byte boundary that Eigen's sums look at.)
 """
 
 import math
@@ -23,9 +23,11 @@ from zoo.noise import MAX_SEED, draw
 from zoo.spec import GeneratorSpec, TensorSpec
 
 # Of 1, 2, 4, 8, 16: a dense network answers one sample as fast as with 1, and many at two fifths of its peak; a
-# sampling loop needs a third more time for one, and makes many at three fifths; a convolutional network makes many
-# at its peak, but one takes the time of four, and would take that of all in a larger block.
+# convolutional network makes many at its peak, but one takes the time of four, and would take that of all in a
+# larger block. A sampling loop spends its time on the steps rather than on the samples: it runs larger blocks.
 BLOCK = 4
+LOOP_BLOCK = 16
+_LOOP = b'"\x04Loop'  # a node's operation, as protobuf writes it
 
 _MAX_ONNX_BYTES = 2**31  # protobuf's own limit
 _ARGUMENTS = {"count", "seed", "noise", "dtype", "start", "batch_size", "seed_from", "seed_to", "steps"}
@@ -47,6 +49,7 @@ class Generator:
         except OSError as error:
             raise UserError(f"cannot read {path}: {error.strerror}") from None
         self._session = _open_session(model, threads, path)
+        self._block = LOOP_BLOCK if _LOOP in model else BLOCK
         self.manifest: bundle.Manifest = manifest or _embedded_manifest(self._session, path)
         self.spec: GeneratorSpec = self.manifest.spec
         _check_tensors(self._session, self.spec, path)
@@ -93,7 +96,7 @@ class Generator:
     ) -> Iterator[np.ndarray]:
         """Yield what `sample` returns in chunks of `batch_size`, the last one shorter: only one is in memory.
 
-        Arguments are checked at once, before the first chunk. A `batch_size` that is a multiple of `BLOCK` is fastest.
+        Arguments are checked at once, before the first chunk. A `batch_size` that is a multiple of 16 is fastest.
         """
         for what, value in (("count", count), ("batch_size", batch_size)):
             _check_integer(what, value, 1, MAX_SEED)
@@ -107,7 +110,7 @@ class Generator:
                 size = min(batch_size, count - first)
                 inputs = {name: values[first : first + size] for name, values in given.items()}
                 inputs |= draw(self.spec, size, seed, start + first)
-                yield self._convert(self._run(inputs, (start + first) % BLOCK, size), dtype)
+                yield self._convert(self._run(inputs, (start + first) % self._block, size), dtype)
 
         return chunks()
 
@@ -135,14 +138,14 @@ class Generator:
     def _run(self, inputs: dict[str, np.ndarray], row: int = 0, count: int | None = None) -> np.ndarray:
         """Return the network's output for `inputs`, the first of which is put into row `row` of its block."""
         count = count or len(next(iter(inputs.values())))
-        after = -(row + count) % BLOCK
+        after = -(row + count) % self._block
         padded = {
             name: np.pad(values, [(row, after)] + [(0, 0)] * (values.ndim - 1), mode="edge")
             for name, values in inputs.items()
         }
         blocks = [
-            self._run_block({name: values[first : first + BLOCK] for name, values in padded.items()})
-            for first in range(0, row + count, BLOCK)
+            self._run_block({name: values[first : first + self._block] for name, values in padded.items()})
+            for first in range(0, row + count, self._block)
         ]
         return np.concatenate(blocks)[row : row + count]
 
@@ -152,8 +155,10 @@ class Generator:
             samples: np.ndarray = self._session.run([output.name], inputs)[0]
         except Exception as error:  # onnxruntime's errors have no common base of their own
             raise UserError(f"the model failed to run: {_first_line(error)}") from None
-        if samples.shape != (BLOCK, *output.shape):
-            raise UserError(f"the model made shape {samples.shape}, its manifest promises {(BLOCK, *output.shape)}")
+        if samples.shape != (self._block, *output.shape):
+            raise UserError(
+                f"the model made shape {samples.shape}, its manifest promises {(self._block, *output.shape)}"
+            )
         if not np.isfinite(samples).all():
             raise UserError("the model made NaN or infinity; check its weights and its inputs")
         return samples

@@ -5,7 +5,6 @@
 The same seed gives the same samples, whatever their count.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,7 +29,9 @@ _COUNT = flags.DEFINE_integer("count", 64, "How many samples.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 0, "The seed of the noise, from 0 to 2^63 - 1.", lower_bound=0)
 _CONDITION = flags.DEFINE_multi_string("condition", [], "A condition as name=number, such as label=3; may be repeated.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "How many samples are in memory at a time.", lower_bound=1)
-_THREADS = flags.DEFINE_integer("threads", os.cpu_count() or 1, "How many cores to use.", lower_bound=1)
+_THREADS = flags.DEFINE_integer(
+    "threads", 1, "How many cores to use; for small networks one is fastest.", lower_bound=1
+)
 
 MAX_GRID_IMAGES = 10_000
 _MAX_GRID_PIXELS = 2**27

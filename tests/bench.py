@@ -1,0 +1,243 @@
+"""Measurements side by side, run by `make bench`: what the trainer costs, how fast the runtimes sample and start.
+
+The variants of a comparison take turns, in an order that is shuffled every round, because a machine's speed drifts;
+ratios are taken within a round and told as their median with quartiles. There are no assertions: what is too slow is
+for a reader to judge.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import shared
+
+import serving
+import zoo
+from export import bundle
+from train import backend, config, strategies
+from zoo import noise
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from train.trainer import Trainer
+
+# of measuring, shared out among the models
+TRAINING_SECONDS, SAMPLING_SECONDS = 90, 40
+# long, so that what the data's prefetching does during the others' turns weighs little
+TRAINING_TURN, SAMPLING_TURN = 0.6, 0.1
+LEAST_ROUNDS = 3
+BATCHES = (1, 8, 64)
+
+WITH_ONNXRUNTIME = """
+import sys
+import serving
+
+serving.Generator(sys.argv[1]).sample(1, dtype="float32")
+"""
+WITH_TENSORFLOW = """
+import sys
+import tensorflow as tf
+from export import bundle
+from zoo import noise
+
+manifest, _ = bundle.read(sys.argv[1])
+model = tf.saved_model.load(f"{sys.argv[1]}/{bundle.SAVED_MODEL}")
+inputs = {name: tf.constant(value) for name, value in noise.draw(manifest.spec, 1, seed=0).items()}
+model.signatures["serving_default"](**inputs)
+"""
+
+Variants = dict[str, Callable[[], object]]
+Times = dict[str, list[float]]
+
+
+def main() -> None:
+    """Measure everything, then print one table per question."""
+    backend.start()
+    from export.build import build
+
+    models = zoo.available()
+    training, sampling = [], []
+    with tempfile.TemporaryDirectory() as directory:
+        bundles = {name: Path(directory) / f"{name}.bundle" for name in models}
+        for name in models:
+            progress(f"{name}: building")
+            settings = config.load(shared.recipe_of(name))
+            settings.train_steps = 10**6  # more than there is time for
+            trainer = shared.trainer(settings, Path(directory) / name)
+            progress(f"{name}: training")
+            training.append([name, *measure_training(trainer, TRAINING_SECONDS / len(models))])
+            progress(f"{name}: exporting")
+            trainer.save()
+            build(trainer.workdir, bundles[name])
+            for batch in BATCHES:
+                progress(f"{name}: sampling {batch}")
+                seconds = SAMPLING_SECONDS / len(models) / len(BATCHES)
+                sampling.append([name, str(batch), *measure_sampling(trainer, bundles[name], batch, seconds)])
+        progress(f"{models[0]}: cold starts")
+        cold = measure_cold_start(bundles[models[0]])
+
+    print(f"\nMedians, and in brackets the quartiles, over the rounds. {os.cpu_count()} cores.")
+    print(
+        "\nTraining, ms per step, each recipe at its own settings. bare: the compiled train_step alone, on one batch;"
+    )
+    print("+ EMA: the same with the averaging; trainer: all of it, the data too. Aim: an overhead of at most 3 %.")
+    print("bare over bare is no overhead at all: as far from 0 as it is, so uncertain are the others.\n")
+    headings = ["bare over bare", "EMA over bare", "trainer over + EMA", "trainer over bare"]
+    table(["model", "bare", "+ EMA", "trainer", *headings], training)
+    print(
+        "\nSampling float32 from given noise: ms per call, and the ratio to onnxruntime with its default of 1 thread.\n"
+    )
+    headings = ["onnxruntime", "all threads", "ratio", "SavedModel", "ratio", "keras predict", "ratio"]
+    table(["model", "batch", *headings], sampling)
+    print(f"\nCold start: seconds until a new process has made one sample of {models[0]}.\n")
+    table(["onnxruntime", "TensorFlow", "ratio"], [cold])
+
+
+def measure_training(trainer: Trainer, seconds: float) -> list[str]:
+    """Return the table's cells: ms per step of the bare loop, with the average, and of the trainer; the overheads."""
+    import tensorflow as tf
+
+    steps = trainer.config.steps_per_call
+    trainer.restart_iterator()
+    trainer.train_until(trainer.step + 1)  # compiles it, which sets `log_names`
+    batch = next(trainer.iterator)
+    bare, averaged = bare_loop(trainer, with_ema=False), bare_loop(trainer, with_ema=True)
+    variants: Variants = {
+        "bare": lambda: bare(batch, tf.constant(steps)).numpy(),
+        "again": lambda: bare(batch, tf.constant(steps)).numpy(),  # shows how far apart equals come out
+        "averaged": lambda: averaged(batch, tf.constant(steps)).numpy(),
+        "trainer": lambda: trainer.train_until(trainer.step + steps),
+    }
+    times = take_turns(variants, seconds, TRAINING_TURN)
+    pairs = [("again", "bare"), ("averaged", "bare"), ("trainer", "averaged"), ("trainer", "bare")]
+    steps_of = [milliseconds(times[name], steps) for name in ("bare", "averaged", "trainer")]
+    return [*steps_of, *(overhead(times, *pair) for pair in pairs)]
+
+
+def bare_loop(trainer: Trainer, with_ema: bool) -> Callable[[dict[str, tf.Tensor], tf.Tensor], tf.Tensor]:
+    """Return `train_step` in a compiled loop over one batch: the least that this many steps can take."""
+    import tensorflow as tf
+
+    jit = strategies.use_jit(trainer.config.jit, trainer.config.precision, trainer.strategy)
+    train_step = tf.function(trainer.model.train_step, jit_compile=True) if jit else trainer.model.train_step
+
+    @tf.function
+    def loop(batch: dict[str, tf.Tensor], steps: tf.Tensor) -> tf.Tensor:
+        last = tf.zeros(len(trainer.log_names))
+        for _ in tf.range(steps):
+            logs = train_step(batch)
+            if with_ema:
+                trainer.ema.update(trainer.model.step)
+            # TensorFlow leaves out what nobody asks for: ask for the logs
+            last = tf.stack([tf.cast(logs[name], tf.float32) for name in trainer.log_names])
+        return last
+
+    return loop
+
+
+def measure_sampling(trainer: Trainer, directory: Path, batch: int, seconds: float) -> list[str]:
+    """Return the table's cells for one batch: ms per call in each runtime, and its ratio to onnxruntime's."""
+    from export import saved_model
+
+    generator = trainer.model.generator
+    inputs = noise.draw(trainer.model.generator_spec, batch, seed=0)
+    onnxruntime, all_threads = serving.Generator(directory), serving.Generator(directory, os.cpu_count() or 1)
+    loaded = saved_model.load(directory / bundle.SAVED_MODEL)
+    variants: Variants = {
+        "onnxruntime": lambda: onnxruntime.sample(noise=inputs, dtype="float32"),
+        "all threads": lambda: all_threads.sample(noise=inputs, dtype="float32"),
+        "SavedModel": lambda: loaded(inputs),
+        "predict": lambda: generator.predict(inputs, batch_size=batch, verbose=0),
+    }
+    times = take_turns(variants, seconds, SAMPLING_TURN)
+    cells = [milliseconds(times["onnxruntime"])]
+    for name in list(variants)[1:]:
+        cells += [milliseconds(times[name]), ratio(times, name, "onnxruntime")]
+    return cells
+
+
+def measure_cold_start(directory: Path) -> list[str]:
+    """Return the table's cells: seconds of a process that makes one sample, without and with TensorFlow."""
+
+    def start(code: str) -> None:
+        command = [sys.executable, "-c", code, str(directory)]
+        subprocess.run(command, check=True, cwd=shared.REPOSITORY, stderr=subprocess.DEVNULL)
+
+    variants: Variants = {"onnxruntime": lambda: start(WITH_ONNXRUNTIME), "TensorFlow": lambda: start(WITH_TENSORFLOW)}
+    times = take_turns(variants)
+    return [*(f"{statistics.median(values):.2f}" for values in times.values()), ratio(times, *reversed(variants))]
+
+
+def take_turns(variants: Variants, seconds: float = 0, turn: float = 0) -> Times:
+    """Return the seconds of one call of each variant in each round, for about `seconds` and at least `LEAST_ROUNDS`.
+
+    In a round, each variant is called once, or as often as fits into a `turn`.
+    """
+    for call in variants.values():
+        call()  # compiles, and fills caches
+    calls = {name: max(1, round(turn / timed(call))) for name, call in variants.items()}
+    times: Times = {name: [] for name in variants}
+    order, shuffle = list(variants), random.Random(0)
+    end = time.perf_counter() + seconds
+    while len(times[order[0]]) < LEAST_ROUNDS or time.perf_counter() < end:
+        shuffle.shuffle(order)
+        for name in order:
+            times[name].append(timed(variants[name], calls[name]))
+    return times
+
+
+def timed(call: Callable[[], object], calls: int = 1) -> float:
+    """Return the seconds that one of so many calls takes."""
+    begin = time.perf_counter()
+    for _ in range(calls):
+        call()
+    return (time.perf_counter() - begin) / calls
+
+
+def milliseconds(times: list[float], steps: int = 1) -> str:
+    """Return the median time of one of the `steps` of a call."""
+    return f"{1000 * statistics.median(times) / steps:.3g}"
+
+
+def ratio(times: Times, variant: str, reference: str) -> str:
+    """Return how many times as long as the reference the variant takes."""
+    low, middle, high = ratio_quartiles(times, variant, reference)
+    return f"{middle:.2f} ({low:.2f} {high:.2f})"
+
+
+def overhead(times: Times, variant: str, reference: str) -> str:
+    """Return how much longer than the reference the variant takes."""
+    low, middle, high = 100 * (ratio_quartiles(times, variant, reference) - 1)
+    return f"{middle:+.1f} % ({low:+.1f} {high:+.1f})"
+
+
+def ratio_quartiles(times: Times, variant: str, reference: str) -> np.ndarray:
+    """Return the three quartiles of the rounds' ratios."""
+    return np.percentile(np.divide(times[variant], times[reference]), (25, 50, 75))
+
+
+def table(headings: list[str], rows: list[list[str]]) -> None:
+    """Print the rows below their headings."""
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    for row in (headings, *rows):
+        print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+
+
+def progress(text: str) -> None:
+    """Tell who waits what is being done."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

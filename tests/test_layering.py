@@ -1,0 +1,119 @@
+"""Data flows one way, zoo -> train -> export -> serving: who may import whom, read from the source files."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+from shared import REPOSITORY
+
+MAY_IMPORT = {
+    "zoo": ("zoo",),
+    "train": ("train", "zoo"),
+    "export": ("export", "train", "zoo"),
+    "serving": ("serving", "zoo", "export.bundle"),
+}
+# what the base installation brings; anything else that serving imports must come with Python
+SERVING_NEEDS = {"absl", "numpy", "onnxruntime", "PIL", "tqdm"}
+WITHOUT_TENSORFLOW = (
+    *("zoo", "zoo.errors", "zoo.files", "zoo.images", "zoo.noise", "zoo.program", "zoo.spec"),
+    *("train", "train.config", "train.strategies"),
+    *("export", "export.bundle", "export.card"),
+)
+
+
+def module_name(path):
+    parts = path.relative_to(REPOSITORY).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+PATHS = {module_name(path): path for package in MAY_IMPORT for path in sorted((REPOSITORY / package).rglob("*.py"))}
+PROGRAMS = [name for name, path in PATHS.items() if "program.run(" in path.read_text()]
+
+
+def statements(node):
+    """Yield every import below the node, those inside functions too, but not those for type checkers only."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        yield node
+    elif isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+        for child in node.orelse:
+            yield from statements(child)
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from statements(child)
+
+
+def imports(source):
+    """Return the modules that a source imports; `from a import b` is a.b where that is a module of ours, else a."""
+    found = set()
+    for statement in statements(ast.parse(source)):
+        if isinstance(statement, ast.Import):
+            found |= {alias.name for alias in statement.names}
+        else:
+            assert statement.level == 0, f"relative import: {ast.unparse(statement)}"
+            full = {f"{statement.module}.{alias.name}": statement.module for alias in statement.names}
+            found |= {name if name in PATHS else module for name, module in full.items()}
+    return found
+
+
+def closure(names):
+    """Return all that the modules import, directly or through modules of ours; packages are run on the way."""
+    found, waiting = set(), set(names)
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        parents = {name.rpartition(".")[0]} - {""}
+        waiting |= (parents | (imports(PATHS[name].read_text()) if name in PATHS else set())) - found
+    return found
+
+
+def belongs(name, packages):
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def test_imports_are_read_as_python_reads_them():
+    source = """
+import numpy as np
+from export import bundle, build
+from zoo.spec import TensorSpec
+if TYPE_CHECKING:
+    import keras
+else:
+    import json
+def late():
+    with open("x"):
+        import tensorflow.data
+"""
+    assert imports(source) == {"numpy", "export.bundle", "export.build", "zoo.spec", "json", "tensorflow.data"}
+    with pytest.raises(AssertionError, match="relative import"):
+        imports("from . import x")
+    assert {"zoo.spec", "zoo", "export"} < closure({"export.bundle"})
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_a_file_imports_from_its_own_floor_and_those_below(name):
+    ours = {module for module in imports(PATHS[name].read_text()) if belongs(module, MAY_IMPORT)}
+    assert {module for module in ours if not belongs(module, MAY_IMPORT[name.split(".")[0]])} == set()
+
+
+def test_serving_reaches_neither_tensorflow_nor_what_makes_models():
+    reached = closure(name for name in PATHS if belongs(name, ["serving"]))
+    others = {name.split(".")[0] for name in reached} - MAY_IMPORT.keys() - sys.stdlib_module_names
+    assert others <= SERVING_NEEDS, "serving needs more than the base installation brings"
+    made_for_training = {name for name in reached if belongs(name, ["zoo", "train", "export"])}
+    assert made_for_training <= set(WITHOUT_TENSORFLOW)
+
+
+# each program in a process of its own: their flags have the same names
+@pytest.mark.parametrize("program", [None, *PROGRAMS])
+def test_what_is_promised_to_do_without_tensorflow_does(program):
+    others = {name for name in PATHS if belongs(name, ["serving", "train.data"])}.difference(PROGRAMS)
+    names = [program] if program else [*WITHOUT_TENSORFLOW, *others]
+    code = """
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+    heavy = {"tensorflow", "keras"} & sys.modules.keys()
+    assert not heavy, f"{name} imports {heavy}"
+"""
+    subprocess.run([sys.executable, "-c", code, *names], check=True, cwd=REPOSITORY)
