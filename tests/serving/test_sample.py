@@ -149,11 +149,16 @@ def test_interrupt_leaves_nothing_behind(sample, bundle_path, output):
         text=True,
         cwd=sample.directory,
         env=os.environ | {"PYTHONPATH": os.getcwd()},
+        # a shell that runs the tests in its background makes their children deaf to it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    deadline = time.monotonic() + 30
-    while not files_in(sample.directory) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    try:
+        deadline = time.monotonic() + 30
+        while not files_in(sample.directory) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert (process.returncode, out, err) == (130, "", "interrupted\n")
     assert files_in(sample.directory) == []
