@@ -29,7 +29,8 @@ def main() -> None:
     manifest = build(Path(WORKDIR.value), Path(OUTPUT.value), OVERWRITE.value)
     for runtime, difference in manifest.parity["largest_difference_from_keras"].items():
         print(f"{runtime} differs from Keras by at most {difference:.2g}")
-    print(f"{OUTPUT.value} holds step {manifest.step}; sample it: python -m serving.sample --bundle={OUTPUT.value}")
+    print(f"{OUTPUT.value} holds step {manifest.step}; to see what it makes:")
+    print(f"  python -m serving.sample --bundle={OUTPUT.value} --output=grid.png")
 
 
 def run() -> None:

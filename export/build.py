@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 import zoo
 from export import bundle, card, onnx, parity, saved_model
@@ -28,6 +29,8 @@ def build(workdir: Path, output: Path, overwrite: bool = False) -> bundle.Manife
         raise UserError(f"{output} exists: give --overwrite to replace it, or another --output")
     if output.exists() and not (output / bundle.MANIFEST).is_file() and (output.is_file() or any(output.iterdir())):
         raise UserError(f"{output} exists and is no bundle: --overwrite replaces bundles only")
+    if (workdir / "checkpoints").resolve() in output.resolve().parents:
+        raise UserError(f"{output} lies among the checkpoints of {workdir}: name another --output")
     config, model, step = restore.load(workdir)
     generator, spec = model.generator, model.generator_spec
     try:
@@ -56,8 +59,8 @@ def build(workdir: Path, output: Path, overwrite: bool = False) -> bundle.Manife
             files.write_json(directory / bundle.MANIFEST, manifest.to_json())
     except (onnx.NotConvertible, parity.NotEqual) as failure:
         raise UserError(f"{config.model.name} was not exported: {failure}") from failure
-    except OSError as failure:
-        raise UserError(f"could not write {output}: {failure}") from failure
+    except (OSError, tf.errors.OpError) as failure:  # a full disk is the one or the other
+        raise UserError(f"could not write {output}: {str(failure).splitlines()[0]}") from failure
     return manifest
 
 

@@ -3,7 +3,7 @@
 A bundle is a directory:
 
     manifest.json     what this is: see `Manifest`
-    model.onnx        the generator; the manifest (without `files`) is repeated in its metadata
+    model.onnx        the generator; the manifest (without `files`) is repeated in its metadata, then comes a seal
     saved_model/1/    the same generator in TF Serving's layout
     samples.png       a grid of samples, drawn by onnxruntime from seed 0
     README.md         the model card
@@ -27,6 +27,7 @@ SAVED_MODEL = "saved_model/1"
 SAMPLES = "samples.png"
 CARD = "README.md"
 METADATA_KEY = "genzoo"  # the entry of the ONNX metadata that holds the manifest
+SEAL_KEY = "genzoo_sha256"  # the last entry: the SHA-256 of all bytes before it
 
 _MAX_MANIFEST_BYTES = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -83,6 +84,22 @@ class Manifest:
                 raise UserError(f"the manifest's SHA-256 of {path!r} is not 64 hexadecimal digits")
         fields = {key: value[key] for key in types}
         return cls(**{**fields, "spec": GeneratorSpec.from_json(value["spec"])})
+
+
+def seal(model: bytes) -> bytes:
+    """Return the serialised ONNX model with one more metadata entry at its end: the SHA-256 of what comes before.
+
+    Protobuf messages may be continued, so this is an ordinary ONNX file whose every byte is accounted for.
+    """
+    key, digest = SEAL_KEY.encode(), hashlib.sha256(model).hexdigest().encode()
+    entry = b"\x0a%c%s\x12%c%s" % (len(key), key, len(digest), digest)  # StringStringEntryProto: key, value
+    return model + b"\x72%c%s" % (len(entry), entry)  # ModelProto.metadata_props
+
+
+def is_sealed(model: bytes) -> bool:
+    """Return whether the bytes end in the seal that `seal` made of them."""
+    length = len(seal(b""))
+    return len(model) > length and seal(model[:-length]) == model
 
 
 def parse_manifest(text: str | bytes) -> Manifest:

@@ -34,9 +34,12 @@ class NotConvertible(Exception):
 def convert(generator: keras.Model, spec: GeneratorSpec) -> onnx.ModelProto:
     """Return the cleaned ONNX model of the generator; what would not run elsewhere raises `NotConvertible`."""
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    converted, _ = tf2onnx.convert.from_function(
-        as_function(generator, spec), input_signature=[signature(spec)], opset=OPSET
-    )
+    try:
+        converted, _ = tf2onnx.convert.from_function(
+            as_function(generator, spec), input_signature=[signature(spec)], opset=OPSET
+        )
+    except (ValueError, RuntimeError, KeyError) as error:
+        raise NotConvertible(f"tf2onnx: {str(error).splitlines()[0]}") from error
     with contextlib.redirect_stdout(io.StringIO()):  # it prints a table
         model = onnxslim.slim(converted)  # folds batch normalisation into the convolutions
     fold_projections(model)
@@ -53,7 +56,7 @@ def convert(generator: keras.Model, spec: GeneratorSpec) -> onnx.ModelProto:
 def describe(model: onnx.ModelProto, manifest: bundle.Manifest) -> bytes:
     """Return the file: the model with the manifest in its metadata, so that the lone file describes itself."""
     onnx.helper.set_model_props(model, {bundle.METADATA_KEY: json.dumps(manifest.to_json(), allow_nan=False)})
-    return model.SerializeToString()
+    return bundle.seal(model.SerializeToString())
 
 
 def load(data: bytes) -> Sampler:
@@ -81,7 +84,10 @@ def _check(model: onnx.ModelProto, spec: GeneratorSpec) -> None:
         found, wanted = {value.name for value in values}, {tensor.name for tensor in tensors}
         if found != wanted:
             raise NotConvertible(f"the graph's {kind} are {sorted(found)}, the spec's {sorted(wanted)}")
-    onnx.checker.check_model(model, full_check=True)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise NotConvertible(f"onnx: {str(error).splitlines()[0]}") from error
 
 
 def _is_standard(node: onnx.NodeProto) -> bool:

@@ -8,6 +8,7 @@ number of threads, its bits depend on nothing else. (Four float32 rows are a mul
 begins, as numpy's own arrays do, on the 16-byte boundary that Eigen's sums look at.)
 """
 
+import dataclasses
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -53,6 +54,10 @@ class Generator:
         self.manifest: bundle.Manifest = manifest or _embedded_manifest(self._session, path)
         self.spec: GeneratorSpec = self.manifest.spec
         _check_tensors(self._session, self.spec, path)
+        if not bundle.is_sealed(model):
+            raise UserError(f"{path} is corrupt or was altered after its export: export or copy it again")
+        if manifest and _embedded_manifest(self._session, path) != dataclasses.replace(manifest, files={}):
+            raise UserError(f"{path}: {bundle.MANIFEST} differs from the copy inside {bundle.ONNX}: export it again")
         if clash := _ARGUMENTS & {tensor.name for tensor in self.spec.conditions}:
             raise UserError(f"{path}: no condition may be called {', '.join(sorted(clash))}")
 

@@ -4,11 +4,13 @@ Giving the same command again resumes the run. Every key of the recipe is a flag
 --config.data.name=folder:/my/pictures, --config.model.base_channels=64; --dry_run prints them all.
 """
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from train import backend, config, strategies
 from zoo import files, program
@@ -17,7 +19,10 @@ from zoo.errors import UserError
 RECIPE = flags.DEFINE_string("recipe", "dcgan_digits", f"what to train: {', '.join(config.recipes())}, or a file x.py")
 WORKDIR = flags.DEFINE_string("workdir", None, "directory of the run; it is resumed if it holds one already")
 STRATEGY = flags.DEFINE_string("strategy", "auto", f"where to train: {', '.join(strategies.NAMES)}")
+CONFIG: flags.FlagHolder  # of the recipe: made by `define_config`
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "print the resolved configuration and the layers, then stop")
+
+LOCK = ".lock"
 
 
 def define_config() -> None:
@@ -38,17 +43,22 @@ def main() -> None:
     if not DRY_RUN.value and not WORKDIR.value:
         raise UserError("--workdir is missing: name a directory for the run, such as --workdir=runs/first")
     print(config.to_json(settings), flush=True)
-    if not DRY_RUN.value and strategies.is_chief():
-        _claim(Path(WORKDIR.value), settings)
-
-    backend.start(settings.precision, settings.seed)
-    strategy = strategies.create(STRATEGY.value)
-    from train.trainer import Trainer, print_layers
-
     if DRY_RUN.value:
+        backend.start(settings.precision, settings.seed)
+        from train.trainer import print_layers
+
         print_layers(settings)
         return
     workdir = Path(WORKDIR.value)
+    with _claimed(workdir, settings):
+        _train(workdir, settings)
+
+
+def _train(workdir: Path, settings: ConfigDict) -> None:
+    backend.start(settings.precision, settings.seed)
+    strategy = strategies.create(STRATEGY.value)
+    from train.trainer import Trainer
+
     trainer = Trainer(settings, workdir, strategy)
     if trainer.run():
         print(f"trained to step {trainer.step}: look at {workdir}/samples and {workdir}/curves.png")
@@ -56,13 +66,27 @@ def main() -> None:
         print(f"stopped at step {trainer.step}, which is saved; the same command resumes")
 
 
-def _claim(workdir: Path, resolved: config.ConfigDict) -> None:
-    """Write the configuration to a new run's directory, or compare it with the one that is there."""
-    if (workdir / "config.json").is_file():
-        config.check_resumable(config.read(workdir), resolved)
-    elif workdir.is_dir() and any(workdir.iterdir()):
+@contextlib.contextmanager
+def _claimed(workdir: Path, settings: ConfigDict) -> Iterator[None]:
+    """Hold the run's directory against other processes; write the configuration to it, or compare it with an old one.
+
+    Only the chief of several workers does so: they share the directory.
+    """
+    if not strategies.is_chief():
+        yield
+        return
+    has_run, resumes = (workdir / "config.json").is_file(), any(workdir.glob("checkpoints/[0-9]*"))
+    if not has_run and workdir.is_dir() and {path.name for path in workdir.iterdir()} - {LOCK}:
         raise UserError(f"--workdir={workdir} holds other files and no config.json: name a new or empty directory")
-    files.write_bytes(workdir / "config.json", (config.to_json(resolved) + "\n").encode())
+    workdir.mkdir(parents=True, exist_ok=True)
+    try:
+        with files.lock(workdir / LOCK):
+            if has_run and resumes:
+                config.check_resumable(config.read(workdir), settings)
+            files.write_bytes(workdir / "config.json", (config.to_json(settings) + "\n").encode())
+            yield
+    except BlockingIOError:
+        raise UserError(f"another process is training in --workdir={workdir}: wait for it or name another") from None
 
 
 def run() -> None:

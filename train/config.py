@@ -6,6 +6,7 @@ overridden by a flag `--config.KEY=VALUE`.
 """
 
 import json
+import math
 import os
 import runpy
 from collections.abc import Callable, Iterator, Sequence
@@ -95,12 +96,7 @@ def load(recipe: str, arguments: Sequence[str] = ()) -> ConfigDict:
     The values stay the recipe's: config_flags sets them. What is done here is what it cannot do: another
     `--config.model.name` (or optimiser's name) brings that one's options, and an unknown key is a `UserError`.
     """
-    path = Path(recipe) if recipe.endswith(".py") else RECIPES / f"{recipe}.py"
-    if not path.is_file():
-        if recipe.endswith(".py"):
-            raise UserError(f"no recipe file {recipe}; the recipes that come along: {', '.join(recipes())}")
-        raise unknown("recipe", recipe, recipes())
-    config = runpy.run_path(str(path))["get_config"]()
+    config = _read_recipe(recipe)
 
     prefix = "config."
     overrides = {flag.removeprefix(prefix): value for flag, value in given(arguments) if flag.startswith(prefix)}
@@ -117,6 +113,20 @@ def load(recipe: str, arguments: Sequence[str] = ()) -> ConfigDict:
     for key in overrides:
         if key not in known:
             raise unknown("configuration key", key, known)
+    return config
+
+
+def _read_recipe(recipe: str) -> ConfigDict:
+    if not recipe.endswith(".py"):
+        if recipe not in recipes():
+            raise unknown("recipe", recipe, recipes())
+        recipe = str(RECIPES / f"{recipe}.py")
+    if not Path(recipe).is_file():
+        raise UserError(f"no recipe file {recipe}; the recipes that come along: {', '.join(recipes())}")
+    get_config = runpy.run_path(recipe).get("get_config")
+    if get_config is None:
+        raise UserError(f"{recipe} is no recipe: it has no function get_config; see {RECIPES / 'nade_digits.py'}")
+    config: ConfigDict = get_config()
     return config
 
 
@@ -147,14 +157,31 @@ def check(config: ConfigDict) -> None:
     _one_of(config, "jit", ("auto", "true", "false"))
     if config.model.name not in zoo.available():
         raise unknown("model", config.model.name, zoo.available())
+    _check_optimizers(config)
+    train.data.check(config.data)
+
+
+def _check_optimizers(config: ConfigDict) -> None:
+    others = ((name, _read_recipe(name)) for name in recipes())
+    example, other = next((name, other) for name, other in others if other.model.name == config.model.name)
+    if other.optimizers.keys() != config.optimizers.keys():
+        needed, given = (", ".join(sorted(section)) or "none" for section in (other.optimizers, config.optimizers))
+        raise UserError(
+            f"model {config.model.name} needs optimizers called {needed}, not {given}: start from --recipe={example}"
+        )
     for part, optimizer in config.optimizers.items():
+        where = f"--config.optimizers.{part}"
         if optimizer.schedule not in SCHEDULES:
             raise unknown("learning-rate schedule", optimizer.schedule, SCHEDULES)
-        if not optimizer.learning_rate > 0 or not 0 <= optimizer.warmup_steps < config.train_steps:
-            raise UserError(
-                f"--config.optimizers.{part}: needs learning_rate > 0 and warmup_steps from 0 to below train_steps"
-            )
-    train.data.check(config.data)
+        if not 0 < optimizer.learning_rate < math.inf:
+            raise UserError(f"{where}.learning_rate={optimizer.learning_rate}: use a positive number")
+        if not 0 <= optimizer.warmup_steps < config.train_steps:
+            raise UserError(f"{where}.warmup_steps={optimizer.warmup_steps}: use 0 or more, below train_steps")
+        for key in ("beta_1", "beta_2", "momentum", "rho"):
+            if not 0 <= optimizer.get(key, 0.0) < 1:
+                raise UserError(f"{where}.{key}={optimizer[key]}: use a number in [0, 1)")
+        if not 0 < optimizer.get("epsilon", 1.0) < math.inf:
+            raise UserError(f"{where}.epsilon={optimizer.epsilon}: use a positive number")
 
 
 def _one_of(config: ConfigDict, key: str, values: tuple[str, ...]) -> None:
@@ -182,7 +209,10 @@ def read(workdir: str | os.PathLike[str]) -> ConfigDict:
     if not path.is_file():
         raise UserError(f"{workdir} holds no run: it has no config.json (make one with: python -m train --workdir=...)")
     try:
-        return ConfigDict(json.loads(path.read_text()))
+        config = ConfigDict(json.loads(path.read_text()))
+        if missing := set(defaults()) - set(config):
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+        return config
     except (ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is corrupt: {error}") from None
 

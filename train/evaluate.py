@@ -11,16 +11,16 @@ from absl import flags
 from zoo import program
 from zoo.errors import UserError, unknown
 
-METRICS = ("log_likelihood",)
-
 SOURCE = flags.DEFINE_string("source", None, "working directory of the run (made by python -m train)")
-NAMES = flags.DEFINE_list("metrics", list(METRICS), f"what to measure, comma-separated: {', '.join(METRICS)}")
+NAMES = flags.DEFINE_list("metrics", ["log_likelihood"], "what to measure, comma-separated: log_likelihood")
 
 
 def main() -> None:
     """Check the flags, then measure."""
     if not SOURCE.value:
         raise UserError("--source is missing: name the working directory of a run")
+    if not NAMES.value:
+        raise UserError(f"--metrics is empty: name some of {', '.join(METRICS)}")
     for name in NAMES.value:
         if name not in METRICS:
             raise unknown("metric", name, METRICS)
@@ -28,11 +28,11 @@ def main() -> None:
 
     config.read(SOURCE.value)  # no run there: say so before TensorFlow is imported
     backend.start()
-    for line in evaluate(SOURCE.value):
-        print(json.dumps(line), flush=True)
+    for name in NAMES.value:
+        print(json.dumps(METRICS[name](SOURCE.value), allow_nan=False), flush=True)
 
 
-def evaluate(workdir: str) -> list[dict[str, object]]:
+def measure_log_likelihood(workdir: str) -> dict[str, object]:
     """Return the held-out log-likelihood of the run at `workdir` and that of the independent-Bernoulli baseline."""
     import tensorflow as tf
 
@@ -55,15 +55,16 @@ def evaluate(workdir: str) -> list[dict[str, object]]:
         "ema": config.ema,
     }
     measured = log_likelihood(tf.function(model.log_prob), images)
-    return [
-        {
-            "metric": "log_likelihood",
-            **measured,
-            "baseline_nats": log_likelihood(baseline, images)["nats"],
-            "baseline": "independent Bernoulli pixels, fitted to the train split drawn once",
-            "protocol": protocol,
-        }
-    ]
+    return {
+        "metric": "log_likelihood",
+        **measured,
+        "baseline_nats": log_likelihood(baseline, images)["nats"],
+        "baseline": "independent Bernoulli pixels, fitted to the train split drawn once",
+        "protocol": protocol,
+    }
+
+
+METRICS = {"log_likelihood": measure_log_likelihood}
 
 
 def run() -> None:

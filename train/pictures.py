@@ -1,5 +1,6 @@
 """What a run leaves to look at: sample grids, an animation of training, the curves of its logs."""
 
+import contextlib
 import io
 import json
 from pathlib import Path
@@ -38,10 +39,15 @@ def write_animation(workdir: Path) -> None:
 
 
 def read_metrics(workdir: Path) -> list[dict[str, float]]:
-    """Return the lines of metrics.jsonl; a last line torn by a kill is left out."""
+    """Return the lines of metrics.jsonl; what a kill or an editor tore is left out."""
     path = workdir / METRICS
-    lines = path.read_text().split("\n")[:-1] if path.is_file() else []
-    return [json.loads(line) for line in lines]
+    metrics = []
+    for line in path.read_text(errors="replace").splitlines() if path.is_file() else []:
+        with contextlib.suppress(ValueError):
+            value = json.loads(line)
+            if isinstance(value, dict) and type(value.get("step")) is int:
+                metrics.append(value)
+    return metrics
 
 
 def write_curves(workdir: Path) -> None:

@@ -16,9 +16,9 @@ from zoo.model import GenerativeModel
 MODEL = "model.json"
 
 
-def describe(model: GenerativeModel) -> str:
-    """Return the text of a run's model.json: the model's constructor arguments."""
-    return json.dumps(model.get_config(), indent=2) + "\n"
+def describe(model: GenerativeModel, data: str) -> str:
+    """Return the text of a run's model.json: the model's constructor arguments, and the data's fingerprint."""
+    return json.dumps({"arguments": model.get_config(), "data": data}, indent=2) + "\n"
 
 
 def load(workdir: str | os.PathLike[str]) -> tuple[ConfigDict, GenerativeModel, int]:
@@ -34,8 +34,12 @@ def load(workdir: str | os.PathLike[str]) -> tuple[ConfigDict, GenerativeModel, 
     nothing = UserError(f"{workdir} holds no checkpoint yet: train it first, with the same --workdir")
     if not (workdir / MODEL).is_file():
         raise nothing
-    arguments = json.loads((workdir / MODEL).read_text())
-    model = zoo.create(config.model.name, **{**arguments, "sample_shape": tuple(arguments["sample_shape"])})
+    try:
+        arguments = json.loads((workdir / MODEL).read_text())["arguments"]
+        arguments["sample_shape"] = tuple(arguments["sample_shape"])
+    except (ValueError, TypeError, KeyError):
+        raise UserError(f"{workdir / MODEL} is corrupt: train again in a new --workdir") from None
+    model = zoo.create(config.model.name, **arguments)
     ema = MovingAverage(model.generator, config.ema)
     step = Checkpoints(workdir / "checkpoints", state_of(model, ema)).restore(partial=True)
     if step is None:

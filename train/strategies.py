@@ -2,12 +2,16 @@
 
 import json
 import os
+import re
 from typing import TYPE_CHECKING
 
 from zoo.errors import UserError, unknown
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+_ADDRESS = re.compile(r"\S+:[0-9]{1,5}")
+_EXAMPLE = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
 
 NAMES = ("auto", "one_device", "mirrored", "multi_worker")
 
@@ -18,10 +22,7 @@ def check(name: str) -> None:
         raise unknown("strategy", name, NAMES)
     workers = _workers()
     if name == "multi_worker" and not workers:
-        raise UserError(
-            "--strategy=multi_worker needs TF_CONFIG in the environment, such as "
-            '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
-        )
+        raise UserError(f"--strategy=multi_worker needs TF_CONFIG in the environment, such as {_EXAMPLE}")
     if name in ("one_device", "mirrored") and workers > 1:
         raise UserError(
             f"TF_CONFIG names {workers} workers, but --strategy={name} uses one: take multi_worker or unset it"
@@ -76,6 +77,18 @@ def _tf_config() -> tuple[int, int]:
         return 0, 0
     try:
         value = json.loads(text)
-        return len(value.get("cluster", {}).get("worker", [])), int(value.get("task", {}).get("index", 0))
-    except (ValueError, AttributeError, TypeError):
-        raise UserError(f"TF_CONFIG is not the JSON object it should be: {text!r:.80}") from None
+        workers, task = value["cluster"]["worker"], value["task"]
+        index = task["index"]
+        is_whole = (
+            list(value["cluster"]) == ["worker"]
+            and task["type"] == "worker"
+            and isinstance(workers, list)
+            and all(_ADDRESS.fullmatch(worker) for worker in workers)
+            and type(index) is int
+            and 0 <= index < len(workers)
+        )
+    except (ValueError, TypeError, KeyError, RecursionError):
+        is_whole = False
+    if not is_whole:
+        raise UserError(f"TF_CONFIG must be like {_EXAMPLE}, with a worker's own index; it is {text!r:.200}")
+    return len(workers), index

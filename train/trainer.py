@@ -5,6 +5,7 @@ A run is a function of its configuration alone: noise follows from (seed, step, 
 """
 
 import contextlib
+import hashlib
 import json
 import signal
 import sys
@@ -49,28 +50,27 @@ class Trainer:
         self.strategy = strategy
         self.is_chief = strategy.extended.should_checkpoint
         self.step = 0
-        self.retries, self.failed_at = 0, 0
+        self.retries, self.attempts, self.rolled_back_to = 0, 0, -1
+        self.summaries: tf.summary.SummaryWriter | None = None
 
+        self._check_workers_agree()
         source = train.data.load(config.data, "train")
         if self.is_chief:
             print(source.description, file=sys.stderr)
         self.batches = Batches(source, config.batch_size, config.seed, config.data.binarize)
         with strategy.scope():
             self.model = create_model(config, source.images.shape[1:])
-            self.model.compile(
-                **{part: build(section, config.train_steps) for part, section in config.optimizers.items()}
-            )
             self.model.noise_key.assign([config.seed, 0])
             self.ema = MovingAverage(self.model.generator, config.ema)
         self.checkpoints = Checkpoints(workdir / "checkpoints", state_of(self.model, self.ema), config.keep_checkpoints)
         self.sample_noise = noise.draw(self.model.generator_spec, config.sample_count, config.seed)
-        self._claim_model()
+        self._claim_model(source.fingerprint())
         self._compile(strategies.use_jit(config.jit, config.precision, strategy))
 
     def run(self) -> bool:
         """Train until `train_steps` (True) or until SIGTERM or SIGINT asks to stop (False); both leave a checkpoint."""
         self._resume()
-        with self._progress() as bar, self._summaries(), stop_signals() as stop:
+        with self._progress() as bar, stop_signals() as stop:
             while self.step < self.config.train_steps:
                 target, started = self._next_boundary(), time.monotonic()
                 try:
@@ -80,7 +80,7 @@ class Trainer:
                     if saving:
                         self._check_weights(target)
                 except NotFinite as failure:
-                    self._retry(failure, target)
+                    self._retry(failure)
                     bar.n = self.step
                     continue
                 self._record(logs, target, time.monotonic() - started, bar)
@@ -114,8 +114,9 @@ class Trainer:
         with self.ema.applied():
             samples = self._generate({name: tf.constant(value) for name, value in self.sample_noise.items()})
         pixels = samples[self.model.generator_spec.output.name].numpy()
-        picture = pictures.write_samples(self.workdir, self.step, pixels)
-        tf.summary.image("samples", picture[None], step=self.step)
+        with self._writing():
+            picture = pictures.write_samples(self.workdir, self.step, pixels)
+            tf.summary.image("samples", picture[None], step=self.step)
 
     def save(self) -> None:
         """Write a checkpoint of the current step."""
@@ -133,10 +134,10 @@ class Trainer:
 
         self.iterator = iter(self.strategy.distribute_datasets_from_function(local_batches))
 
-    def _claim_model(self) -> None:
-        """Write the model's arguments to a new run, or compare them: the data's shape is among them."""
-        path, text = self.workdir / restore.MODEL, restore.describe(self.model)
-        if path.is_file() and path.read_text() != text:
+    def _claim_model(self, data: str) -> None:
+        """Write the model's arguments and the data's fingerprint to a new run, or compare them with an old one's."""
+        path, text = self.workdir / restore.MODEL, restore.describe(self.model, data)
+        if self.checkpoints.steps() and path.is_file() and path.read_text() != text:
             raise UserError(f"the data or the model changed since {path} was written: take a new --workdir")
         if self.is_chief:
             files.write_bytes(path, text.encode())
@@ -167,27 +168,27 @@ class Trainer:
         restored = self.checkpoints.restore()
         if restored is not None:
             self.step = restored
+            self.attempts = int(self.model.noise_key.numpy()[1])
         if self.is_chief:
             self.checkpoints.drop_after(self.step)
             self._forget_after(self.step)
             if restored is None:
                 self.save()  # a first checkpoint, so that there is always one to roll back to
-                with self._summaries():
-                    self.draw_samples()
+                self.draw_samples()
             else:
                 print(f"resumed at step {self.step}", file=sys.stderr)
         self.restart_iterator()
 
-    def _retry(self, failure: NotFinite, target: int) -> None:
-        """Go back to the last good checkpoint, to try the way to `target` with other noise; give up at some point."""
-        self.retries = self.retries + 1 if target <= self.failed_at else 1
-        self.failed_at = max(self.failed_at, target)
+    def _retry(self, failure: NotFinite) -> None:
+        """Go back to the last good checkpoint and take other noise; give up at the fourth time from one checkpoint."""
+        restored = self.checkpoints.restore() or 0
+        self.retries = self.retries + 1 if restored == self.rolled_back_to else 1
         if self.retries > MAX_RETRIES:
             raise UserError(f"{failure}; gave up after {MAX_RETRIES} retries: try a lower learning rate") from failure
         logging.warning("%s; retry %d of %d with other noise", failure, self.retries, MAX_RETRIES)
-        attempt = int(self.model.noise_key.numpy()[1])
-        self.step = self.checkpoints.restore() or 0
-        self.model.noise_key.assign([self.config.seed, attempt + 1])
+        self.attempts += 1
+        self.step = self.rolled_back_to = restored
+        self.model.noise_key.assign([self.config.seed, self.attempts])
         if self.is_chief:
             self._forget_after(self.step)
         self.restart_iterator()
@@ -214,11 +215,12 @@ class Trainer:
         bar.update(steps)
         if not self.is_chief:
             return
-        line = {"step": target, **means, "steps_per_second": round(steps / seconds, 3)}
-        with open(self.workdir / pictures.METRICS, "a") as file:
-            file.write(json.dumps(line) + "\n")
-        for name, value in line.items():
-            tf.summary.scalar(name, value, step=target)
+        speed = {"steps_per_second": round(steps / seconds, 3)}
+        with self._writing():
+            with open(self.workdir / pictures.METRICS, "a") as file:
+                file.write(json.dumps({"step": target, **means, **speed}) + "\n")
+            for name, value in {**means, **speed}.items():
+                tf.summary.scalar(name, value, step=target)
 
     def _forget_after(self, step: int) -> None:
         lines = [line for line in pictures.read_metrics(self.workdir) if line["step"] <= step]
@@ -230,22 +232,39 @@ class Trainer:
 
     def _finish(self) -> None:
         if self.is_chief:
-            pictures.write_curves(self.workdir)
-            pictures.write_animation(self.workdir)
+            with self._writing():
+                pictures.write_curves(self.workdir)
+                pictures.write_animation(self.workdir)
         self._any_worker(False)  # a barrier: no worker leaves while the chief still writes
+
+    def _check_workers_agree(self) -> None:
+        digest = hashlib.sha256(json.dumps(self.config.to_dict(), sort_keys=True).encode()).digest()
+        mine = float(int.from_bytes(digest[:2]))  # exact in float32, however many are added
+        if self._sum_over_replicas(mine) != mine * self.strategy.num_replicas_in_sync:
+            raise UserError("the workers were started with different configurations: give all the same command")
 
     def _any_worker(self, flag: bool) -> bool:
         """Return whether the flag is set on any worker, so that all stop at the same step."""
-        if self.strategy.extended._in_multi_worker_mode():
-            value = tf.constant(float(flag))
-            return float(self.strategy.reduce("SUM", self.strategy.run(lambda: value), axis=None)) > 0
-        return flag
+        return self._sum_over_replicas(float(flag)) > 0
 
-    def _summaries(self) -> contextlib.AbstractContextManager:
-        """Return the context in which `tf.summary` writes for TensorBoard: on the chief only."""
-        if not self.is_chief:
-            return tf.summary.create_noop_writer().as_default()
-        return tf.summary.create_file_writer(str(self.workdir / "tensorboard")).as_default()
+    def _sum_over_replicas(self, value: float) -> float:
+        if not self.strategy.extended._in_multi_worker_mode():
+            return value * self.strategy.num_replicas_in_sync
+        return float(self.strategy.reduce("SUM", self.strategy.run(lambda: tf.constant(value)), axis=None))
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Let `tf.summary` write for TensorBoard; what cannot be written (a full disk) is a `UserError`."""
+        try:
+            if self.summaries is None:
+                self.summaries = tf.summary.create_file_writer(str(self.workdir / "tensorboard"))
+            with self.summaries.as_default():
+                yield
+        except (OSError, tf.errors.OpError) as error:
+            raise UserError(
+                f"could not write in {self.workdir} at step {self.step}: {str(error).splitlines()[0]}; "
+                "the checkpoints are intact: give the same command again once it can be written"
+            ) from error
 
     def _progress(self) -> tqdm:
         # on a terminal a live bar; in a log file a line now and then
@@ -262,16 +281,17 @@ class Trainer:
 
 
 def create_model(config: ConfigDict, sample_shape: tuple[int, ...]) -> GenerativeModel:
-    """Return the configured model for examples of `sample_shape`, in Keras' current precision."""
+    """Return the configured model with its optimisers, for examples of `sample_shape`, in Keras' current precision."""
     options = {key: value for key, value in config.model.items() if key != "name"}
-    return zoo.create(config.model.name, sample_shape=tuple(sample_shape), **options)
+    model = zoo.create(config.model.name, sample_shape=tuple(sample_shape), **options)
+    model.compile(**{part: build(section, config.train_steps) for part, section in config.optimizers.items()})
+    return model
 
 
 def print_layers(config: ConfigDict) -> None:
     """Print the layers and the parameters of the configured networks."""
     model = create_model(config, train.data.load(config.data, "train").images.shape[1:])
-    networks = [layer for layer in model.layers if isinstance(layer, keras.Model)]
-    for network in networks:
+    for network in (layer for layer in model.layers if isinstance(layer, keras.Model)):
         network.summary(line_length=100)
 
 

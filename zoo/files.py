@@ -1,12 +1,13 @@
 """Files that are either whole or absent: write beside the target, then rename over it."""
 
 import contextlib
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,7 +19,7 @@ def new_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     A crash leaves the old file or the new one, never a part.
     """
-    path = Path(path)
+    path = Path(os.path.abspath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(path)
     try:
@@ -50,27 +51,38 @@ def new_directory(path: str | os.PathLike[str], overwrite: bool = False) -> Iter
 
     With `overwrite`, what stood at `path` is replaced; without, `FileExistsError` is raised.
     """
-    path = Path(path)
+    path = Path(os.path.abspath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _beside(path)
+    temporary, old = _beside(path), _beside(path)
     try:
         temporary.mkdir()
         yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():
                 _sync(file)
-        if overwrite and path.exists():
-            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
-            os.replace(path, old / path.name)
-            os.replace(temporary, path)
-            shutil.rmtree(old)
-        elif path.exists():
-            raise FileExistsError(path)
-        else:
-            os.replace(temporary, path)
+        if path.exists():
+            if not overwrite:
+                raise FileExistsError(errno.EEXIST, "already exists", str(path))
+            os.replace(path, old)
+        os.replace(temporary, path)
     except BaseException:
+        if old.exists() and not path.exists():
+            os.replace(old, path)
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def lock(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Hold the file at `path` locked inside the block; `BlockingIOError` if another process holds it.
+
+    The lock goes with the process, however it ends; the empty file stays.
+    """
+    with open(path, "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

@@ -20,7 +20,8 @@ class GenerativeModel(keras.Model):
     - `generator_spec`: the `GeneratorSpec` of that map;
     - `parts`: what each optimiser trains, in the order of the updates;
     - `train_step(data)`: the paper's algorithm on one batch {"image": (batch, *sample_shape) in [-1, 1],
-      "label": (batch,) int32}, returning scalar logs whose "…loss" entries are watched for NaN;
+      "label": (batch,) int32}, returning scalar logs, losses under names that end in "loss"; the trainer stops at a
+      log that is not finite;
     - `log_prob(x) -> (batch,)` in nats, if it has a likelihood.
 
     `train_step` works under `fit` on one device and under `strategy.run` on many.

@@ -1,6 +1,7 @@
 """What every command-line program here shares: flags in, one line per error out. Standard library and absl only."""
 
 import os
+import signal
 import sys
 import textwrap
 from collections.abc import Callable
@@ -25,7 +26,12 @@ def run(main: Callable[[], None], define: Callable[[], None] | None = None) -> N
     sys.exit(_status(main, define))
 
 
+def _terminate(_number: int, _frame: object) -> NoReturn:
+    sys.exit(128 + signal.SIGTERM)
+
+
 def _status(main: Callable[[], None], define: Callable[[], None] | None) -> int:
+    signal.signal(signal.SIGTERM, _terminate)  # an exception, so that what is half-written is removed
     try:
         if define:
             define()

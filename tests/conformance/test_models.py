@@ -11,6 +11,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl import flags
+from ml_collections import config_flags
 from shared import (
     REPOSITORY,
     assert_same_state,
@@ -85,6 +87,8 @@ def test_defaults_are_read_from_the_source_as_python_sees_them(name, model):
 def test_the_docstrings_name_paper_and_options(name, model):
     module = importlib.import_module(type(model).__module__)
     assert any(f"({year})" in module.__doc__ for year in range(1990, 2030)), "the module names its paper and year"
+    for option in zoo.defaults(name):
+        assert f"`{option}`" in type(model).__doc__
     assert "train_step" in type(model).__dict__, "the paper's algorithm stands in the model's own class"
 
 
@@ -253,9 +257,11 @@ def test_the_lone_onnx_file_is_sampled_where_tensorflow_is_blocked(exported, tmp
 
 
 def test_flags_reproduce_the_configuration(name):
-    settings = tiny_config(name)
+    settings, values = tiny_config(name), flags.FlagValues()
     loaded = config.load(recipe_of(name), flags_of(settings))
-    assert dict(config.flatten(loaded.to_dict())).keys() == dict(config.flatten(settings.to_dict())).keys()
+    config_flags.DEFINE_config_dict("config", loaded, flag_values=values)
+    values(["train", *flags_of(settings)])
+    assert values.config.to_dict() == settings.to_dict()
 
 
 def test_the_file_reads_on_its_own(name):

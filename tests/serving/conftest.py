@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from export.bundle import MANIFEST, METADATA_KEY, ONNX, Manifest
+from export.bundle import MANIFEST, METADATA_KEY, ONNX, Manifest, seal
 from zoo import files
 from zoo.spec import GeneratorSpec, TensorSpec
 
@@ -31,7 +31,7 @@ class Factory:
         model = self.model(spec, nodes, **weights)
         path = self.root / f"bundle{len(list(self.root.iterdir()))}"
         path.mkdir()
-        (path / ONNX).write_bytes(model.SerializeToString())
+        (path / ONNX).write_bytes(seal(model.SerializeToString()))
         manifest = json.loads(model.metadata_props[0].value) | {"files": files.checksums(path)}
         files.write_json(path / MANIFEST, manifest)
         return path

@@ -1,5 +1,6 @@
 """The edge: what is wrong with a configuration is said in one line, before TensorFlow is imported."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from shared import REPOSITORY, tiny_config
 
+import zoo
 from train import config, strategies
 from zoo.errors import UserError
 
@@ -48,18 +50,15 @@ def test_overrides_reach_every_kind_of_value():
 
 
 def test_another_model_or_optimizer_brings_its_own_options():
-    made = parse("--recipe=nade_digits", "--config.model.name=dcgan", "--config.model.latent_dim=3",
-                 "--config.optimizers.nade.name=sgd", "--config.optimizers.nade.momentum=0.5")  # fmt: skip
-    assert made["model"] == {
-        "name": "dcgan",
-        "latent": "uniform",
-        "latent_dim": 3,
-        "base_channels": 128,
-        "kernel_size": 5,
-    }
-    assert made["optimizers"]["nade"]["momentum"] == 0.5
+    flags = ["--config.model.name=dcgan", "--config.optimizers.nade.name=sgd", "--config.optimizers.nade.momentum=0.5"]
+    made = config.load("nade_digits", flags).to_dict()
+    assert made["model"] == {"name": "dcgan", **zoo.defaults("dcgan")}
+    assert made["optimizers"]["nade"].keys() == {"name", "learning_rate", "schedule", "warmup_steps", "momentum"}
     assert made["optimizers"]["nade"]["learning_rate"] == 1e-3
-    assert "beta_1" not in made["optimizers"]["nade"]
+    assert parse("--recipe=nade_digits", *flags[1:])["optimizers"]["nade"]["momentum"] == 0.5
+    status, text = parse("--recipe=nade_digits", *flags)
+    assert status == 2
+    assert "model dcgan needs optimizers called discriminator, generator, not nade: start from --recipe=dcgan" in text
 
 
 @pytest.mark.parametrize(
@@ -102,7 +101,9 @@ def test_a_mistake_is_one_line_that_names_what_would_be_right(flag, message):
         {"ema": float("nan")}, {"precision": "float16"}, {"jit": "yes"}, {"data.image_size": 3},
         {"data.channels": 2}, {"data.binarize": "static"}, {"data.unreadable": "ignore"},
         {"optimizers.nade.learning_rate": 0.0}, {"optimizers.nade.learning_rate": float("nan")},
-        {"optimizers.nade.warmup_steps": 4}, {"data.name": "folder:/nowhere/at/all"},
+        {"optimizers.nade.warmup_steps": 4}, {"optimizers.nade.learning_rate": float("inf")},
+        {"optimizers.nade.beta_1": 1.0}, {"optimizers.nade.epsilon": 0.0}, {"data.name": "folder:"},
+        {"data.name": "folder:/nowhere/at/all"},
     ],
 )  # fmt: skip
 def test_values_that_no_run_could_use_are_refused_by_key(change):
@@ -142,20 +143,28 @@ def test_a_slip_in_a_key_is_answered_with_the_nearest_key(key, position, letter)
 @example('{"cluster": []}')
 @example("[]")
 @example("null")
-def test_any_tf_config_is_read_or_refused(text):
+@example("[" * 10_000)
+@example('{"cluster": {"worker": ["a:1"]}}')
+@example('{"cluster": {"worker": ["a"]}, "task": {"type": "worker", "index": 0}}')
+@example('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}')
+@example('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": -1}}')
+@example('{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}')
+@example('{"cluster": {"worker": ["a:1"], "chief": ["b:1"]}, "task": {"type": "worker", "index": 0}}')
+@example('{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}')
+def test_any_tf_config_is_either_whole_or_refused(text):
     with pytest.MonkeyPatch.context() as patch:
         try:
             patch.setenv("TF_CONFIG", text)
         except ValueError:
             return  # no environment can hold it
-        try:
+        with pytest.raises(UserError, match="TF_CONFIG") if text else contextlib.nullcontext():
             strategies.check("auto")
-        except UserError as error:
-            assert "TF_CONFIG" in str(error)
 
 
 def test_two_workers_and_a_single_machine_strategy_contradict(monkeypatch):
-    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": ["a:1", "b:1"]}, "task": {"index": 0}}))
+    cluster = {"cluster": {"worker": ["a:1", "b:1"]}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({**cluster, "task": {"type": "worker", "index": 1}}))
+    assert not strategies.is_chief()
     strategies.check("auto")
     strategies.check("multi_worker")
     with pytest.raises(UserError, match="TF_CONFIG names 2 workers"):
@@ -180,8 +189,9 @@ def test_only_more_steps_are_allowed_and_not_under_a_schedule_that_depends_on_th
 
 
 def test_flags_may_be_written_with_a_space():
-    made = parse("--recipe", "nade_digits", "--config.model.name", "dcgan", "--config.model.latent_dim", "3")
-    assert made["model"]["latent_dim"] == 3
+    made = parse("--recipe", "nade_digits", "--config.optimizers.nade.name", "sgd", "--config.batch_size", "3")
+    assert made["optimizers"]["nade"]["name"] == "sgd"
+    assert made["batch_size"] == 3
     assert made["data"]["binarize"] == "dynamic"
 
 
@@ -191,11 +201,19 @@ def test_a_recipe_of_one_s_own_is_a_file(tmp_path):
     assert config.load(str(own)).model.hidden_units == 1 + config.load("nade_digits").model.hidden_units
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "3", '"x"'])
+@pytest.mark.parametrize("text", ["", "{", "[1]", "3", '"x"', "{}"])
 def test_a_corrupt_config_json_is_one_line(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(UserError, match="is corrupt"):
         config.read(tmp_path)
+
+
+def test_a_file_that_is_no_recipe_is_one_line(tmp_path):
+    (tmp_path / "own.py").write_text("x = 1\n")
+    with pytest.raises(UserError, match="own.py is no recipe: it has no function get_config"):
+        config.load(str(tmp_path / "own.py"))
+    with pytest.raises(UserError, match="unknown recipe '__init__'"):
+        config.load("__init__")
 
 
 @pytest.mark.parametrize("recipe", config.recipes())

@@ -26,7 +26,7 @@ def test_a_likelihood_model_is_measured_on_held_out_data(tmp_path):
 def test_a_model_without_likelihood_says_so(tmp_path):
     trained(tiny_config("dcgan"), tmp_path)
     with pytest.raises(UserError, match="dcgan has no likelihood"):
-        evaluate.evaluate(str(tmp_path))
+        evaluate.measure_log_likelihood(str(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -38,10 +38,14 @@ def uninterrupted(tmp_path_factory):
     return workdir
 
 
-def test_signals_and_kills_change_nothing(uninterrupted, tmp_path):
+EACH_WAY = [signal.SIGTERM, "in a save", signal.SIGINT, signal.SIGKILL]
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])
+def test_signals_and_kills_change_nothing(uninterrupted, tmp_path, seed):
     workdir = tmp_path / "run"
-    draw = random.Random(0)
-    for attempt, how in enumerate([signal.SIGTERM, "in a save", signal.SIGINT, signal.SIGKILL]):
+    draw = random.Random(seed)
+    for attempt, how in enumerate([signal.SIGKILL] * 5 if seed else EACH_WAY):
         start = newest(workdir)
         process = python(*command(workdir))
         wait_for(lambda: newest(workdir) >= start + (4 if attempt else 8), process)  # noqa: B023
@@ -58,6 +62,8 @@ def test_signals_and_kills_change_nothing(uninterrupted, tmp_path):
             assert newest(workdir) >= before
         else:
             assert process.returncode == -signal.SIGKILL
+            torn = bool(list((workdir / "checkpoints").glob(".*")))
+            assert torn or how != "in a save", "the kill was meant to tear a save"
         assert newest(workdir) < STEPS, "the run was meant to be interrupted"
     process = python(*command(workdir))
     output, _ = process.communicate()

@@ -40,6 +40,20 @@ def test_a_nan_that_stays_stops_the_run_and_names_loss_and_step(monkeypatch, tmp
     assert checkpoint(tmp_path, 4)
 
 
+def test_failures_ever_later_from_one_checkpoint_are_counted_together(monkeypatch, tmp_path):
+    """Each attempt breaks one call later than the one before: still only three retries."""
+    train_step = NADE.train_step
+
+    def broken(self, data):
+        now, attempt = self.step, self.noise_key[1]
+        logs = train_step(self, data)
+        return {**logs, "loss": tf.where(now + 1 == 2 * (attempt + 1), float("nan"), logs["loss"])}
+
+    monkeypatch.setattr(NADE, "train_step", broken)
+    with pytest.raises(UserError, match=f"at step 8; gave up after {MAX_RETRIES} retries"):
+        trainer(tiny_config("nade", train_steps=20, checkpoint_every=20), tmp_path).run()
+
+
 def test_a_nan_in_the_first_call_rolls_back_to_the_start(monkeypatch, tmp_path):
     break_at(monkeypatch, step=1, attempts=1)
     assert trained(tiny_config("nade"), tmp_path).step == 4
@@ -160,12 +174,34 @@ def test_batch_norm_statistics_are_the_same_on_every_replica(mirrored, tmp_path)
         np.testing.assert_array_equal(first, second)
 
 
-def test_changed_data_under_an_old_run_is_refused(tmp_path):
-    trained(tiny_config("nade"), tmp_path)
-    settings = tiny_config("nade", train_steps=6)
-    settings.data.image_size = 4
+def test_changed_data_under_an_old_run_is_refused(tmp_path, monkeypatch):
+    from PIL import Image
+
+    def picture(name):
+        Image.new("L", (8, 8)).save(tmp_path / "pictures" / name)
+
+    monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "pictures").mkdir()
+    picture("1.png")
+    settings = tiny_config("nade", **{"data.name": f"folder:{tmp_path / 'pictures'}"})
+    trained(settings, tmp_path / "run")
+    trainer(settings, tmp_path / "run")
+    picture("2.png")
     with pytest.raises(UserError, match=r"changed since .*model.json"):
-        trainer(settings, tmp_path)
+        trainer(settings, tmp_path / "run")
+
+
+def test_what_cannot_be_written_is_one_line_and_the_checkpoints_stay(tmp_path, monkeypatch):
+    made = trainer(tiny_config("nade"), tmp_path)
+    made._resume()
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("zoo.files.os.replace", full)
+    with pytest.raises(UserError, match="No space left on device; the checkpoints are intact"):
+        made.draw_samples()
+    assert made.checkpoints.steps() == [0]
 
 
 def test_a_run_can_be_made_longer(tmp_path):

@@ -101,3 +101,36 @@ def test_checksums(tmp_path):
     (tmp_path / "a").write_bytes(b"")
     digests = {"a": hashlib.sha256(b"").hexdigest(), "sub/b": hashlib.sha256(b"b" * 100_000).hexdigest()}
     assert files.checksums(tmp_path) == digests
+
+
+def test_a_failed_replacement_puts_the_old_directory_back(tmp_path, monkeypatch):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "old").touch()
+    replace, calls = os.replace, []
+
+    def second_fails(source, target):
+        calls.append(target)
+        if len(calls) == 2:
+            raise OSError("pulled")
+        replace(source, target)
+
+    monkeypatch.setattr(files.os, "replace", second_fails)
+    with pytest.raises(OSError, match="pulled"), files.new_directory(tmp_path / "kept", overwrite=True):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert (tmp_path / "kept" / "old").exists()
+
+
+def test_a_locked_file_is_refused_to_others_and_free_again_afterwards(tmp_path):
+    with files.lock(tmp_path / "lock"), pytest.raises(BlockingIOError), files.lock(tmp_path / "lock"):
+        pass
+    with files.lock(tmp_path / "lock"):
+        pass
+
+
+def test_the_current_directory_is_a_path_like_any_other(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with files.new_directory(".", overwrite=True) as directory:
+        (directory / "file").touch()
+    assert (tmp_path / "here" / "file").exists()

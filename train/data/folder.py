@@ -6,7 +6,7 @@ are not followed. The label is the first-level sub-folder, if every picture lies
 Preprocessing: first frame, EXIF orientation applied, 16-bit grey scaled to 8 bits, transparency over white, centre
 square, Lanczos resize. A folder has 1 channel if every picture is stored as grey, else 3, unless the configuration
 says. The held-out split is the files whose sha256 (of the path below the folder) is 0 mod 10, so that a file never
-changes sides when others come or go; of fewer than 10 files none is held out.
+changes sides when others come or go; but of fewer than 10 files none is held out.
 """
 
 import hashlib
@@ -34,6 +34,10 @@ _GREY = ("1", "L", "LA", "I;16")
 def check(name: str) -> None:
     """Raise a `UserError` unless `name` ('folder:/path') is a directory with at least one picture file below it."""
     root = _root(name)
+    if name == PREFIX:  # an unset shell variable would mean the current directory
+        raise UserError(
+            "data.name is 'folder:' without a path; it must be folder:PATH with the directory of your pictures"
+        )
     if not root.is_dir():
         raise UserError(
             f"{root} is {'not a directory' if root.exists() else 'missing'}; data.name must be folder:PATH "

@@ -1,5 +1,6 @@
 """What every data source hands over, and the one way its pictures become squares of bytes."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,14 @@ class Source:
     labels: np.ndarray
     label_names: tuple[str, ...]
     description: str
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of all images and labels: a run goes on only with the data it began with."""
+        digest = hashlib.sha256(repr(self.images.shape).encode())
+        for start in range(0, len(self.images), 4096):
+            digest.update(self.images[start : start + 4096].tobytes())
+        digest.update(self.labels.tobytes())
+        return digest.hexdigest()
 
 
 def square(

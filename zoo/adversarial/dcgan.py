@@ -25,8 +25,9 @@ from zoo.spec import GeneratorSpec, TensorSpec
 class DCGAN(GenerativeModel):
     """Generator against discriminator, both convolutional (Radford et al. 2015).
 
-    `base_channels` are those of the layer next to the image (paper: 128), doubling towards the smallest map;
-    `latent` is the law of the noise: "uniform" on [-1, 1) as in the paper, or "normal".
+    The noise has `latent_dim` numbers of the law `latent`: "uniform" on [-1, 1) as in the paper, or "normal".
+    `base_channels` are those of the layer next to the image (paper: 128), doubling towards the smallest map; every
+    convolution has a square kernel of side `kernel_size` (paper: 5).
     """
 
     smallest: ClassVar[dict[str, Any]] = {"latent_dim": 4, "base_channels": 4, "kernel_size": 3}

@@ -25,6 +25,7 @@ class NADE(GenerativeModel):
     """Autoregressive model of binary images with one hidden layer of shared weights (Larochelle & Murray 2011).
 
     Images have the values -1 and 1 (v = 0 and 1); anything above 0 counts as 1. `hidden_units` is H.
+    All is computed in float32, whatever the precision of training.
     """
 
     smallest: ClassVar[dict[str, Any]] = {"hidden_units": 5}

@@ -10,7 +10,7 @@ import numpy as np
 def log_likelihood(
     log_prob: Callable[[np.ndarray], np.ndarray], images: np.ndarray, batch: int = 256
 ) -> dict[str, Any]:
-    """Return the mean of `log_prob` (nats per image) over images (count, *shape), with its standard error.
+    """Return the mean of `log_prob` (nats per image) over images (count, *shape), with its standard error if any.
 
     Also as bits per dimension: -nats / (D ln 2).
     """
@@ -19,7 +19,7 @@ def log_likelihood(
     mean = float(nats.mean())
     return {
         "nats": mean,
-        "standard_error": float(nats.std(ddof=1) / math.sqrt(len(nats))),
+        "standard_error": float(nats.std(ddof=1) / math.sqrt(len(nats))) if len(nats) > 1 else None,
         "bits_per_dimension": -mean / (math.prod(images.shape[1:]) * math.log(2)),
         "count": len(images),
     }
