@@ -256,11 +256,12 @@ def test_the_lone_onnx_file_is_sampled_where_tensorflow_is_blocked(exported, tmp
     )
 
 
-def test_flags_reproduce_the_configuration(name):
+def test_flags_reproduce_the_configuration(name, monkeypatch):
     settings, values = tiny_config(name), flags.FlagValues()
+    monkeypatch.setattr(sys, "argv", ["train", *flags_of(settings)])  # config_flags looks there
     loaded = config.load(recipe_of(name), flags_of(settings))
     config_flags.DEFINE_config_dict("config", loaded, flag_values=values)
-    values(["train", *flags_of(settings)])
+    values(sys.argv)
     assert values.config.to_dict() == settings.to_dict()
 
 
