@@ -10,7 +10,7 @@ gives real scans 0.5238 +- 0.0002 and samples 0.4767 +- 0.0003: close to equilib
 data was measured yet.
 Protocol: mean of `real_probability` and `fake_probability` in metrics.jsonl over the last 500 of 8,000 steps; mean and
 standard deviation over the seeds 0, 1, 2 (--config.seed); 1,498 training scans.
-Time: about 2 minutes on 2 cores.
+Time: 1 to 2 minutes on 2 cores.
 """
 
 from ml_collections import ConfigDict
