@@ -4,7 +4,7 @@ import keras
 import pytest
 
 import zoo
-from zoo.adversarial.dcgan import build_discriminator, build_generator, smallest_map
+from zoo.adversarial.networks import dcgan, resnet, smallest_map
 from zoo.errors import UserError
 
 
@@ -13,7 +13,7 @@ def kinds(network, kind):
 
 
 def test_the_paper_s_64_px_network():
-    generator = build_generator(100, (64, 64, 3), 128, 5)
+    generator, discriminator = dcgan((64, 64, 3), 100, 128)
     transposed = kinds(generator, keras.layers.Conv2DTranspose)
     assert [layer.filters for layer in transposed] == [512, 256, 128, 3]
     assert all(layer.strides == (2, 2) and layer.kernel_size == (5, 5) for layer in transposed)
@@ -21,7 +21,6 @@ def test_the_paper_s_64_px_network():
     assert len(kinds(generator, keras.layers.BatchNormalization)) == 4, "all layers but the output"
     assert generator.layers[-1].activation is keras.activations.tanh
 
-    discriminator = build_discriminator((64, 64, 3), 128, 5)
     convolutions = kinds(discriminator, keras.layers.Conv2D)
     assert [layer.filters for layer in convolutions] == [128, 256, 512, 1024]
     assert len(kinds(discriminator, keras.layers.BatchNormalization)) == 3, "all layers but the input"
@@ -33,7 +32,7 @@ def test_the_paper_s_64_px_network():
 
 
 def test_weights_start_from_a_normal_of_deviation_0_02():
-    kernel = build_generator(100, (32, 32, 3), 64, 4).layers[1].kernel.numpy()
+    kernel = dcgan((32, 32, 3), 100, 64)[0].layers[1].kernel.numpy()
     assert kernel.std() == pytest.approx(0.02, rel=0.02)
     assert abs(kernel.mean()) < 1e-3
 
@@ -42,8 +41,10 @@ def test_weights_start_from_a_normal_of_deviation_0_02():
 def test_every_size_comes_out_as_asked(side):
     m, k = smallest_map((side, side, 1))
     assert m * 2**k == side
-    assert build_generator(2, (side, side, 3), 1, 4).outputs[0].shape == (None, side, side, 3)
-    assert build_discriminator((side, side, 3), 1, 4).outputs[0].shape == (None, 1)
+    for build in (dcgan, resnet):
+        generator, discriminator = build((side, side, 3), 2, 1)
+        assert generator.outputs[0].shape == (None, side, side, 3)
+        assert discriminator.outputs[0].shape == (None, 1)
 
 
 @pytest.mark.parametrize(("side", "nearest"), [(18, 16), (30, 28), (7, 8), (1000, 1024)])

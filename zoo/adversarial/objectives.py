@@ -1,7 +1,8 @@
-"""Adversarial objectives: pure functions of the discriminator's logits, each the mean over the batch (to be minimised).
+"""Adversarial objectives: pure functions of the discriminator's outputs, means over the batch, to be minimised.
 
 `OBJECTIVES[name].discriminator(real_logits, fake_logits)` and `.generator(fake_logits, real_logits)` take float
-tensors of shape (batch, 1) and return a scalar.
+tensors of shape (batch, 1) and return a scalar. "Logits" are the raw outputs: D = sigmoid(logits) where an objective
+speaks of probabilities, the critic f itself where it does not.
 """
 
 from collections.abc import Callable
@@ -9,17 +10,31 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
 
 class Objective(NamedTuple):
-    """What the two players minimise."""
+    """What the two players minimise, and how to read the discriminator's output.
 
-    discriminator: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-    generator: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    Above `boundary` it says "real"; a critic without one only ranks samples. With `is_probability`, sigmoid(output) is
+    the probability of "real"; with `is_relativistic`, the generator's loss depends on the real outputs too.
+    """
+
+    discriminator: Loss
+    generator: Loss
+    boundary: float | None = 0.0
+    is_probability: bool = False
+    is_relativistic: bool = False
 
 
 def binary_discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
-    """Return -E log D(x) - E log(1 - D(G(z))), D = sigmoid(logits): eq. 1 of Goodfellow et al. (2014)."""
+    """Return -E log D(x) - E log(1 - D(G(z))): eq. 1 of Goodfellow et al. (2014)."""
     return tf.reduce_mean(tf.nn.softplus(-real_logits)) + tf.reduce_mean(tf.nn.softplus(fake_logits))
+
+
+def minimax_generator(fake_logits: tf.Tensor, real_logits: tf.Tensor) -> tf.Tensor:
+    """Return E log(1 - D(G(z))): eq. 1 as it stands, which saturates where D is sure of itself."""
+    return -tf.reduce_mean(tf.nn.softplus(fake_logits))
 
 
 def non_saturating_generator(fake_logits: tf.Tensor, real_logits: tf.Tensor) -> tf.Tensor:
@@ -27,6 +42,48 @@ def non_saturating_generator(fake_logits: tf.Tensor, real_logits: tf.Tensor) -> 
     return tf.reduce_mean(tf.nn.softplus(-fake_logits))
 
 
+def least_squares(a: float = 0.0, b: float = 1.0, c: float = 1.0) -> Objective:
+    """Return the objective of LSGAN (Mao et al. 2016, eq. 2): a, b label fake and real for D, c is what G aims at."""
+
+    def discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+        return 0.5 * tf.reduce_mean((real_logits - b) ** 2) + 0.5 * tf.reduce_mean((fake_logits - a) ** 2)
+
+    def generator(fake_logits: tf.Tensor, real_logits: tf.Tensor) -> tf.Tensor:
+        return 0.5 * tf.reduce_mean((fake_logits - c) ** 2)
+
+    return Objective(discriminator, generator, boundary=(a + b) / 2)
+
+
+def wasserstein_critic(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+    """Return E f(G(z)) - E f(x): minus the estimate of W1 (Arjovsky et al. 2017)."""
+    return tf.reduce_mean(fake_logits) - tf.reduce_mean(real_logits)
+
+
+def critic_generator(fake_logits: tf.Tensor, real_logits: tf.Tensor) -> tf.Tensor:
+    """Return -E f(G(z)): the generator of WGAN and of the hinge loss."""
+    return -tf.reduce_mean(fake_logits)
+
+
+def hinge_discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+    """Return E max(0, 1 - f(x)) + E max(0, 1 + f(G(z))) (Lim & Ye 2017; Miyato et al. 2018)."""
+    return tf.reduce_mean(tf.nn.relu(1.0 - real_logits)) + tf.reduce_mean(tf.nn.relu(1.0 + fake_logits))
+
+
+def relativistic_discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+    """Return E softplus(f(G(z)) - f(x)) over pairs (RpGAN: Jolicoeur-Martineau 2018; Huang et al. 2024)."""
+    return tf.reduce_mean(tf.nn.softplus(fake_logits - real_logits))
+
+
+def relativistic_generator(fake_logits: tf.Tensor, real_logits: tf.Tensor) -> tf.Tensor:
+    """Return E softplus(f(x) - f(G(z))): the discriminator's loss with the roles exchanged."""
+    return tf.reduce_mean(tf.nn.softplus(real_logits - fake_logits))
+
+
 OBJECTIVES = {
-    "non_saturating": Objective(binary_discriminator, non_saturating_generator),
+    "minimax": Objective(binary_discriminator, minimax_generator, is_probability=True),
+    "non_saturating": Objective(binary_discriminator, non_saturating_generator, is_probability=True),
+    "least_squares": least_squares(),
+    "wasserstein": Objective(wasserstein_critic, critic_generator, boundary=None),
+    "hinge": Objective(hinge_discriminator, critic_generator),
+    "relativistic": Objective(relativistic_discriminator, relativistic_generator, boundary=None, is_relativistic=True),
 }

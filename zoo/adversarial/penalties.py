@@ -1,0 +1,77 @@
+"""Penalties on a critic: pure functions of (critic, real, fake, uniform), in float32, ready to be weighted and added.
+
+`critic` maps samples (batch, *shape) to (batch, 1); `real` and `fake` have one batch size; `uniform(shape)` draws from
+U[0, 1). Each returns a scalar: the mean over the batch of what is penalised, without its weight.
+"""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+Critic = Callable[[tf.Tensor], tf.Tensor]
+Uniform = Callable[[tuple], tf.Tensor]
+Penalty = Callable[[Critic, tf.Tensor, tf.Tensor, Uniform], tf.Tensor]
+
+# inside the square root: the derivative of the norm exists at zero
+_EPSILON = 1e-12
+
+
+def squared_gradient_norm(critic: Critic, x: tf.Tensor) -> tf.Tensor:
+    """Return ||grad_x critic(x)||^2 for each sample, (batch,)."""
+    x = tf.cast(x, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        output = critic(x)
+    gradient = tape.gradient(output, x)
+    return tf.reduce_sum(gradient**2, axis=tf.range(1, tf.rank(gradient)))
+
+
+def gradient_norm(critic: Critic, x: tf.Tensor) -> tf.Tensor:
+    """Return ||grad_x critic(x)|| for each sample, (batch,), with a finite derivative everywhere."""
+    return tf.sqrt(squared_gradient_norm(critic, x) + _EPSILON)
+
+
+def gradient(critic: Critic, real: tf.Tensor, fake: tf.Tensor, uniform: Uniform) -> tf.Tensor:
+    """Return E (||grad f(x_hat)|| - 1)^2, x_hat between pairs (WGAN-GP: Gulrajani et al. 2017, Algorithm 1)."""
+    return tf.reduce_mean((gradient_norm(critic, _between(real, fake, uniform)) - 1.0) ** 2)
+
+
+def one_sided_gradient(critic: Critic, real: tf.Tensor, fake: tf.Tensor, uniform: Uniform) -> tf.Tensor:
+    """Return E max(0, ||grad f(x_hat)|| - 1)^2: only slopes above 1 (Gulrajani et al. 2017)."""
+    return tf.reduce_mean(tf.nn.relu(gradient_norm(critic, _between(real, fake, uniform)) - 1.0) ** 2)
+
+
+def dragan(critic: Critic, real: tf.Tensor, fake: tf.Tensor, uniform: Uniform) -> tf.Tensor:
+    """Return E (||grad f(x + delta)|| - 1)^2 around the data, delta = 0.5 std(x) U[0, 1) (Kodali et al. 2017)."""
+    delta = 0.5 * tf.math.reduce_std(real) * uniform((tf.shape(real)[0], *real.shape[1:]))
+    alpha = uniform(_one_per_sample(real))
+    return tf.reduce_mean((gradient_norm(critic, real + alpha * delta) - 1.0) ** 2)
+
+
+def r1(critic: Critic, real: tf.Tensor, fake: tf.Tensor, uniform: Uniform) -> tf.Tensor:
+    """Return E ||grad f(x)||^2 / 2 on the data (Mescheder et al. 2018)."""
+    return 0.5 * tf.reduce_mean(squared_gradient_norm(critic, real))
+
+
+def r1_r2(critic: Critic, real: tf.Tensor, fake: tf.Tensor, uniform: Uniform) -> tf.Tensor:
+    """Return R1 on the data plus the same on the samples (Huang et al. 2024)."""
+    return r1(critic, real, fake, uniform) + 0.5 * tf.reduce_mean(squared_gradient_norm(critic, fake))
+
+
+def _between(real: tf.Tensor, fake: tf.Tensor, uniform: Uniform) -> tf.Tensor:
+    epsilon = uniform(_one_per_sample(real))
+    return epsilon * real + (1.0 - epsilon) * fake
+
+
+def _one_per_sample(x: tf.Tensor) -> tuple:
+    return (tf.shape(x)[0], *[1] * (len(x.shape) - 1))
+
+
+PENALTIES: dict[str, Penalty | None] = {
+    "none": None,
+    "gradient": gradient,
+    "one_sided_gradient": one_sided_gradient,
+    "dragan": dragan,
+    "r1": r1,
+    "r1_r2": r1_r2,
+}
