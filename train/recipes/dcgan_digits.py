@@ -6,7 +6,7 @@ The paper's width, kernel and optimisers. The scans are not enlarged: enlarged o
 which the discriminator learns to recognise instead of digits.
 
 Result: most of the 64 digits of the final grid can be read, about as well as the scans. At the end the discriminator
-gives real scans 0.5231 +- 0.0004 and samples 0.4776 +- 0.0004: close to equilibrium. No distance between samples and
+gives real scans 0.5230 +- 0.0004 and samples 0.4776 +- 0.0004: close to equilibrium. No distance between samples and
 data was measured yet.
 Protocol: mean of `real_probability` and `fake_probability` in metrics.jsonl over the last 500 of 8,000 steps; mean and
 standard deviation over the seeds 0, 1, 2 (--config.seed); 1,498 training scans.
