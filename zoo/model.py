@@ -1,5 +1,6 @@
 """The promise that every model keeps: `GenerativeModel`."""
 
+import functools
 import inspect
 from typing import Any, ClassVar
 
@@ -82,13 +83,24 @@ class GenerativeModel(keras.Model):
             values = tf.random.stateless_uniform(whole, seed, low, high, alg="philox")
         return values[replica * batch : (replica + 1) * batch]
 
-    def update(self, part: str, tape: tf.GradientTape, loss: tf.Tensor) -> None:
-        """Take one step of the part's optimiser down the gradient of `loss`, a mean over this replica's batch."""
+    def update(self, part: str, *terms: tuple[tf.GradientTape, tf.Tensor]) -> None:
+        """Take one step of the part's optimiser down the gradient of the sum of the terms' losses.
+
+        Each term is a loss, a mean over this replica's batch, and the tape that recorded it. A tape adds up more than
+        two contributions to a weight in no fixed order; terms of their own, with one or two each, keep the step the
+        same to the last bit wherever a run is resumed.
+        """
         # Keras sums gradients over replicas: the share of each makes the sum a mean over the whole batch
         share = 1.0 / tf.distribute.get_strategy().num_replicas_in_sync
         variables = self.parts[part]
-        gradients = tape.gradient(loss, variables, output_gradients=tf.constant(share, loss.dtype))
-        self.optimizers[part].apply(gradients, variables)
+        gradients = [
+            tape.gradient(
+                loss, variables, output_gradients=tf.constant(share, loss.dtype), unconnected_gradients="zero"
+            )
+            for tape, loss in terms
+        ]
+        totals = [functools.reduce(tf.add, contributions) for contributions in zip(*gradients, strict=True)]
+        self.optimizers[part].apply(totals, variables)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, as plain values."""

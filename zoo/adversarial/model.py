@@ -63,11 +63,14 @@ class AdversarialModel(GenerativeModel):
             real_logits = self.discriminator(x, training=True)
             fake_logits = self.discriminator(fake, training=True)
             loss = self.objective.discriminator(real_logits, fake_logits)
-            logs = {"discriminator_loss": loss, **self.monitor(real_logits, fake_logits)}
-            if self.penalty:
+        logs = {"discriminator_loss": loss, **self.monitor(real_logits, fake_logits)}
+        terms = [(tape, loss)]
+        if self.penalty:
+            with tf.GradientTape() as tape:
                 logs["penalty"] = self.penalty(self._critic, x, fake, self._uniform(draws))
-                loss += self.penalty_weight * logs["penalty"]
-        self.update("discriminator", tape, loss)
+                weighted = self.penalty_weight * logs["penalty"]
+            terms.append((tape, weighted))
+        self.update("discriminator", *terms)
         return logs
 
     def generator_step(self, x: tf.Tensor, turn: int) -> dict[str, tf.Tensor]:
@@ -78,7 +81,7 @@ class AdversarialModel(GenerativeModel):
             # only relativistic objectives look at the real outputs
             real_logits = self.discriminator(x, training=True) if self.objective.is_relativistic else None
             loss = self.objective.generator(fake_logits, real_logits)
-        self.update("generator", tape, loss)
+        self.update("generator", (tape, loss))
         return {"generator_loss": loss}
 
     def monitor(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> dict[str, tf.Tensor]:

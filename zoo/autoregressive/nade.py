@@ -59,7 +59,7 @@ class NADE(GenerativeModel):
         """One step of maximum likelihood."""
         with tf.GradientTape() as tape:
             loss = -tf.reduce_mean(self.log_prob(data["image"]))
-        self.update("nade", tape, loss)
+        self.update("nade", (tape, loss))
         return {"loss": loss, "bits_per_dimension": loss / (self.dimensions * math.log(2))}
 
     def log_prob(self, image: tf.Tensor) -> tf.Tensor:
