@@ -22,10 +22,8 @@ __version__ = "0.1.0"
 
 _MODELS = {
     "dcgan": "zoo.adversarial.dcgan:DCGAN",
-    "gan_grid": "zoo.adversarial.gan_grid:GANGrid",
     "lsgan": "zoo.adversarial.lsgan:LSGAN",
     "nade": "zoo.autoregressive.nade:NADE",
-    "wgan_gp": "zoo.adversarial.wgan_gp:WGANGP",
 }
 
 
