@@ -86,9 +86,8 @@ class GenerativeModel(keras.Model):
     def update(self, part: str, *terms: tuple[tf.GradientTape, tf.Tensor]) -> None:
         """Take one step of the part's optimiser down the gradient of the sum of the terms' losses.
 
-        Each term is a loss, a mean over this replica's batch, and the tape that recorded it. A tape adds up more than
-        two contributions to a weight in no fixed order; terms of their own, with one or two each, keep the step the
-        same to the last bit wherever a run is resumed.
+        Each term is a loss, a mean over this replica's batch, and the tape that recorded it. Their gradients are
+        added in the order given.
         """
         # Keras sums gradients over replicas: the share of each makes the sum a mean over the whole batch
         share = 1.0 / tf.distribute.get_strategy().num_replicas_in_sync

@@ -102,13 +102,6 @@ class AdversarialModel(GenerativeModel):
             f"fake_{what}": tf.reduce_mean(squash(fake_logits)),
         }
 
-    def minibatches(self, x: tf.Tensor, count: int) -> list[tf.Tensor]:
-        """Return `x` in `count` parts of one size; a batch that cannot be divided so is a `UserError`."""
-        if x.shape[0] is not None and x.shape[0] % count:
-            raise UserError(f"a batch of {x.shape[0]} per replica does not divide into {count} minibatches")
-        # every count-th sample: the replicas' parts then make up the same minibatches as one device has
-        return [x[start::count] for start in range(count)]
-
     def _critic(self, x: tf.Tensor) -> tf.Tensor:
         return self.discriminator(x, training=True)
 
