@@ -1,4 +1,4 @@
-"""Proof that the exported files make what the trained model makes: the same noise through all of them."""
+"""Proof that the exported files make what the trained model makes: the same noise and classes through all of them."""
 
 from collections.abc import Callable, Mapping
 

@@ -11,7 +11,7 @@ begins, as numpy's own arrays do, on the 16-byte boundary that Eigen's sums look
 import dataclasses
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy as np
 from export import bundle
 from zoo.errors import UserError, unknown
 from zoo.images import to_uint8
-from zoo.noise import MAX_SEED, draw
+from zoo.noise import MAX_SEED, classes_in_turn, draw
 from zoo.spec import GeneratorSpec, TensorSpec
 
 # Of 1, 2, 4, 8, 16: a dense network answers one sample as fast as with 1, and many at two fifths of its peak; a
@@ -75,8 +75,10 @@ class Generator:
 
         `noise` maps each noise input to an array (count, *its shape), or is that array where there is one such
         input; `count` may then be left out, and otherwise is 1. Each condition is one number for all samples or
-        an array (count, *its shape). With `dtype` "uint8", for images only, [-1, 1] becomes 0 .. 255; "float32"
-        returns what the network made. Never returns NaN or infinity. Errors are `UserError`.
+        an array (count, *its shape). A class that is left out counts: sample k of a seed, or row k of `noise`, has
+        class low + k mod (high - low + 1); a mapping may hold classes too. With `dtype` "uint8", for images only,
+        [-1, 1] becomes 0 .. 255; "float32" returns what the network made. Never returns NaN or infinity. Errors are
+        `UserError`.
         """
         if noise is None:
             count = 1 if count is None else count
@@ -84,10 +86,13 @@ class Generator:
         if seed or start:
             raise UserError("give either a seed or the noise itself, not both")
         self._check_dtype(dtype)
-        inputs, batch = self._given_noise(noise)
+        inputs, classes, batch = self._given_noise(noise)
         if count not in (None, batch):
             raise UserError(f"count {count!r} differs from the noise's batch of {batch}")
-        return self._convert(self._run(inputs | self._given_conditions(batch, conditions)), dtype)
+        if twice := classes.keys() & conditions.keys():
+            raise UserError(f"{', '.join(sorted(twice))}: give it in the noise or as an argument, not both")
+        inputs |= classes_in_turn(self.spec, batch) | self._given_conditions(batch, classes | conditions)
+        return self._convert(self._run(inputs), dtype)
 
     def stream(
         self,
@@ -113,8 +118,8 @@ class Generator:
         def chunks() -> Iterator[np.ndarray]:
             for first in range(0, count, batch_size):
                 size = min(batch_size, count - first)
-                inputs = {name: values[first : first + size] for name, values in given.items()}
-                inputs |= draw(self.spec, size, seed, start + first)
+                inputs = draw(self.spec, size, seed, start + first)
+                inputs |= {name: values[first : first + size] for name, values in given.items()}
                 yield self._convert(self._run(inputs, (start + first) % self._block, size), dtype)
 
         return chunks()
@@ -124,14 +129,16 @@ class Generator:
     ) -> np.ndarray:
         """Return the walk (steps, *shape) from the first sample of one seed to the first of another, both included.
 
-        Normal noise walks on the sphere, where its samples live (Shoemake 1985); uniform noise straight.
+        Normal noise walks on the sphere, where its samples live (Shoemake 1985); uniform noise straight. A class that
+        is left out is the first samples' own, the lowest, all along the way.
         """
         _check_integer("steps", steps, 2, MAX_SEED)
         self._check_dtype(dtype)
         if not self.spec.noise:
             raise UserError("this generator takes no noise: there is nothing to interpolate")
         begin, end = draw(self.spec, 1, seed_from), draw(self.spec, 1, seed_to)
-        inputs = self._given_conditions(steps, conditions)
+        inputs = {name: first.repeat(steps, axis=0) for name, first in classes_in_turn(self.spec, 1).items()}
+        inputs |= self._given_conditions(steps, conditions)
         for tensor in self.spec.noise:
             walk = _slerp if tensor.role == "normal" else _lerp
             inputs[tensor.name] = walk(begin[tensor.name][0], end[tensor.name][0], steps)
@@ -168,27 +175,29 @@ class Generator:
             raise UserError("the model made NaN or infinity; check its weights and its inputs")
         return samples
 
-    def _given_noise(self, noise: Any) -> tuple[dict[str, np.ndarray], int]:
-        """Return the checked noise by its name, and its batch size."""
+    def _given_noise(self, noise: Any) -> tuple[dict[str, np.ndarray], dict[str, Any], int]:
+        """Return the checked noise by its name, the classes that came with it (unchecked), and its batch size."""
         tensors = {tensor.name: tensor for tensor in self.spec.noise}
         if not isinstance(noise, Mapping):
             if len(tensors) != 1:
                 raise UserError(f"noise must be a dict with the keys {', '.join(tensors) or '(none)'}")
             noise = dict.fromkeys(tensors, noise)
-        _check_names("noise input", noise, tensors)
-        arrays = {name: _array(tensors[name], values) for name, values in noise.items()}
+        classes = _class_names(self.spec)
+        _check_names("noise input", noise, tensors.keys(), classes)
+        arrays = {name: _array(tensor, noise[name]) for name, tensor in tensors.items()}
         sizes = {len(values) if values.ndim else 0 for values in arrays.values()}
         if len(sizes) != 1 or sizes == {0}:
             raise UserError("noise needs a batch axis of the same size, 1 or more, in each of its arrays")
         (batch,) = sizes
         for name, values in arrays.items():
             _check_shape(tensors[name], values, batch)
-        return arrays, batch
+        return arrays, {name: noise[name] for name in classes & noise.keys()}, batch
 
     def _given_conditions(self, count: int, conditions: dict[str, Any]) -> dict[str, np.ndarray]:
-        """Return the checked conditions by their name, each (count, *shape)."""
+        """Return the checked conditions by their name, each (count, *shape); only classes may be left out."""
         tensors = {tensor.name: tensor for tensor in self.spec.conditions}
-        _check_names("condition", conditions, tensors)
+        classes = _class_names(self.spec)
+        _check_names("condition", conditions, tensors.keys() - classes, classes)
         arrays = {name: _array(tensors[name], value) for name, value in conditions.items()}
         for name, values in arrays.items():
             if values.ndim == 0:
@@ -290,10 +299,14 @@ def _check_shape(tensor: TensorSpec, values: np.ndarray, count: int) -> None:
         raise UserError(f"{tensor.name}: needs shape {(count, *tensor.shape)}, got {values.shape}")
 
 
-def _check_names(kind: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
-    for name in given.keys() - known.keys():
-        raise unknown(kind, str(name), known)
-    if missing := known.keys() - given.keys():
+def _class_names(spec: GeneratorSpec) -> set[str]:
+    return {tensor.name for tensor in spec.conditions if tensor.is_class}
+
+
+def _check_names(kind: str, given: Mapping[str, Any], required: Set[str], optional: Set[str]) -> None:
+    for name in given.keys() - required - optional:
+        raise unknown(kind, str(name), required | optional)
+    if missing := required - given.keys():
         raise UserError(f"missing {kind} {', '.join(sorted(missing))}")
 
 

@@ -2,7 +2,8 @@
 
     python -m serving.sample --bundle=exports/dcgan --count=64 --seed=0 --output=grid.png
 
-The same seed gives the same samples, whatever their count.
+The same seed gives the same samples, whatever their count. A class-conditional generator shows its classes in turn
+unless --condition chooses one.
 """
 
 import time
@@ -27,7 +28,12 @@ _OUTPUT = flags.DEFINE_string(
 )
 _COUNT = flags.DEFINE_integer("count", 64, "How many samples.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 0, "The seed of the noise, from 0 to 2^63 - 1.", lower_bound=0)
-_CONDITION = flags.DEFINE_multi_string("condition", [], "A condition as name=number, such as label=3; may be repeated.")
+_CONDITION = flags.DEFINE_multi_string(
+    "condition",
+    [],
+    "A condition as name=number, such as label=3; may be repeated. Without it, a class-conditional generator shows its "
+    "classes in turn.",
+)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "How many samples are in memory at a time.", lower_bound=1)
 _THREADS = flags.DEFINE_integer(
     "threads", 1, "How many cores to use; for small networks one is fastest.", lower_bound=1

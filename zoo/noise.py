@@ -1,5 +1,7 @@
 """Noise that is the same for the same seed on every machine: sample k of a seed never depends on how many are drawn.
 
+A class that nobody chose is no noise, but follows from k in the same way: the classes come in turn, whatever the seed.
+
 The Philox counter (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") gives each sample its own
 run of 64-bit words; only these raw words are taken from numpy, whose streams of floats may change between
 versions. Uniform numbers are their top 24 bits; normal ones come from Box and Muller (1958) in float64. A few
@@ -18,17 +20,34 @@ _WORDS_PER_BLOCK = 4  # Philox 4x64 makes four words per counter value
 
 
 def draw(spec: GeneratorSpec, count: int, seed: int, start: int = 0) -> dict[str, np.ndarray]:
-    """Return the noise of the samples start .. start + count - 1 of `seed`: each noise input by its name.
+    """Return the noise and the classes of the samples start .. start + count - 1 of `seed`, by the inputs' names.
 
-    Shapes are (count, *tensor.shape), float32. `seed` is from 0 to 2^63 - 1; errors are `UserError`.
+    Shapes are (count, *tensor.shape); noise is float32, classes (`classes_in_turn`) are int32. Other conditions, such
+    as pictures, are left to the caller. `seed` is from 0 to 2^63 - 1; errors are `UserError`.
     """
     for what, value, low in (("seed", seed, 0), ("start", start, 0), ("count", count, 1)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= MAX_SEED:
             raise UserError(f"{what} {value!r}: use an integer from {low} to 2^63 - 1")
-    return {
+    noise = {
         tensor.name: _tensor(tensor, int(count), int(seed), int(start), stream)
         for stream, tensor in enumerate(spec.noise)
     }
+    return noise | classes_in_turn(spec, int(count), int(start))
+
+
+def classes_in_turn(spec: GeneratorSpec, count: int, start: int = 0) -> dict[str, np.ndarray]:
+    """Return each class condition of the samples start .. start + count - 1, int32 (count, *tensor.shape), by its name.
+
+    Sample k has the class low + k mod (high - low + 1), in every element.
+    """
+    return {tensor.name: _in_turn(tensor, count, start) for tensor in spec.conditions if tensor.is_class}
+
+
+def _in_turn(tensor: TensorSpec, count: int, start: int) -> np.ndarray:
+    low, classes = int(tensor.low), int(tensor.high) - int(tensor.low) + 1
+    # Python's own remainder first: start + count may lie beyond int64
+    values = low + (start % classes + np.arange(count)) % classes
+    return np.full((count, *tensor.shape), values.reshape(count, *[1] * len(tensor.shape)), np.int32)
 
 
 def _tensor(tensor: TensorSpec, count: int, seed: int, start: int, stream: int) -> np.ndarray:

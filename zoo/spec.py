@@ -68,6 +68,16 @@ class TensorSpec:
         """Whether a seed fills this tensor."""
         return self.role in ("normal", "uniform")
 
+    @property
+    def is_class(self) -> bool:
+        """Whether this is a condition that numbers classes: int32 with whole bounds, so that they can be counted."""
+        bounds = (self.low, self.high)
+        return (
+            self.role == "condition"
+            and self.dtype == "int32"
+            and all(-(2**31) <= bound < 2**31 and bound == int(bound) for bound in bounds)
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values; a missing bound is left out."""
         value: dict[str, Any] = {"name": self.name, "shape": list(self.shape), "role": self.role, "dtype": self.dtype}
@@ -108,7 +118,7 @@ class GeneratorSpec:
 
     @property
     def conditions(self) -> tuple[TensorSpec, ...]:
-        """The inputs that the caller fills."""
+        """The inputs that the caller fills; classes count up by themselves where the caller leaves them out."""
         return tuple(tensor for tensor in self.inputs if not tensor.is_noise)
 
     @property

@@ -116,9 +116,15 @@ def bundle_path(factory: Factory) -> Path:
 
 
 @pytest.fixture
-def conditional(factory: Factory) -> Path:
+def conditional_spec() -> GeneratorSpec:
+    """One latent and one label in, one image out."""
+    return GeneratorSpec((LATENT, LABEL), (IMAGE,))
+
+
+@pytest.fixture
+def conditional(factory: Factory, conditional_spec: GeneratorSpec) -> Path:
     """A bundle with one latent and one label."""
-    return factory(GeneratorSpec((LATENT, LABEL), (IMAGE,)))
+    return factory(conditional_spec)
 
 
 @pytest.fixture

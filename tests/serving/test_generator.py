@@ -1,3 +1,5 @@
+import dataclasses
+import math
 import os
 import subprocess
 import sys
@@ -342,7 +344,6 @@ def test_conditions(conditional):
 @pytest.mark.parametrize(
     ("conditions", "words"),
     [
-        ({}, ["missing condition", "label"]),
         ({"labels": 1}, ["unknown condition", "labels", "did you mean 'label'"]),
         ({"label": -1}, ["label", r"\[0, 9\]"]),
         ({"label": 10}, ["label", r"\[0, 9\]"]),
@@ -358,6 +359,69 @@ def test_conditions(conditional):
 def test_bad_conditions(conditional, conditions, words):
     with refused(*words):
         Generator(conditional).sample(4, **conditions)
+
+
+@pytest.mark.parametrize("start", [0, 7])
+def test_classes_come_in_turn(conditional, start):
+    """Sample k has class k mod 10, whatever else is asked for with it."""
+    generator = Generator(conditional)
+    whole = generator.sample(33, 5, start=start, dtype="float32")
+    labels = (start + np.arange(33)) % 10
+    np.testing.assert_array_equal(whole, generator.sample(33, 5, start=start, dtype="float32", label=labels))
+    for batch_size in (1, 3, 64):
+        chunks = generator.stream(33, 5, start=start, dtype="float32", batch_size=batch_size)
+        np.testing.assert_array_equal(np.concatenate(list(chunks)), whole)
+    for row in (1, 2, 32):
+        one = generator.sample(1, 5, start=start + row, dtype="float32")
+        np.testing.assert_array_equal(one[0], whole[row])
+
+
+def test_classes_in_turn_begin_at_the_lowest(factory, conditional_spec):
+    latent, label = conditional_spec.inputs
+    label = dataclasses.replace(label, low=4, high=6)
+    generator = Generator(factory(dataclasses.replace(conditional_spec, inputs=(latent, label))))
+    np.testing.assert_array_equal(generator.sample(5), generator.sample(5, label=[4, 5, 6, 4, 5]))
+
+
+def test_classes_with_given_noise(conditional):
+    """In the mapping, as an argument, or in turn from the first row on."""
+    generator = Generator(conditional)
+    drawn = draw(generator.spec, 12, 3)
+    in_turn, sevens = generator.sample(12, 3), generator.sample(12, 3, label=7)
+    for noise in (drawn, {"z": drawn["z"]}, drawn["z"]):
+        np.testing.assert_array_equal(generator.sample(noise=noise), in_turn)
+    for label in (7, np.full(12, 7)):
+        np.testing.assert_array_equal(generator.sample(noise={"z": drawn["z"], "label": label}), sevens)
+        np.testing.assert_array_equal(generator.sample(noise=drawn["z"], label=label), sevens)
+
+
+@pytest.mark.parametrize(
+    ("changes", "label", "words"),
+    [
+        ({"label": 1}, 1, ["label", "not both"]),
+        ({"label": 10}, None, ["label", r"\[0, 9\]"]),
+        ({"label": [1, 2]}, None, ["label", "needs shape", "4"]),
+        ({"lable": 1}, None, ["unknown noise input", "lable", "did you mean 'label'"]),
+    ],
+)
+def test_bad_classes_with_given_noise(conditional, changes, label, words):
+    with refused(*words):
+        Generator(conditional).sample(noise={"z": np.zeros((4, 8)), **changes}, **({"label": label} if label else {}))
+
+
+@pytest.mark.parametrize(
+    "change", [{"dtype": "float32"}, {"dtype": "uint8"}, {"low": -math.inf}, {"high": math.inf}, {"high": 2.5}]
+)
+def test_conditions_that_are_no_classes_are_required(factory, conditional_spec, change):
+    degrees = dataclasses.replace(conditional_spec.inputs[1], name="degrees", **change)
+    spec = dataclasses.replace(conditional_spec, inputs=(*conditional_spec.inputs, degrees))
+    generator = Generator(factory(spec))
+    np.testing.assert_array_equal(generator.sample(2, degrees=1), generator.sample(2, degrees=1, label=[0, 1]))
+    for arguments in ({}, {"noise": np.zeros((1, 8))}, {"label": 3}):
+        with refused("missing condition degrees"):
+            generator.sample(**arguments)
+    with refused("unknown noise input", "degrees"):
+        generator.sample(noise={"z": np.zeros((1, 8)), "degrees": 1})
 
 
 def test_vectors_are_no_pictures(factory, vector_spec):

@@ -18,6 +18,13 @@ def test_interpolation_ends_are_the_samples(conditional, steps):
     assert len(np.unique(walk.reshape(steps, -1), axis=0)) == steps
 
 
+def test_interpolation_keeps_the_class_of_the_first_sample(conditional):
+    generator = Generator(conditional)
+    walk = generator.interpolate(3, 8, 6, dtype="float32")
+    np.testing.assert_array_equal(walk, generator.interpolate(3, 8, 6, dtype="float32", label=0))
+    np.testing.assert_array_equal(walk[-1:], generator.sample(1, 8, dtype="float32"))
+
+
 def test_interpolation_is_straight_for_uniform_noise(factory, vector_spec, make_node):
     spec = vector_spec(3, role="uniform", low=-1.0, high=1.0)
     walk = Generator(factory(spec, [make_node("Identity", "z", "x")])).interpolate(0, 1, 5, dtype="float32")

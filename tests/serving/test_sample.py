@@ -81,10 +81,16 @@ def test_condition(sample, conditional):
     np.testing.assert_array_equal(np.load(sample.directory / "x.npy"), expected)
 
 
+def test_classes_in_turn(sample, conditional):
+    result = sample(f"--bundle={conditional}", "--count=12", "--output=x.npy", "--batch_size=5")
+    assert result.returncode == 0, result.stderr
+    expected = Generator(conditional).sample(12, dtype="float32", label=[*range(10), 0, 1])
+    np.testing.assert_array_equal(np.load(sample.directory / "x.npy"), expected)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], ["label", "missing condition"]),
         (["--condition=label=99"], ["label", "[0, 9]"]),
         (["--condition=label=cat"], ["name=number"]),
         (["--condition=label"], ["name=number"]),
@@ -133,7 +139,7 @@ def test_help(sample):
     result = sample("--help")
     assert result.returncode == 0
     assert result.stderr == ""
-    for word in ("--bundle", "--condition", "default: 64", "python -m serving.sample"):
+    for word in ("--bundle", "--condition", "default: 64", "classes in turn", "python -m serving.sample"):
         assert word in result.stdout
     assert "verbosity" not in result.stdout
 

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,12 +14,14 @@ SAMPLE = TensorSpec("x", (2,), "sample")
 SPEC = GeneratorSpec(
     (
         TensorSpec("z", (3,), "normal"),
-        TensorSpec("label", (), "condition"),
+        TensorSpec("degrees", (), "condition"),
+        TensorSpec("kind", (2,), "condition", "int32", low=3, high=9),
         TensorSpec("u", (2, 3), "uniform", low=0.0, high=1.0),
         TensorSpec("w", (3,), "normal"),
     ),
     (SAMPLE,),
 )
+LABEL = TensorSpec("label", (), "condition", "int32", low=2, high=4)
 SEEDS = st.integers(0, MAX_SEED)
 PINNED = {
     "z": [
@@ -46,11 +50,32 @@ def uniform(low, high, size=5):
 
 
 def test_known_answers():
-    """Pinned for ever: a bundle's pictures depend on these numbers."""
+    """Pinned for ever: a bundle's pictures depend on these numbers, which conditions among the inputs never change."""
     noise = draw(SPEC, 2, seed=7)
     np.testing.assert_array_almost_equal_nulp(noise["z"], np.array(PINNED["z"], np.float32), nulp=1)
     np.testing.assert_array_equal(noise["u"], np.array(PINNED["u"], np.float32))
     np.testing.assert_array_almost_equal_nulp(noise["w"], np.array(PINNED["w"], np.float32), nulp=1)
+
+
+def test_classes_count_from_the_lowest():
+    spec = GeneratorSpec((LABEL,), (SAMPLE,))
+    for start, labels in ((0, [2, 3, 4, 2, 3]), (4, [3, 4, 2, 3, 4]), (3 * 10**12 + 2, [4, 2, 3, 4, 2])):
+        drawn = draw(spec, 5, seed=start, start=start)["label"]
+        assert drawn.tolist() == labels
+        assert drawn.dtype == np.int32
+    assert draw(spec, 3, 0, MAX_SEED)["label"].tolist() == [2 + (MAX_SEED + row) % 3 for row in range(3)]
+
+
+def test_every_element_of_a_class_is_the_same():
+    bits = TensorSpec("bits", (2, 3), "condition", "int32", low=0, high=1)
+    expected = np.stack([np.full((2, 3), value) for value in (1, 0, 1, 0)])
+    np.testing.assert_array_equal(draw(GeneratorSpec((bits,), (SAMPLE,)), 4, 0, start=1)["bits"], expected)
+
+
+def test_a_class_of_all_int32():
+    whole = dataclasses.replace(LABEL, low=-(2**31), high=2**31 - 1)
+    drawn = draw(GeneratorSpec((whole,), (SAMPLE,)), 2, 0, start=2**32 - 1)["label"]
+    assert drawn.tolist() == [2**31 - 1, -(2**31)]
 
 
 def test_shapes_and_types():
@@ -59,7 +84,8 @@ def test_shapes_and_types():
         "z": ((5, 3), np.float32),
         "u": ((5, 2, 3), np.float32),
         "w": ((5, 3), np.float32),
-    }
+        "kind": ((5, 2), np.int32),
+    }, "other conditions are left to the caller"
 
 
 @given(SEEDS, st.integers(0, 2**40), st.integers(1, 20), st.data())

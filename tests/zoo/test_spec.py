@@ -117,6 +117,29 @@ def test_bad_generator():
             GeneratorSpec(inputs, outputs)
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, True),
+        ({"low": 1.0, "high": 2.0}, True),  # as JSON may write them
+        ({"shape": (5,)}, True),
+        ({"low": -(2**31), "high": 2**31 - 1}, True),
+        ({"dtype": "float32"}, False),
+        ({"dtype": "uint8"}, False),
+        ({"role": "sample"}, False),
+        ({"high": math.inf}, False),
+        ({"low": -math.inf}, False),
+        ({"high": 2.5}, False),
+        ({"low": 0.5}, False),
+        ({"high": 2**31}, False),
+        ({"low": -(2**31) - 1}, False),
+    ],
+)
+def test_classes_are_whole_conditions_that_can_be_counted(change, expected):
+    fields = {"name": "label", "shape": (), "role": "condition", "dtype": "int32", "low": 0, "high": 9}
+    assert TensorSpec(**fields | change).is_class is expected
+
+
 def test_parts():
     noise, label = TensorSpec("z", (2,), "normal"), TensorSpec("label", (), "condition", "int32", 0, 9)
     samples = TensorSpec("x", (2,), "sample"), TensorSpec("y", (), "sample")
