@@ -21,9 +21,21 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODELS = {
+    "acgan": "zoo.adversarial.acgan:ACGAN",
+    "ada": "zoo.adversarial.ada:ADA",
     "dcgan": "zoo.adversarial.dcgan:DCGAN",
+    "diffaugment": "zoo.adversarial.diffaugment:DiffAugmentGAN",
+    "dragan": "zoo.adversarial.dragan:DRAGAN",
+    "gan": "zoo.adversarial.gan:GAN",
+    "gan_grid": "zoo.adversarial.gan_grid:GANGrid",
     "lsgan": "zoo.adversarial.lsgan:LSGAN",
     "nade": "zoo.autoregressive.nade:NADE",
+    "pacgan": "zoo.adversarial.pacgan:PacGAN",
+    "projection_gan": "zoo.adversarial.projection_gan:ProjectionGAN",
+    "rpgan": "zoo.adversarial.rpgan:RpGAN",
+    "sngan": "zoo.adversarial.sngan:SNGAN",
+    "wgan": "zoo.adversarial.wgan:WGAN",
+    "wgan_gp": "zoo.adversarial.wgan_gp:WGANGP",
 }
 
 

@@ -30,6 +30,8 @@ class GenerativeModel(keras.Model):
 
     # the smallest sensible options: what the conformance tests build
     smallest: ClassVar[dict[str, Any]] = {}
+    # a step divides the batch of each replica into parts of this number
+    batch_divisor: int = 1
 
     generator: keras.Model
     generator_spec: GeneratorSpec
@@ -86,20 +88,26 @@ class GenerativeModel(keras.Model):
     def update(self, part: str, *terms: tuple[tf.GradientTape, tf.Tensor]) -> None:
         """Take one step of the part's optimiser down the gradient of the sum of the terms' losses.
 
-        Each term is a loss, a mean over this replica's batch, and the tape that recorded it. Their gradients are
-        added in the order given.
+        Each term is a loss, a mean over this replica's batch, and the tape that recorded it. A tape adds up more than
+        two contributions to a weight in no fixed order; terms of their own, with one or two each, keep the step the
+        same to the last bit wherever a run is resumed.
         """
         # Keras sums gradients over replicas: the share of each makes the sum a mean over the whole batch
         share = 1.0 / tf.distribute.get_strategy().num_replicas_in_sync
         variables = self.parts[part]
-        gradients = [
-            tape.gradient(
-                loss, variables, output_gradients=tf.constant(share, loss.dtype), unconnected_gradients="zero"
-            )
-            for tape, loss in terms
+        weights = [variable.value for variable in variables]
+        totals = [
+            functools.reduce(tf.add, contributions)
+            for contributions in zip(*(self._gradients(*term, weights, share) for term in terms), strict=True)
         ]
-        totals = [functools.reduce(tf.add, contributions) for contributions in zip(*gradients, strict=True)]
         self.optimizers[part].apply(totals, variables)
+
+    @staticmethod
+    def _gradients(tape: tf.GradientTape, loss: tf.Tensor, weights: list[tf.Variable], share: float) -> list[tf.Tensor]:
+        scale = tf.constant(share, loss.dtype)
+        gradients = tape.gradient(loss, weights, output_gradients=scale, unconnected_gradients="zero")
+        # that of an embedding comes as the rows that it concerns
+        return [tf.convert_to_tensor(gradient) for gradient in gradients]
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, as plain values."""

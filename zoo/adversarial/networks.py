@@ -1,11 +1,18 @@
 """Networks that adversarial models share, each a pair (generator, discriminator) for any fitting size.
 
-The generator maps {"z": (batch, latent_dim)} to {"image": (batch, *sample_shape) in [-1, 1]}, the discriminator maps
-images to outputs (batch, 1), always float32. `normalization` is the discriminator's: "batch", "layer" or "none"; a
-critic under a gradient penalty must not mix the samples of a batch, so it takes no "batch". `output_bias` is for
-objectives that see a shift of all outputs: for others, no data could ever move it.
+The generator maps {"z": (batch, latent_dim)} to {"image": (batch, *sample_shape) in [-1, 1]}, or, for samples of one
+axis, to {"point": (batch, *sample_shape)} in the data's own units; the discriminator maps such samples to outputs
+(batch, 1), always float32. Options of all of them:
+
+- `normalization` is the discriminator's: "batch", "layer", "spectral" or "none"; a critic under a gradient penalty
+  must not mix the samples of a batch, so it takes no "batch";
+- `output_bias` is for objectives that see a shift of all outputs: for others, no data could ever move it;
+- with `classes` the generator has a second input, "label" (batch,) int32, which chooses the gains and shifts of its
+  batch normalisation (Dumoulin et al. 2017; Miyato & Koyama 2018);
+- `features_only` leaves out the discriminator's last layer: it then returns features (batch, d).
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -13,9 +20,41 @@ import keras
 from keras import layers
 
 from zoo.errors import UserError, unknown
-from zoo.layers import NearestUpsampling
+from zoo.layers import NearestUpsampling, SpectralConv2D, SpectralDense
 
 Networks = tuple[keras.Model, keras.Model]
+NORMALIZATIONS = ("none", "batch", "layer", "spectral")
+
+
+def mlp(
+    sample_shape: tuple[int, ...],
+    latent_dim: int,
+    base_channels: int,
+    depth: int = 3,
+    normalization: str = "none",
+    output_bias: bool = True,
+    classes: int = 0,
+    features_only: bool = False,
+) -> Networks:
+    """Return dense networks of `depth` hidden layers of `base_channels` units, for samples of any shape.
+
+    The generator has batch normalisation only if it has classes: what is noise in an image moves a point off its mode.
+    """
+    inputs = _generator_inputs(latent_dim, classes)
+    x = inputs["z"]
+    for _ in range(depth):
+        x = layers.Dense(base_channels, use_bias=not classes)(x)
+        x = layers.ReLU()(_batch_norm(x, inputs["label"], classes) if classes else x)
+    x = layers.Reshape(sample_shape)(layers.Dense(math.prod(sample_shape))(x))
+    generator = generator_model(inputs, x)
+
+    image = keras.Input(sample_shape, name="image")
+    x = layers.Flatten()(image)
+    dense = _dense(normalization)
+    for _ in range(depth):
+        x = dense(base_channels, use_bias=normalization in ("none", "spectral"))(x)
+        x = layers.LeakyReLU(negative_slope=0.2)(_normalized(x, normalization))
+    return generator, _discriminator(image, x, normalization, output_bias, features_only)
 
 
 def dcgan(
@@ -25,6 +64,8 @@ def dcgan(
     kernel_size: int = 5,
     normalization: str = "batch",
     output_bias: bool = True,
+    classes: int = 0,
+    features_only: bool = False,
 ) -> Networks:
     """Return the strided convolutions of DCGAN (Radford et al. 2015), `base_channels` next to the image.
 
@@ -35,26 +76,26 @@ def dcgan(
         raise UserError(f"model.kernel_size={kernel_size}: a stride of 2 needs at least 2")
     normal = {"kernel_initializer": _normal()}
     channels = base_channels * 2 ** (doublings - 1)
-    z = keras.Input((latent_dim,), name="z")
-    x = layers.Dense(side * side * channels, use_bias=False, **normal)(z)
+    inputs = _generator_inputs(latent_dim, classes)
+    x = layers.Dense(side * side * channels, use_bias=False, **normal)(inputs["z"])
     x = layers.Reshape((side, side, channels))(x)
     for level in reversed(range(doublings)):
-        x = layers.ReLU()(_batch_norm()(x))
+        x = layers.ReLU()(_batch_norm(x, inputs.get("label"), classes))
         if level > 0:
             filters = base_channels * 2 ** (level - 1)
             x = layers.Conv2DTranspose(filters, kernel_size, 2, "same", use_bias=False, **normal)(x)
     x = layers.Conv2DTranspose(sample_shape[-1], kernel_size, 2, "same", **normal)(x)
-    generator = _generator(z, x)
+    generator = generator_model(inputs, x)
 
     image = x = keras.Input(sample_shape, name="image")
+    convolution = _convolution(normalization)
     for level in range(doublings):
         # the paper normalises every layer but the first
         kind = "none" if level == 0 else normalization
         filters = base_channels * 2**level
-        x = layers.Conv2D(filters, kernel_size, 2, "same", use_bias=kind == "none", **normal)(x)
+        x = convolution(filters, kernel_size, 2, "same", use_bias=kind in ("none", "spectral"), **normal)(x)
         x = layers.LeakyReLU(negative_slope=0.2)(_normalized(x, kind))
-    output = layers.Dense(1, dtype="float32", use_bias=output_bias, **normal)(layers.Flatten()(x))
-    return generator, keras.Model(image, output, name="discriminator")
+    return generator, _discriminator(image, layers.Flatten()(x), normalization, output_bias, features_only, **normal)
 
 
 def resnet(
@@ -63,6 +104,8 @@ def resnet(
     base_channels: int,
     normalization: str = "none",
     output_bias: bool = True,
+    classes: int = 0,
+    features_only: bool = False,
 ) -> Networks:
     """Return the residual networks of WGAN-GP for CIFAR-10 (Gulrajani et al. 2017), all of one width.
 
@@ -70,40 +113,60 @@ def resnet(
     more blocks and a mean over the map.
     """
     side, doublings = smallest_map(sample_shape)
-    z = keras.Input((latent_dim,), name="z")
-    x = layers.Reshape((side, side, base_channels))(layers.Dense(side * side * base_channels)(z))
+    inputs = _generator_inputs(latent_dim, classes)
+    x = layers.Reshape((side, side, base_channels))(layers.Dense(side * side * base_channels)(inputs["z"]))
+    norm = partial(_batch_norm, label=inputs.get("label"), classes=classes)
     for _ in range(doublings):
-        x = _residual_block(x, base_channels, "batch", before=NearestUpsampling)
-    x = layers.ReLU()(_batch_norm()(x))
-    generator = _generator(z, layers.Conv2D(sample_shape[-1], 3, padding="same")(x))
+        x = _residual_block(x, base_channels, norm, layers.Conv2D, before=NearestUpsampling)
+    x = layers.Conv2D(sample_shape[-1], 3, padding="same")(layers.ReLU()(norm(x)))
+    generator = generator_model(inputs, x)
 
     image = x = keras.Input(sample_shape, name="image")
+    norm, convolution = partial(_normalized, normalization=normalization), _convolution(normalization)
     for _ in range(doublings - 1):
-        x = _residual_block(x, base_channels, normalization, after=partial(layers.AveragePooling2D, 2))
+        x = _residual_block(x, base_channels, norm, convolution, after=partial(layers.AveragePooling2D, 2))
     for _ in range(2):
-        x = _residual_block(x, base_channels, normalization)
+        x = _residual_block(x, base_channels, norm, convolution)
     x = layers.GlobalAveragePooling2D()(layers.ReLU()(x))
-    output = layers.Dense(1, dtype="float32", use_bias=output_bias)(x)
-    return generator, keras.Model(image, output, name="discriminator")
+    return generator, _discriminator(image, x, normalization, output_bias, features_only)
 
 
-NETWORKS: dict[str, Callable[..., Networks]] = {"dcgan": dcgan, "resnet": resnet}
+NETWORKS: dict[str, Callable[..., Networks]] = {"mlp": mlp, "dcgan": dcgan, "resnet": resnet}
 
 
 def build(name: str, sample_shape: tuple[int, ...], latent_dim: int, base_channels: int, **options: object) -> Networks:
-    """Return the networks called `name`; an unknown name or a size that they cannot make is a `UserError`."""
+    """Return the networks called `name`; an unknown name or what they cannot make is a `UserError`."""
     if name not in NETWORKS:
         raise unknown("network", name, NETWORKS)
     for key, value in {"latent_dim": latent_dim, "base_channels": base_channels}.items():
         if value < 1:
             raise UserError(f"model.{key}={value}: use a positive number")
+    normalization = options.get("normalization", "none")
+    if normalization not in NORMALIZATIONS:
+        raise UserError(f"model.normalization={normalization!r}: use one of {', '.join(NORMALIZATIONS)}")
     return NETWORKS[name](sample_shape, latent_dim, base_channels, **options)
+
+
+def generator_model(inputs: dict[str, keras.KerasTensor], x: keras.KerasTensor) -> keras.Model:
+    """Return the generator that makes `x` of its inputs: images through a tanh, points as they are."""
+    # float32 whatever the precision of training: the samples leave the network here
+    is_image = len(x.shape) == 4
+    sample = layers.Activation("tanh" if is_image else "linear", dtype="float32")(x)
+    return keras.Model(inputs, {"image" if is_image else "point": sample}, name="generator")
+
+
+def check_classes(classes: int) -> None:
+    """Refuse a number of classes that a class-conditional model cannot have."""
+    if classes < 2:
+        raise UserError(f"model.classes={classes}: use the number of the data's classes, at least 2")
 
 
 def smallest_map(sample_shape: tuple[int, ...]) -> tuple[int, int]:
     """Return (m, k) with side = m * 2^k, m from 4 to 7, k >= 1; a side that has none is a `UserError`."""
     if len(sample_shape) != 3 or sample_shape[0] != sample_shape[1]:
-        raise UserError(f"these networks make square images (side, side, channels), not samples of {sample_shape}")
+        raise UserError(
+            f"these networks make square images (side, side, channels), not samples of {sample_shape}; mlp makes any"
+        )
     side = sample_shape[0]
     sizes = {m * 2**k: (m, k) for m in range(4, 8) for k in range(1, 9)}
     if side not in sizes:
@@ -114,41 +177,79 @@ def smallest_map(sample_shape: tuple[int, ...]) -> tuple[int, int]:
     return sizes[side]
 
 
-def _generator(z: keras.KerasTensor, x: keras.KerasTensor) -> keras.Model:
-    # float32 whatever the precision of training: the images leave the network here
-    return keras.Model({"z": z}, {"image": layers.Activation("tanh", dtype="float32")(x)}, name="generator")
+def _generator_inputs(latent_dim: int, classes: int) -> dict[str, keras.KerasTensor]:
+    z = {"z": keras.Input((latent_dim,), name="z")}
+    return {**z, "label": keras.Input((), dtype="int32", name="label")} if classes else z
+
+
+def _discriminator(
+    image: keras.KerasTensor,
+    x: keras.KerasTensor,
+    normalization: str,
+    output_bias: bool,
+    features_only: bool,
+    **options: object,
+) -> keras.Model:
+    output = x if features_only else _dense(normalization)(1, dtype="float32", use_bias=output_bias, **options)(x)
+    return keras.Model(image, output, name="discriminator")
 
 
 def _residual_block(
     x: keras.KerasTensor,
     filters: int,
-    normalization: str,
+    norm: Callable[[keras.KerasTensor], keras.KerasTensor],
+    convolution: type[layers.Layer],
     before: Callable[[], layers.Layer] | None = None,
     after: Callable[[], layers.Layer] | None = None,
 ) -> keras.KerasTensor:
     """Return x plus two pre-activated convolutions of it, resampled `before` the first or `after` the second."""
     h, shortcut = x, x
     for index in range(2):
-        h = layers.ReLU()(_normalized(h, normalization))
+        h = layers.ReLU()(norm(h))
         h = before()(h) if before and index == 0 else h
-        h = layers.Conv2D(filters, 3, padding="same", kernel_initializer="he_normal")(h)
+        h = convolution(filters, 3, padding="same", kernel_initializer="he_normal")(h)
     for resample in filter(None, (before, after)):
         shortcut = resample()(shortcut)
     if shortcut.shape[-1] != filters:
-        shortcut = layers.Conv2D(filters, 1, kernel_initializer="he_normal")(shortcut)
+        shortcut = convolution(filters, 1, kernel_initializer="he_normal")(shortcut)
     return layers.Add()([after()(h) if after else h, shortcut])
+
+
+def _dense(normalization: str) -> type[layers.Layer]:
+    return SpectralDense if normalization == "spectral" else layers.Dense
+
+
+def _convolution(normalization: str) -> type[layers.Layer]:
+    return SpectralConv2D if normalization == "spectral" else layers.Conv2D
 
 
 def _normalized(x: keras.KerasTensor, normalization: str) -> keras.KerasTensor:
     if normalization == "batch":
-        return _batch_norm()(x)
-    return layers.LayerNormalization(axis=[1, 2, 3])(x) if normalization == "layer" else x
+        return _batch_norm(x)
+    if normalization == "layer":
+        return layers.LayerNormalization(axis=list(range(1, len(x.shape))))(x)
+    return x
 
 
 def _normal(mean: float = 0.0) -> keras.initializers.Initializer:
     return keras.initializers.RandomNormal(mean, 0.02)
 
 
-def _batch_norm() -> layers.Layer:
+def _batch_norm(x: keras.KerasTensor, label: keras.KerasTensor | None = None, classes: int = 0) -> keras.KerasTensor:
+    is_plain = label is None
     # synchronised: otherwise every replica keeps statistics of its own and only the first's are saved
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=_normal(1.0), synchronized=True)
+    x = layers.BatchNormalization(
+        momentum=0.9,
+        epsilon=1e-5,
+        center=is_plain,
+        scale=is_plain,
+        gamma_initializer=_normal(1.0),
+        synchronized=True,
+    )(x)
+    if is_plain:
+        return x
+    channels = x.shape[-1]
+    per_channel = layers.Reshape((*[1] * (len(x.shape) - 2), channels))
+    gain = per_channel(layers.Embedding(classes, channels, _normal(1.0))(label))
+    shift = per_channel(layers.Embedding(classes, channels, "zeros")(label))
+    return layers.Add()([layers.Multiply()([x, gain]), shift])

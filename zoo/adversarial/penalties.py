@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from zoo.errors import UserError
+
 Critic = Callable[[tf.Tensor], tf.Tensor]
 Uniform = Callable[[tuple], tf.Tensor]
 Penalty = Callable[[Critic, tf.Tensor, tf.Tensor, Uniform], tf.Tensor]
@@ -76,3 +78,12 @@ PENALTIES: dict[str, Penalty | None] = {
     "r1": r1,
     "r1_r2": r1_r2,
 }
+
+
+def check_normalization(penalty: str, normalization: str) -> None:
+    """Refuse the penalty called `penalty` on a critic that mixes the samples of a batch."""
+    if normalization == "batch" and PENALTIES.get(penalty):
+        raise UserError(
+            f"the penalty {penalty!r} needs the slope at each sample, and batch normalisation mixes the samples of a "
+            "batch: use --config.model.normalization=layer, spectral or none"
+        )

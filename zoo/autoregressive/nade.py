@@ -31,6 +31,8 @@ class NADE(GenerativeModel):
     smallest: ClassVar[dict[str, Any]] = {"hidden_units": 5}
 
     def __init__(self, *, sample_shape: tuple[int, ...], hidden_units: int = 500) -> None:
+        if len(sample_shape) != 3:
+            raise UserError(f"NADE models images (height, width, channels), not samples of {sample_shape}")
         super().__init__()
         if hidden_units < 1:
             raise UserError(f"model.hidden_units={hidden_units}: use a positive number")

@@ -1,0 +1,25 @@
+"""DRAGAN on the embedded digits at their own 8 x 8 pixels.
+
+    python -m train --recipe=dragan_digits --workdir=runs/dragan
+
+Result: docs/gallery/dragan_digits.png, not selected. Most digits can be read. No distance between samples and data
+was measured yet.
+Protocol: one run with seed 0 (--config.seed), looked at; no number, hence no spread. 1,498 training scans.
+Time: 1 to 3 minutes on 2 cores.
+"""
+
+from ml_collections import ConfigDict
+
+from train.config import adam, defaults, model
+
+
+def get_config() -> ConfigDict:
+    """Return the configuration."""
+    config = defaults()
+    config.train_steps = 8000
+    config.data.image_size = 8
+    config.ema = 0.998
+    config.model = model("dragan", latent_dim=64)
+    config.optimizers.discriminator = adam(2e-4, beta_1=0.5)
+    config.optimizers.generator = adam(2e-4, beta_1=0.5)
+    return config

@@ -1,0 +1,99 @@
+"""ADA: adaptive discriminator augmentation.
+
+Karras, Aittala, Hellsten, Laine, Lehtinen and Aila, "Training generative adversarial networks with limited data"
+(2020). Both players see samples, real and generated, only after a pipeline of augmentations, each of which a sample
+takes with probability p. As long as p stays well below 1, what is not augmented can be told from what is, and the
+augmentations do not leak into the samples. How much is needed depends on the data, so p follows
+
+    r_t = E sign(D(x))    on real samples:
+
+0 where the discriminator knows nothing, 1 where it knows every training image. p starts at 0, rises while r_t lies
+above a target and falls while it lies below. The sign needs a discriminator that says "real" above 0, such as that of
+the cross-entropy; with it goes R1 (Mescheder et al. 2018), as in StyleGAN2, which the paper starts from. StyleGAN2's
+networks are not rebuilt here.
+"""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import tensorflow as tf
+
+from zoo.adversarial import augmentations
+from zoo.adversarial.model import AdversarialModel
+from zoo.adversarial.networks import build
+from zoo.adversarial.objectives import OBJECTIVES
+from zoo.adversarial.penalties import check_normalization, r1
+from zoo.errors import UserError
+
+
+class ADA(AdversarialModel):
+    """Augmentation as strong as the discriminator's overfitting asks for (Karras et al. 2020).
+
+    `augment` names groups of augmentations: any of "blit", "geometric" and "colour", separated by commas. `target` is
+    the r_t aimed at, in (-1, 1); p goes from 0 to 1 in `adjust_images` real images at the fastest. `penalty_weight` is
+    the gamma of R1. `network` is "dcgan", "resnet" or "mlp", `normalization` the discriminator's: "none", "layer" or
+    "spectral". The noise has `latent_dim` numbers of the law `latent`, "normal" or "uniform" on [-1, 1);
+    `base_channels` is the width next to the image.
+    """
+
+    # so fast that the second step already augments
+    smallest: ClassVar[dict[str, Any]] = {"latent_dim": 4, "base_channels": 4, "adjust_images": 8}
+
+    def __init__(
+        self,
+        *,
+        sample_shape: tuple[int, ...],
+        augment: str = "blit,geometric,colour",
+        target: float = 0.6,
+        adjust_images: int = 500_000,
+        penalty_weight: float = 1.0,
+        network: str = "dcgan",
+        normalization: str = "none",
+        latent_dim: int = 100,
+        latent: str = "normal",
+        base_channels: int = 64,
+    ) -> None:
+        augmentations.check_images(sample_shape)
+        groups = augmentations.parse("augment", augment, augmentations.ADA_AUGMENT)
+        if not -1.0 < target < 1.0:
+            raise UserError(f"model.target={target}: use a number between -1 and 1, which r_t can cross")
+        if adjust_images < 1:
+            raise UserError(f"model.adjust_images={adjust_images}: use a positive number")
+        check_normalization("r1", normalization)
+        networks = build(network, sample_shape, latent_dim, base_channels, normalization=normalization)
+        super().__init__(sample_shape, latent_dim, latent, networks, OBJECTIVES["non_saturating"])
+        self.p = self.add_weight(name="augmentation_probability", initializer="zeros", trainable=False)
+        self.regularizer = r1
+        self.penalty_weight = penalty_weight
+        self._groups = groups
+        self.augment = augment
+        self.target = target
+        self.adjust_images = adjust_images
+        self.network = network
+        self.normalization = normalization
+        self.base_channels = base_channels
+
+    def logits(self, x: tf.Tensor, label: None, draws: Iterator[int]) -> tf.Tensor:
+        """Return the outputs (batch, 1) for augmented samples."""
+        seen = augmentations.ada_augment(x, self.p.value, self._uniform(draws), self._groups)
+        return self.discriminator(seen, training=True)
+
+    def monitor(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Return what every adversarial model logs, and `overfitting`: r_t over the batches of all replicas."""
+        r = tf.reduce_mean(tf.sign(real_logits))
+        r = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, r)
+        return {**super().monitor(real_logits, fake_logits), "overfitting": r}
+
+    def adjust(self, r: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+        """Move p one step against the overfitting `r`, after `images` real images on this replica; return it."""
+        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+        step = tf.cast(images * replicas, tf.float32) / self.adjust_images
+        p = tf.clip_by_value(self.p.value + step * tf.sign(r - self.target), 0.0, 1.0)
+        self.p.assign(p)
+        return p
+
+    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step of the discriminator with its penalty, one of the generator, one of p."""
+        x = data["image"]
+        logs = {**self.discriminator_step(x), **self.generator_step(x)}
+        return {**logs, "augmentation_probability": self.adjust(logs["overfitting"], tf.shape(x)[0])}
