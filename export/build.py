@@ -18,6 +18,8 @@ from zoo.spec import GeneratorSpec
 
 _PACKAGES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime", "numpy")
 _GRID = 64
+_CLASS_GRID = 100  # the most, where classes come in turn
+_POINTS = 2500
 
 
 def build(workdir: Path, output: Path, overwrite: bool = False) -> bundle.Manifest:
@@ -51,10 +53,12 @@ def build(workdir: Path, output: Path, overwrite: bool = False) -> bundle.Manife
             }
             manifest.parity.update(prove(as_sampler(generator, spec), runtimes, spec))
             (directory / bundle.ONNX).write_bytes(onnx.describe(graph, manifest))
-            samples = runtimes["onnxruntime"](noise.draw(spec, _GRID, seed=0))[spec.output.name]
-            picture = images.grid(images.to_uint8(samples))
-            (directory / bundle.SAMPLES).write_bytes(images.encode_png(picture))
-            (directory / bundle.CARD).write_text(card.text(manifest))
+            count, columns = grid_of(spec)
+            samples = runtimes["onnxruntime"](noise.draw(spec, count, seed=0))[spec.output.name]
+            picture = images.overview(samples, columns=columns)
+            if picture is not None:
+                (directory / bundle.SAMPLES).write_bytes(images.encode_png(picture))
+            (directory / bundle.CARD).write_text(card.text(manifest, 0 if picture is None else count))
             manifest.files.update(files.checksums(directory))
             files.write_json(directory / bundle.MANIFEST, manifest.to_json())
     except (onnx.NotConvertible, parity.NotEqual) as failure:
@@ -62,6 +66,22 @@ def build(workdir: Path, output: Path, overwrite: bool = False) -> bundle.Manife
     except (OSError, tf.errors.OpError) as failure:  # a full disk is the one or the other
         raise UserError(f"could not write {output}: {str(failure).splitlines()[0]}") from failure
     return manifest
+
+
+def grid_of(spec: GeneratorSpec) -> tuple[int, int | None]:
+    """Return the number of samples in samples.png and of its columns (None: a square).
+
+    With up to 100 classes, each column holds one class; with more, a square shows the first 100. Points need no grid.
+    """
+    if len(spec.output.shape) == 1:
+        return _POINTS, None
+    classes = next((int(tensor.high - tensor.low) + 1 for tensor in spec.conditions if tensor.is_class), None)
+    if classes is None:
+        return _GRID, None
+    if classes > _CLASS_GRID:
+        return _CLASS_GRID, None
+    columns = classes * max(1, 10 // classes)  # two classes take turns within a row: two columns would be a strip
+    return columns * (_CLASS_GRID // columns), columns
 
 
 def as_sampler(generator: Callable, spec: GeneratorSpec) -> parity.Sampler:

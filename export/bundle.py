@@ -5,7 +5,7 @@ A bundle is a directory:
     manifest.json     what this is: see `Manifest`
     model.onnx        the generator; the manifest (without `files`) is repeated in its metadata, then comes a seal
     saved_model/1/    the same generator in TF Serving's layout
-    samples.png       a grid of samples, drawn by onnxruntime from seed 0
+    samples.png       samples of seed 0, made by onnxruntime: a grid of images or a scatter of points, else no such file
     README.md         the model card
 """
 

@@ -36,12 +36,18 @@ def defaults() -> ConfigDict:
             "checkpoint_every": 500,  # steps
             "keep_checkpoints": 3,
             "sample_every": 250,  # steps
-            "sample_count": 64,  # pictures in a sample grid
+            "sample_count": 64,  # in a picture of samples
             "precision": "float32",  # or mixed_bfloat16
             "jit": "auto",  # XLA: true, false, or what measured fastest on this kind of device
             "ema": 0.999,  # decay of the averaged generator per step; 0 = off
+            "stop": {  # early, once a log stays within a distance of a value
+                "log": "accuracy",
+                "near": 0.5,
+                "within": 0.05,
+                "steps": 0,  # for so many steps; 0 = never
+            },
             "data": {
-                "name": "digits",  # digits, folder:/path or an image set of tensorflow-datasets
+                "name": "digits",  # digits, folder:/path, ring, grid or an image set of tensorflow-datasets
                 "image_size": 16,
                 "channels": 0,  # 0 = as in the source
                 "binarize": "none",  # or dynamic
@@ -153,6 +159,11 @@ def check(config: ConfigDict) -> None:
         raise UserError(f"--config.seed={config.seed}: use an integer from 0 to 2^32 - 1")
     if not 0 <= config.ema < 1:
         raise UserError(f"--config.ema={config.ema}: use a decay in [0, 1), 0 for none")
+    if config.stop.steps < 0 or not config.stop.within > 0:
+        raise UserError(
+            f"--config.stop.steps={config.stop.steps}, --config.stop.within={config.stop.within}: "
+            "use 0 (never) or more steps, and a positive distance"
+        )
     _one_of(config, "precision", ("float32", "mixed_bfloat16"))
     _one_of(config, "jit", ("auto", "true", "false"))
     if config.model.name not in zoo.available():

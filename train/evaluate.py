@@ -1,6 +1,9 @@
-"""Evaluate a trained run on held-out data: python -m train.evaluate --source=runs/x
+"""Evaluate a trained run: python -m train.evaluate --source=runs/x [--metrics=mixture]
 
-Prints one line of JSON per metric, with its protocol: data, split, count, binarisation, step, averaging.
+Prints one line of JSON per metric, with its protocol: what was measured on what, how many, at which step.
+
+- log_likelihood: of held-out data, for models that have a likelihood
+- mixture: modes found, share of high quality and reverse KL of samples, for runs on 'ring' or 'grid'
 """
 
 import json
@@ -12,7 +15,9 @@ from zoo import program
 from zoo.errors import UserError, unknown
 
 SOURCE = flags.DEFINE_string("source", None, "working directory of the run (made by python -m train)")
-NAMES = flags.DEFINE_list("metrics", ["log_likelihood"], "what to measure, comma-separated: log_likelihood")
+NAMES = flags.DEFINE_list("metrics", ["log_likelihood"], "what to measure, comma-separated: log_likelihood, mixture")
+
+MIXTURE_SAMPLES = 2500  # PacGAN's number
 
 
 def main() -> None:
@@ -64,7 +69,35 @@ def measure_log_likelihood(workdir: str) -> dict[str, object]:
     }
 
 
-METRICS = {"log_likelihood": measure_log_likelihood}
+def measure_mixture(workdir: str) -> dict[str, object]:
+    """Return how many modes of its data's mixture 2,500 samples of the run at `workdir` find, and how well."""
+    import numpy as np
+
+    from train import restore
+    from zoo import noise
+    from zoo.metrics.mixtures import HIGH_QUALITY_RADIUS, MIXTURES, measure
+
+    config, model, step = restore.load(workdir)
+    if config.data.name not in MIXTURES:
+        raise UserError(f"mixture is for runs on {' or '.join(MIXTURES)}; this one is on {config.data.name}")
+    spec, seed = model.generator_spec, 0
+    inputs = noise.draw(spec, MIXTURE_SAMPLES, seed)
+    points = np.asarray(model.generator(inputs, training=False)[spec.output.name])
+    return {
+        "metric": "mixture",
+        **measure(points, MIXTURES[config.data.name]),
+        "protocol": {
+            "data": config.data.to_dict(),
+            "seed": seed,
+            "high_quality": f"within {HIGH_QUALITY_RADIUS} sigma of the nearest centre",
+            "reverse_kl": "nats, of the high-quality samples' modes from uniform",
+            "step": step,
+            "ema": config.ema,
+        },
+    }
+
+
+METRICS = {"log_likelihood": measure_log_likelihood, "mixture": measure_mixture}
 
 
 def run() -> None:

@@ -1,4 +1,4 @@
-"""What a run leaves to look at: sample grids, an animation of training, the curves of its logs."""
+"""What a run leaves to look at: pictures of samples, an animation of training, the curves of its logs."""
 
 import contextlib
 import io
@@ -14,17 +14,22 @@ ANIMATION = "training.gif"
 CURVES = "curves.png"
 METRICS = "metrics.jsonl"
 _MAX_FRAMES = 60
+_MAX_BEHIND = 4000
 
 
-def write_samples(workdir: Path, step: int, samples: np.ndarray) -> np.ndarray:
-    """Write samples (count, height, width, channels in [-1, 1]) as a grid under their step; return the picture."""
-    picture = images.grid(images.to_uint8(samples))
-    files.write_bytes(workdir / SAMPLES / f"{step:08d}.png", images.encode_png(picture))
+def write_samples(workdir: Path, step: int, samples: np.ndarray, data: np.ndarray) -> np.ndarray | None:
+    """Write the picture of `samples` (`images.overview`) under their step and return it; None where there is none.
+
+    Points are drawn over the first 4,000 of the training `data`.
+    """
+    picture = images.overview(samples, behind=data[:_MAX_BEHIND])
+    if picture is not None:
+        files.write_bytes(workdir / SAMPLES / f"{step:08d}.png", images.encode_png(picture))
     return picture
 
 
 def write_animation(workdir: Path) -> None:
-    """Write the sample grids so far as one animated GIF, the last one held; at most 60 frames, evenly chosen."""
+    """Write the sample pictures so far as one animated GIF, the last one held; at most 60 frames, evenly chosen."""
     from PIL import Image
 
     paths = sorted((workdir / SAMPLES).glob("[0-9]*.png"))

@@ -24,12 +24,15 @@ import train.data
 import zoo
 from train import pictures, restore, strategies
 from train.checkpoints import Checkpoints
+from train.data import Source
 from train.data.batches import Batches
 from train.ema import MovingAverage
+from train.equilibrium import has_settled
 from train.optimizers import build
 from zoo import files, noise
 from zoo.errors import UserError
 from zoo.model import GenerativeModel
+from zoo.spec import GeneratorSpec
 
 MAX_RETRIES = 3
 
@@ -59,9 +62,10 @@ class Trainer:
             print(source.description, file=sys.stderr)
         self.batches = Batches(source, config.batch_size, config.seed, config.data.binarize)
         with strategy.scope():
-            self.model = create_model(config, source.images.shape[1:])
+            self.model = create_model(config, source.samples.shape[1:])
             self.model.noise_key.assign([config.seed, 0])
             self.ema = MovingAverage(self.model.generator, config.ema)
+        check_labels(self.model.generator_spec, source)
         self.checkpoints = Checkpoints(workdir / "checkpoints", state_of(self.model, self.ema), config.keep_checkpoints)
         self.sample_noise = noise.draw(self.model.generator_spec, config.sample_count, config.seed)
         self._claim_model(source.fingerprint())
@@ -71,7 +75,7 @@ class Trainer:
         """Train until `train_steps` (True) or until SIGTERM or SIGINT asks to stop (False); both leave a checkpoint."""
         self._resume()
         with self._progress() as bar, stop_signals() as stop:
-            while self.step < self.config.train_steps:
+            while self.step < self.config.train_steps and not self._has_settled():
                 target, started = self._next_boundary(), time.monotonic()
                 try:
                     logs = self.train_until(target)
@@ -90,8 +94,11 @@ class Trainer:
                     self.save()
                 if stopping:
                     break
+        settled = self._has_settled()
+        if settled and self.step not in self.checkpoints.steps():
+            self.save()
         self._finish()
-        return self.step >= self.config.train_steps
+        return settled or self.step >= self.config.train_steps
 
     def train_until(self, target: int) -> dict[str, np.ndarray]:
         """Train from `self.step` to `target` in one compiled call; return each log for every step, (steps,).
@@ -108,15 +115,16 @@ class Trainer:
         return logs
 
     def draw_samples(self) -> None:
-        """Write the grid of the averaged generator's samples from the run's fixed noise."""
+        """Write the picture, if there is one, of the averaged generator's samples from the run's fixed noise."""
         if not self.is_chief:
             return
         with self.ema.applied():
             samples = self._generate({name: tf.constant(value) for name, value in self.sample_noise.items()})
-        pixels = samples[self.model.generator_spec.output.name].numpy()
+        drawn = samples[self.model.generator_spec.output.name].numpy()
         with self._writing():
-            picture = pictures.write_samples(self.workdir, self.step, pixels)
-            tf.summary.image("samples", picture[None], step=self.step)
+            picture = pictures.write_samples(self.workdir, self.step, drawn, self.batches.source.samples)
+            if picture is not None:
+                tf.summary.image("samples", picture[None], step=self.step)
 
     def save(self) -> None:
         """Write a checkpoint of the current step."""
@@ -197,6 +205,12 @@ class Trainer:
         for weight in self.model.trainable_variables:
             if not np.isfinite(weight.numpy()).all():
                 raise NotFinite(f"the weights {weight.path} became NaN or infinite by step {step}")
+
+    def _has_settled(self) -> bool:
+        """Return whether the run may end early, by the rule in `config.stop`; all workers hear it from the chief."""
+        if not self.config.stop.steps:
+            return False
+        return self._any_worker(self.is_chief and has_settled(pictures.read_metrics(self.workdir), self.config.stop))
 
     def _is_due(self, period: int, step: int) -> bool:
         return step % period == 0 or step == self.config.train_steps
@@ -285,12 +299,38 @@ def create_model(config: ConfigDict, sample_shape: tuple[int, ...]) -> Generativ
     options = {key: value for key, value in config.model.items() if key != "name"}
     model = zoo.create(config.model.name, sample_shape=tuple(sample_shape), **options)
     model.compile(**{part: build(section, config.train_steps) for part, section in config.optimizers.items()})
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if config.batch_size // replicas % model.batch_divisor:
+        raise UserError(
+            f"--config.batch_size={config.batch_size}: {config.model.name} divides the batch of each replica by "
+            f"{model.batch_divisor}; use a multiple of {model.batch_divisor * replicas}"
+        )
     return model
+
+
+def check_labels(spec: GeneratorSpec, source: Source) -> None:
+    """Raise a `UserError` unless every label of the data is a class of a generator whose spec has the class `label`."""
+    tensor = next((tensor for tensor in spec.conditions if tensor.is_class and tensor.name == "label"), None)
+    if tensor is None:
+        return
+    if not source.label_names:
+        raise UserError(
+            "the data have no labels and the model is class-conditional: set --config.data.name to labelled data, such "
+            "as a folder with one sub-folder per class, or take another model"
+        )
+    low, high = int(tensor.low), int(tensor.high)
+    outside = source.labels[(source.labels < low) | (source.labels > high)]
+    if len(outside):
+        classes = f"set --config.model.classes={len(source.label_names)}"
+        remedy = classes if outside.max() > high else "take data whose examples all have a label"
+        raise UserError(f"the data hold the label {outside.max()}, the model's classes are {low} to {high}: {remedy}")
 
 
 def print_layers(config: ConfigDict) -> None:
     """Print the layers and the parameters of the configured networks."""
-    model = create_model(config, train.data.load(config.data, "train").images.shape[1:])
+    source = train.data.load(config.data, "train")
+    model = create_model(config, source.samples.shape[1:])
+    check_labels(model.generator_spec, source)
     for network in (layer for layer in model.layers if isinstance(layer, keras.Model)):
         network.summary(line_length=100)
 

@@ -1,24 +1,33 @@
 """The gates of the export: what is not proven is not written."""
 
+import dataclasses
 import json
 import shutil
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import onnx as onnx_library
 import pytest
 import tensorflow as tf
+from PIL import Image
 from shared import python, tiny_config, trained
 
+import serving
 import zoo
 from export import build, bundle, onnx, parity, saved_model
+from zoo import images
 from zoo.errors import UserError
+from zoo.noise import draw
 from zoo.spec import GeneratorSpec, TensorSpec
 
 SPEC = GeneratorSpec(
     inputs=(TensorSpec("z", (3,), "normal"),),
     outputs=(TensorSpec("image", (2, 2, 1), "sample", low=-1.0, high=1.0),),
 )
+
+
+LABEL = TensorSpec("label", (), "condition", "int32", low=0, high=9)
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +118,70 @@ def test_a_missing_output_is_named():
         parity.measure(sampler(), {"other": lambda _: {}}, SPEC, seed=1)
 
 
+def test_a_runtime_that_ignores_the_class_is_named():
+    spec = dataclasses.replace(SPEC, inputs=(*SPEC.inputs, LABEL))
+
+    def by_class(inputs):
+        return {"image": np.tanh(inputs["label"].astype(np.float32)).repeat(4).reshape(-1, 2, 2, 1)}
+
+    assert parity.measure(by_class, {"same": by_class}, spec, seed=1) == {"same": 0}
+    with pytest.raises(parity.NotEqual, match="other differs from Keras by 1 "):
+        parity.measure(by_class, {"other": lambda inputs: by_class({"label": 0 * inputs["label"]})}, spec, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("high", "grid"),
+    [
+        (1, (100, 10)),
+        (2, (99, 9)),
+        (6, (98, 7)),
+        (9, (100, 10)),
+        (25, (78, 26)),
+        (99, (100, 100)),
+        (100, (100, None)),
+    ],
+)
+def test_each_column_of_the_picture_is_one_class(high, grid):
+    inputs = (*SPEC.inputs, dataclasses.replace(LABEL, high=high))
+    assert build.grid_of(dataclasses.replace(SPEC, inputs=inputs)) == grid
+    count, columns = grid
+    assert columns is None or (count % columns == 0 and columns % (high + 1) == 0)
+    degrees = dataclasses.replace(LABEL, dtype="float32")
+    for plain in (SPEC, dataclasses.replace(SPEC, inputs=(*SPEC.inputs, degrees))):
+        assert build.grid_of(plain) == (64, None)
+
+
+def test_a_class_conditional_generator_is_exported_whole(tmp_path, monkeypatch):
+    spec = dataclasses.replace(SPEC, inputs=(*SPEC.inputs, dataclasses.replace(LABEL, low=1, high=3)))
+    z, label = keras.Input((3,), name="z"), keras.Input((), dtype="int32", name="label")
+    hidden = keras.layers.Dense(4)(z) + keras.layers.Embedding(4, 4, "normal")(label)
+    image = keras.layers.Reshape((2, 2, 1))(keras.layers.Activation("tanh")(hidden))
+    model = SimpleNamespace(generator=keras.Model({"z": z, "label": label}, {"image": image}), generator_spec=spec)
+    monkeypatch.setattr(build.restore, "load", lambda _: (tiny_config("nade"), model, 4))
+
+    build.build(tmp_path / "run", tmp_path / "bundle")
+    generator = serving.Generator(tmp_path / "bundle")
+    labels = np.array([1, 2, 3, 1, 2, 3, 1], np.int32)
+    noise = {"z": draw(spec, 7, seed=5)["z"], "label": labels}
+    expected = model.generator(noise)["image"].numpy()
+    np.testing.assert_allclose(generator.sample(7, seed=5, dtype="float32"), expected, atol=1e-6)
+    threes = model.generator({**noise, "label": np.full(7, 3)})["image"].numpy()
+    np.testing.assert_allclose(generator.sample(7, seed=5, dtype="float32", label=3), threes, atol=1e-6)
+    assert np.abs(threes - expected).max() > 0.01, "the class makes a difference"
+
+    with Image.open(tmp_path / "bundle" / bundle.SAMPLES) as picture:
+        np.testing.assert_array_equal(np.asarray(picture), images.grid(generator.sample(99), columns=9)[..., 0])
+    card = (tmp_path / "bundle" / bundle.CARD).read_text()
+    for truth in (
+        "99 samples of seed 0",
+        "not selected; the classes come in turn.",
+        "`--condition=label=3`",
+        "`label`\n1 + (k mod 3).\n\n| |",
+        "| input | `label` | int32 | (batch) | a class, within [1, 3] |",
+    ):
+        assert truth in card
+
+
 @pytest.mark.parametrize("culprit", ["onnxruntime", "saved_model"])
 def test_disagreement_leaves_nothing_at_the_output(workdir, tmp_path, monkeypatch, culprit):
     module = {"onnxruntime": onnx, "saved_model": saved_model}[culprit]
@@ -182,6 +255,8 @@ def test_the_lone_file_repeats_the_manifest_and_the_card_tells_the_truth(workdir
     card = (tmp_path / "bundle" / bundle.CARD).read_text()
     for truth in ("nade trained on digits", "Step 4", "| input | `u` | float32 | (batch, 8, 8, 1)", "`image`"):
         assert truth in card
+    assert "64 samples of seed 0" in card
+    assert "class" not in card.split("## How it was made")[0]
 
 
 def test_tensorflow_serving_s_layout_and_names(workdir, tmp_path):

@@ -1,17 +1,20 @@
 """The data section of a run's configuration: check it without TensorFlow, then load a split of it.
 
-- `name`: 'digits', 'folder:/path' or an image data set of tensorflow-datasets by its name
-- `image_size`: side of the square images in pixels, 4 to 1024
-- `channels`: 1, 3, or 0 for as many as the source has
-- `binarize`: 'none' or 'dynamic': each pixel is white with its grey level as the probability (see `batches`)
+- `name`: 'digits', 'folder:/path' or an image data set of tensorflow-datasets by its name; or, for points of the plane
+  instead of pictures, 'ring' or 'grid' (see `mixtures`)
+- `image_size`: side of the square images in pixels, 4 to 1024; no matter for points
+- `channels`: 1, 3, or 0 for as many as the source has; no matter for points
+- `binarize`: 'none' or, for pictures, 'dynamic': each pixel is white with its grey level as the probability (see
+  `batches`)
 - `unreadable`: 'skip' (warn of each unreadable file of a folder, go on) or 'refuse' (stop at the first)
 """
 
 from typing import Any
 
-from train.data import digits, folder, tfds
+from train.data import digits, folder, mixtures, tfds
 from train.data.source import Source
 from zoo.errors import UserError, unknown
+from zoo.metrics.mixtures import MIXTURES
 
 __all__ = ["SPLITS", "Source", "check", "load"]
 
@@ -26,7 +29,10 @@ def check(config: Any) -> None:
         value = getattr(config, field)
         if value not in known:
             raise UserError(f"data.{field} is {value!r}; it must be {known[0]!r} or {known[1]!r}")
-    if config.name.startswith(folder.PREFIX):
+    if config.name in MIXTURES:
+        if config.binarize != "none":
+            raise UserError(f"data.binarize is {config.binarize!r}; the points of {config.name!r} need 'none'")
+    elif config.name.startswith(folder.PREFIX):
         folder.check(config.name)
     elif config.name != "digits":
         tfds.check(config.name)
@@ -41,6 +47,8 @@ def load(config: Any, split: str) -> Source:
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
     check(config)
+    if config.name in MIXTURES:
+        return mixtures.load(config, split)
     if config.name == "digits":
         return digits.load(config, split)
     return folder.load(config, split) if config.name.startswith(folder.PREFIX) else tfds.load(config, split)

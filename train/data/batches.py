@@ -25,20 +25,23 @@ class Batches:
     """The endless stream of batches of one split: epoch after epoch, each in a fresh order, with nothing dropped."""
 
     def __init__(self, source: Source, batch_size: int, seed: int, binarize: str = "none") -> None:
-        """Take `batch_size` (all replicas together) images of `source` a step; `binarize` is 'none' or 'dynamic'."""
+        """Take `batch_size` (all replicas together) samples of `source` a step.
+
+        `binarize` is 'none' or, for pictures, 'dynamic'.
+        """
         self.source = source
         self.batch_size = batch_size
         self.seed = seed
         self.binarize = binarize
         # Two, since a batch may straddle two epochs.
         self._permutation = functools.lru_cache(maxsize=2)(
-            lambda epoch: _generator(seed, epoch, _ORDER).permutation(len(source.images))
+            lambda epoch: _generator(seed, epoch, _ORDER).permutation(len(source.samples))
         )
 
     def indices(self, step: int) -> np.ndarray:
         """Return the examples of the global batch of `step`, int64 (batch_size,)."""
         positions = np.arange(self.batch_size) + step * self.batch_size
-        epochs, offsets = np.divmod(positions, len(self.source.images))
+        epochs, offsets = np.divmod(positions, len(self.source.samples))
         chosen = np.empty_like(positions)
         for epoch in np.unique(epochs).tolist():
             here = epochs == epoch
@@ -48,31 +51,33 @@ class Batches:
     def example(self, step: int, replica: int = 0, replicas: int = 1) -> dict[str, np.ndarray]:
         """Return the contiguous part of `replica` in the global batch of `step`.
 
-        "image" is uint8 (batch_size // replicas, H, W, C), "label" int32 (batch_size // replicas,). Raises `UserError`
-        if the batch does not divide evenly.
+        "image" holds samples of the source in its own type (points too have this name), "label" int32; both have
+        batch_size // replicas rows. Raises `UserError` if the batch does not divide evenly.
         """
         share = self._share(replicas)
         part = slice(replica * share, (replica + 1) * share)
         chosen = self.indices(step)[part]
-        images = self.source.images[chosen]
+        samples = self.source.samples[chosen]
         if self.binarize == "dynamic":
             # Drawn for the whole batch, so that the number of replicas makes no difference.
-            shape = (self.batch_size, *images.shape[1:])
-            images = _binarized(images, _thresholds(self.seed, step, _NOISE, shape)[part])
-        return {"image": images, "label": self.source.labels[chosen]}
+            shape = (self.batch_size, *samples.shape[1:])
+            samples = _binarized(samples, _thresholds(self.seed, step, _NOISE, shape)[part])
+        return {"image": samples, "label": self.source.labels[chosen]}
 
     def dataset(
         self, first_step: int, steps: int, local_replicas: int = 1, first_replica: int = 0, replicas: int = 1
     ) -> tf.data.Dataset:
         """Return the batches of `steps` steps from `first_step` on, for each local replica in turn within each step.
 
-        An element is {"image": float32 (b, H, W, C) in [-1, 1], "label": int32 (b,)}, b = batch_size // replicas. The
-        local replicas are `first_replica` and those after it. Raises `UserError` if the batch does not divide evenly.
+        An element is {"image": float32 (b, H, W, C) in [-1, 1] or points (b, D) as they are, "label": int32 (b,)} with
+        b = batch_size // replicas. The local replicas are `first_replica` and those after it. Raises `UserError` if the
+        batch does not divide evenly.
         """
         import tensorflow as tf
 
         share = self._share(replicas)
-        shape = (share, *self.source.images.shape[1:])
+        samples = self.source.samples
+        shape = (share, *samples.shape[1:])
 
         def draw(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             steps_and_locals = (divmod(position, local_replicas) for position in positions.tolist())
@@ -80,16 +85,18 @@ class Batches:
             return np.stack([one["image"] for one in drawn]), np.stack([one["label"] for one in drawn])
 
         def elements(positions: tf.Tensor) -> dict[str, tf.Tensor]:
-            image, label = tf.numpy_function(draw, [positions], [tf.uint8, tf.int32])
+            image, label = tf.numpy_function(draw, [positions], [samples.dtype, tf.int32])
             image.set_shape((None, *shape))
             label.set_shape((None, share))
-            return {"image": tf.cast(image, tf.float32) / 127.5 - 1.0, "label": label}
+            if self.source.holds_pictures:
+                image = tf.cast(image, tf.float32) / 127.5 - 1.0
+            return {"image": image, "label": label}
 
         positions = tf.data.Dataset.range(first_step * local_replicas, (first_step + steps) * local_replicas)
         options = tf.data.Options()
         options.deterministic = True
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-        at_once = min(_MOST_A_CALL, max(1, _BYTES_A_CALL // math.prod(shape)))
+        at_once = min(_MOST_A_CALL, max(1, _BYTES_A_CALL // (math.prod(shape) * samples.itemsize)))
         drawn = positions.batch(at_once).map(elements, tf.data.AUTOTUNE).unbatch()
         return drawn.prefetch(tf.data.AUTOTUNE).with_options(options)
 
@@ -100,11 +107,16 @@ class Batches:
 
 
 def held_out(source: Source, binarize: str, seed: int = 0) -> np.ndarray:
-    """Return all images of `source` as float32 (N, H, W, C) in [-1, 1]; 'dynamic' binarises them once, by `seed`."""
-    images = source.images
+    """Return all samples of `source` as models see them: pictures as float32 (N, H, W, C) in [-1, 1], points as is.
+
+    'dynamic' binarises pictures once, by `seed`.
+    """
+    samples = source.samples
+    if not source.holds_pictures:
+        return samples
     if binarize == "dynamic":
-        images = _binarized(images, _thresholds(seed, 0, _HELD_OUT, images.shape))
-    return images.astype(np.float32) / 127.5 - 1
+        samples = _binarized(samples, _thresholds(seed, 0, _HELD_OUT, samples.shape))
+    return samples.astype(np.float32) / 127.5 - 1
 
 
 def _generator(seed: int, position: int, purpose: int) -> np.random.Generator:

@@ -28,7 +28,7 @@ def load(config: Any, split: str) -> Source:
         [square(Image.fromarray(scan), size, config.channels or 1, Image.Resampling.BICUBIC) for scan in scans]
     )
     return Source(
-        images=images,
+        samples=images,
         labels=labels[chosen].astype(np.int32),
         label_names=tuple("0123456789"),
         description=f"{len(images):,} of scikit-learn's 1,797 handwritten digits (8x8 scans, UCI), split {split!r} "

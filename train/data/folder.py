@@ -92,7 +92,7 @@ def load(config: Any, split: str) -> Source:
     )
     skipped = len(chosen) - len(images)
     return Source(
-        images=images,
+        samples=images,
         labels=labels,
         label_names=tuple(classes),
         description=f"{len(images):,} pictures of {root}, split {split!r} ({len(chosen):,} of {len(files):,} files, by "

@@ -14,21 +14,26 @@ PREPROCESSING = 1
 class Source:
     """One split of a data set, ready to be indexed.
 
-    `images` is uint8 (N, image_size, image_size, C), an array or a read-only memory map; `labels` is int32 (N,),
-    zeros where the source has none; `label_names` is empty where it has none; `description` is one sentence: what,
-    which split, how many, how resized, from where.
+    `samples` is either pictures, uint8 (N, image_size, image_size, C), or points, float32 (N, D) in the data's own
+    units: an array or a read-only memory map. `labels` is int32 (N,), zeros where the source has none; `label_names`
+    is empty where it has none; `description` is one sentence: what, which split, how many, how resized, from where.
     """
 
-    images: np.ndarray
+    samples: np.ndarray
     labels: np.ndarray
     label_names: tuple[str, ...]
     description: str
 
+    @property
+    def holds_pictures(self) -> bool:
+        """Whether the samples are pictures, which models see scaled to [-1, 1], or points, which they see as is."""
+        return self.samples.dtype == np.uint8
+
     def fingerprint(self) -> str:
-        """Return the SHA-256 of all images and labels: a run goes on only with the data it began with."""
-        digest = hashlib.sha256(repr(self.images.shape).encode())
-        for start in range(0, len(self.images), 4096):
-            digest.update(self.images[start : start + 4096].tobytes())
+        """Return the SHA-256 of all samples and labels: a run goes on only with the data it began with."""
+        digest = hashlib.sha256(repr(self.samples.shape).encode())
+        for start in range(0, len(self.samples), 4096):
+            digest.update(self.samples[start : start + 4096].tobytes())
         digest.update(self.labels.tobytes())
         return digest.hexdigest()
 

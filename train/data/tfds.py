@@ -26,15 +26,17 @@ from tqdm import tqdm
 from train.data.cache import cached
 from train.data.source import PREPROCESSING, Source, square
 from zoo.errors import UserError, unknown
+from zoo.metrics.mixtures import MIXTURES
 
 
 def check(name: str) -> None:
     """Raise a `UserError` naming the nearest data set unless `name` is known, without importing TensorFlow."""
-    known = {"digits", *_names()}
+    known = {"digits", *MIXTURES, *_names()}
     base = re.split("[/:]", name)[0]  # without configuration and version
     if base not in known:
         near = get_close_matches(base, known, n=1, cutoff=0.5)
-        raise unknown("data set", name, near or ("digits", "folder:PATH", "an image set of tensorflow-datasets"))
+        others = ("digits", *MIXTURES, "folder:PATH", "an image set of tensorflow-datasets")
+        raise unknown("data set", name, near or others)
 
 
 def load(config: Any, split: str) -> Source:
@@ -60,7 +62,7 @@ def load(config: Any, split: str) -> Source:
         lambda: _rows(builder, part, config.image_size, channels),
     )
     return Source(
-        images=images,
+        samples=images,
         labels=labels,
         label_names=label_names,
         description=f"{len(images):,} images of {builder.info.full_name} (tensorflow-datasets), split {part!r}, centre "

@@ -13,6 +13,12 @@ def source(count=10, grey=None):
     return Source(images, np.arange(count, dtype=np.int32), (), "counting images")
 
 
+def points(count=10, dimensions=2):
+    """Return `count` points, far from [-1, 1], whose coordinates and label all hold their own index."""
+    indices = np.arange(count, dtype=np.int32)
+    return Source(np.repeat(100 + indices[:, None], dimensions, axis=1).astype(np.float32), indices, (), "points")
+
+
 @pytest.mark.parametrize("batch_size", [1, 3, 5, 10, 24])
 def test_every_epoch_is_a_fresh_permutation_and_nothing_is_dropped(batch_size):
     batches = Batches(source(), batch_size, seed=7)
@@ -111,6 +117,46 @@ def test_the_dataset_yields_each_local_replica_in_turn_and_resumes_anywhere():
     for element, expected in zip(resumed.as_numpy_iterator(), stream[8:], strict=True):
         np.testing.assert_array_equal(element["image"], expected["image"])
         np.testing.assert_array_equal(element["label"], expected["label"])
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 5])
+def test_points_are_handed_over_as_they_are(dimensions):
+    batches = Batches(points(10, dimensions), 6, 5)
+    dataset = batches.dataset(0, 30, local_replicas=2, first_replica=0, replicas=2)
+    assert dataset.element_spec["image"].shape == (3, dimensions)
+    stream = list(dataset.as_numpy_iterator())
+    assert len(stream) == 60
+    for position, element in enumerate(stream):
+        step, replica = divmod(position, 2)
+        expected = batches.indices(step)[3 * replica : 3 * replica + 3]
+        np.testing.assert_array_equal(element["label"], expected)
+        np.testing.assert_array_equal(element["image"], np.repeat(100 + expected[:, None], dimensions, axis=1))
+        assert element["image"].dtype == np.float32
+    resumed = batches.dataset(29, 1, local_replicas=2, first_replica=0, replicas=2)
+    for element, expected in zip(resumed.as_numpy_iterator(), stream[58:], strict=True):
+        np.testing.assert_array_equal(element["image"], expected["image"])
+
+
+def test_the_order_depends_on_seed_and_step_alone_and_not_on_what_is_ordered():
+    for seed in (0, 3):
+        of_points, of_images = Batches(points(), 4, seed), Batches(source(), 4, seed)
+        for step in (5, 0, 2):
+            np.testing.assert_array_equal(of_points.indices(step), of_images.indices(step))
+
+
+def test_held_out_points_are_the_points():
+    np.testing.assert_array_equal(held_out(points(), "none"), points().samples)
+
+
+def test_the_fingerprint_tells_every_sample_and_label_and_that_of_pictures_stays():
+    pictures = np.arange(5 * 4 * 4, dtype=np.uint8).reshape(5, 4, 4, 1)
+    labels = np.arange(5, dtype=np.int32)
+    known = "0fc3f00318ceea91121935477c9d293d005f8685c48d65bed1e36422e249d143"
+    assert Source(pictures, labels, (), "").fingerprint() == known
+    nearly = points().samples.copy()
+    nearly[-1, -1] = np.nextafter(nearly[-1, -1], np.float32(np.inf))
+    others = [Source(nearly, points().labels, (), ""), Source(points().samples, points().labels[::-1].copy(), (), "")]
+    assert len({one.fingerprint() for one in (points(), points(20), *others)}) == 4
 
 
 def test_the_dataset_maps_bytes_to_minus_one_to_one():

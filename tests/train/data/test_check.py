@@ -13,7 +13,9 @@ def config(**changes):
     return SimpleNamespace(**defaults | changes)
 
 
-@pytest.mark.parametrize("name", ["digits", "mnist", "celeb_a", "mnist:3.0.1", "imagenet_resized/64x64"])
+@pytest.mark.parametrize(
+    "name", ["digits", "ring", "grid", "mnist", "celeb_a", "mnist:3.0.1", "imagenet_resized/64x64"]
+)
 def test_known_data_sets_pass(name):
     data.check(config(name=name))
 
@@ -24,6 +26,8 @@ def test_known_data_sets_pass(name):
         ({"name": "minst"}, "did you mean 'mnist'"),
         ({"name": "celeba"}, "did you mean 'celeb_a'"),
         ({"name": "digit"}, "did you mean 'digits'"),
+        ({"name": "rings"}, "did you mean 'ring'"),
+        ({"name": "ring", "binarize": "dynamic"}, "the points of 'ring' need 'none'"),
         ({"name": "qqqqqqqqqq"}, "folder:PATH"),
         ({"image_size": 3}, "4 to 1024"),
         ({"image_size": 1025}, "4 to 1024"),

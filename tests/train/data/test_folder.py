@@ -42,7 +42,7 @@ def save(path, value=0, mode="L", size=(8, 8), **options):
 
 def only(root, **changes):
     """Return the one picture below `root`, as the train split has it."""
-    (image,) = data.load(config(root, **changes), "train").images
+    (image,) = data.load(config(root, **changes), "train").samples
     return image
 
 
@@ -56,8 +56,8 @@ def test_nested_folders_any_case_and_sizes_in_the_order_of_the_path(root):
     save(root / "a" / "y.webp", 20, "RGB", size=(5, 9), lossless=True)
     (root / "notes.txt").touch()
     source = data.load(config(root, channels=1), "train")
-    assert source.images.shape == (3, 8, 8, 1) and source.images.dtype == np.uint8
-    np.testing.assert_allclose(source.images[:, 4, 4, 0], [10, 6, 30], atol=1)  # (20, 0, 0) is 6 of luma
+    assert source.samples.shape == (3, 8, 8, 1) and source.samples.dtype == np.uint8
+    np.testing.assert_allclose(source.samples[:, 4, 4, 0], [10, 6, 30], atol=1)  # (20, 0, 0) is 6 of luma
     assert source.label_names == () and source.labels.tolist() == [0, 0, 0]
     assert "3 pictures" in source.description
 
@@ -67,7 +67,7 @@ def test_linked_directories_are_not_followed(root, tmp_path):
     save(tmp_path / "elsewhere" / "b.png")
     (root / "link").symlink_to(tmp_path / "elsewhere")
     (root / "loop").symlink_to(root)
-    assert len(data.load(config(root), "train").images) == 1
+    assert len(data.load(config(root), "train").samples) == 1
 
 
 def test_the_centre_square_is_taken(root):
@@ -87,8 +87,8 @@ def test_grey_only_if_every_picture_is(root, others, channels):
     save(root / "a.png", 9)
     save(root / "b.png", 0, others)
     (root / "broken.png").touch()
-    assert data.load(config(root), "train").images.shape[-1] == channels
-    assert data.load(config(root, channels=3), "train").images.shape == (2, 8, 8, 3)
+    assert data.load(config(root), "train").samples.shape[-1] == channels
+    assert data.load(config(root, channels=3), "train").samples.shape == (2, 8, 8, 3)
 
 
 def test_sixteen_bits_are_scaled_to_eight(root):
@@ -106,7 +106,7 @@ def test_transparency_is_laid_over_white(root):
     palette.putpalette([0, 0, 0, 10, 20, 30])
     palette.save(root / "e.png")
     palette.save(root / "f.png", transparency=1)
-    images = data.load(config(root), "train").images
+    images = data.load(config(root), "train").samples
     expected = [(255,) * 3, (200, 0, 100), (127,) * 3, (255,) * 3, (10, 20, 30), (255,) * 3]
     np.testing.assert_array_equal(images[:, 3, 3], expected)
 
@@ -129,7 +129,7 @@ def test_the_first_frame_of_an_animation_is_taken(root):
     frames = [Image.new("RGB", (8, 8), (value, value, value)) for value in (50, 200)]
     frames[0].save(root / "a.webp", save_all=True, append_images=frames[1:], lossless=True)
     frames[0].save(root / "b.png", save_all=True, append_images=frames[1:])
-    np.testing.assert_array_equal(data.load(config(root), "train").images, 50)
+    np.testing.assert_array_equal(data.load(config(root), "train").samples, 50)
 
 
 def spoil(root):
@@ -154,7 +154,7 @@ def test_every_unreadable_file_is_named_and_skipped(root, warnings, monkeypatch)
     monkeypatch.setattr(folder, "_chosen", lambda root, files, split: files)
     bad = spoil(root)
     source = data.load(config(root, channels=3), "train")
-    np.testing.assert_array_equal(source.images, np.full((1, 8, 8, 3), (5, 0, 0)))
+    np.testing.assert_array_equal(source.samples, np.full((1, 8, 8, 3), (5, 0, 0)))
     assert len(warnings) == len(bad)
     assert all(any(str(root / name) in line for line in warnings) for name in bad)
     assert f"{len(bad)} unreadable" in source.description
@@ -164,7 +164,7 @@ def test_unreadable_files_can_be_refused(root, warnings):
     save(root / "a.png")
     (root / "b.png").touch()
     (root / "c.png").touch()
-    assert len(data.load(config(root), "train").images) == 1  # the cache must not answer for 'refuse'
+    assert len(data.load(config(root), "train").samples) == 1  # the cache must not answer for 'refuse'
     with pytest.raises(UserError, match="b.png") as error:
         data.load(config(root, unreadable="refuse"), "train")
     assert "\n" not in str(error.value)
@@ -181,7 +181,7 @@ def test_labels_are_the_first_folders(root):
         save(root / name, index)
     source = data.load(config(root), "train")
     assert source.label_names == ("ant", "cat", "dog")
-    assert dict(zip(source.images[:, 0, 0, 0].tolist(), source.labels.tolist(), strict=True)) == {
+    assert dict(zip(source.samples[:, 0, 0, 0].tolist(), source.labels.tolist(), strict=True)) == {
         0: 1,
         1: 1,
         2: 0,
@@ -200,7 +200,7 @@ def test_a_tenth_is_held_out_by_the_hash_of_the_path(root):
     names = [f"{index:03}.png" for index in range(60)]
     for index, name in enumerate(names):
         save(root / name, index)
-    train, test = (data.load(config(root), split).images[:, 0, 0, 0].tolist() for split in data.SPLITS)
+    train, test = (data.load(config(root), split).samples[:, 0, 0, 0].tolist() for split in data.SPLITS)
     assert test == [index for index, name in enumerate(names) if is_held_out(name)]
     assert sorted(train + test) == list(range(60)) and test
 
@@ -209,18 +209,18 @@ def test_of_few_files_none_is_held_out(root):
     held = [name for name in (f"{index}.png" for index in range(99)) if is_held_out(name)]
     for name in held[:2]:
         save(root / name)
-    assert len(data.load(config(root), "train").images) == 2
+    assert len(data.load(config(root), "train").samples) == 2
     with pytest.raises(UserError, match="split 'test' of the 2 picture files .* is empty"):
         data.load(config(root), "test")
 
 
 def test_a_second_load_decodes_nothing_until_a_file_changes(root, monkeypatch):
     save(root / "a.png", 1)
-    first = data.load(config(root), "train").images
+    first = data.load(config(root), "train").samples
     with monkeypatch.context() as patch:
         patch.setattr(folder, "_decode", lambda *_: pytest.fail("decoded again"))
-        np.testing.assert_array_equal(data.load(config(root), "train").images, first)
-    assert data.load(config(root, image_size=4), "train").images.shape == (1, 4, 4, 1)
+        np.testing.assert_array_equal(data.load(config(root), "train").samples, first)
+    assert data.load(config(root, image_size=4), "train").samples.shape == (1, 4, 4, 1)
     save(root / "a.png", 2)
     os.utime(root / "a.png", ns=(0, 1))
-    np.testing.assert_array_equal(data.load(config(root), "train").images, 2)
+    np.testing.assert_array_equal(data.load(config(root), "train").samples, 2)

@@ -60,17 +60,17 @@ def stripes(tmp_path, monkeypatch):
 
 
 def levels(source):
-    assert (source.images == source.images[:, :1, :1, :1]).all()  # the centre square, and nothing else
-    return sorted(source.images[:, 0, 0, 0].tolist())
+    assert (source.samples == source.samples[:, :1, :1, :1]).all()  # the centre square, and nothing else
+    return sorted(source.samples[:, 0, 0, 0].tolist())
 
 
 def test_the_last_tenth_is_held_out_where_there_is_only_train(stripes):
     stripes(train=20)
     train, test = (data.load(config("genzoo_stripes"), split) for split in data.SPLITS)
-    assert train.images.shape == (18, 8, 8, 3) and test.images.shape == (2, 8, 8, 3)
+    assert train.samples.shape == (18, 8, 8, 3) and test.samples.shape == (2, 8, 8, 3)
     assert sorted(levels(train) + levels(test)) == list(range(100, 120))
     assert train.label_names == ("even", "odd")
-    np.testing.assert_array_equal(train.labels, train.images[:, 0, 0, 0] % 2)
+    np.testing.assert_array_equal(train.labels, train.samples[:, 0, 0, 0] % 2)
     assert train.labels.dtype == np.int32
     assert "train[90%:]" in test.description and "genzoo_stripes/1.0.0" in test.description
 
@@ -80,7 +80,7 @@ def test_a_held_out_split_is_used_where_there_is_one(stripes, name):
     stripes(**{"train": 6, name: 3})
     train, test = (data.load(config("genzoo_stripes", channels=1), split) for split in data.SPLITS)
     assert levels(train) == list(range(100, 106)) and levels(test) == [100, 101, 102]
-    assert train.images.shape == (6, 8, 8, 1)
+    assert train.samples.shape == (6, 8, 8, 1)
 
 
 def test_a_set_without_train_is_refused(stripes):
@@ -91,10 +91,10 @@ def test_a_set_without_train_is_refused(stripes):
 
 def test_a_second_load_decodes_nothing_and_sizes_do_not_collide(stripes, monkeypatch):
     stripes(train=20)
-    first = data.load(config("genzoo_stripes"), "train").images
-    assert data.load(config("genzoo_stripes", image_size=4), "train").images.shape == (18, 4, 4, 3)
+    first = data.load(config("genzoo_stripes"), "train").samples
+    assert data.load(config("genzoo_stripes", image_size=4), "train").samples.shape == (18, 4, 4, 3)
     monkeypatch.setattr("train.data.tfds._rows", lambda *_: pytest.fail("decoded again"))
-    np.testing.assert_array_equal(data.load(config("genzoo_stripes"), "train").images, first)
+    np.testing.assert_array_equal(data.load(config("genzoo_stripes"), "train").samples, first)
 
 
 def test_damaged_files_are_one_line(stripes):
@@ -136,6 +136,6 @@ def test_a_set_without_images_and_one_that_does_not_exist_are_refused(tmp_path, 
 @prepared_mnist
 def test_real_mnist():
     test = data.load(config("mnist", image_size=28), "test")
-    assert test.images.shape == (10_000, 28, 28, 1) and test.label_names == tuple("0123456789")
+    assert test.samples.shape == (10_000, 28, 28, 1) and test.label_names == tuple("0123456789")
     assert np.bincount(test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    assert 33 < test.images.mean() < 34  # 0.1325 of white, the published mean of this split
+    assert 33 < test.samples.mean() < 34  # 0.1325 of white, the published mean of this split

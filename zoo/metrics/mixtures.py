@@ -1,0 +1,63 @@
+"""Mixtures of Gaussians in the plane whose modes are known, and how many of them samples find. numpy only."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import UserError
+
+# standard deviations: farther from every centre, a point is of no mode
+HIGH_QUALITY_RADIUS = 3
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
+class Mixture:
+    """Equally likely Gaussians N(centre, sigma^2 I): `centres` is float64 (K, 2), `sigma` in the same units."""
+
+    centres: np.ndarray
+    sigma: float
+
+
+def _ring() -> np.ndarray:
+    angles = 2 * np.pi * np.arange(8) / 8  # the eighth stops short of the full turn, where the first is
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+def _grid() -> np.ndarray:
+    levels = np.arange(-4.0, 5.0, 2.0)
+    return np.stack(np.meshgrid(levels, levels, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+# the ring of 8 and the grid of 25 on which Lin, Khetan, Fanti and Oh (2018) measure PacGAN
+MIXTURES = {"ring": Mixture(_ring(), sigma=0.01), "grid": Mixture(_grid(), sigma=0.05)}
+
+
+def measure(points: np.ndarray, mixture: Mixture) -> dict[str, Any]:
+    """Return how well `points` (N, 2) cover the mixture: the protocol of PacGAN (Lin et al. 2018).
+
+    A point belongs to its nearest centre, and is of high quality if that is within 3 sigma. Only such points count:
+
+    - `modes`: how many of the K centres have at least one;
+    - `high_quality`: their share of all N points, 0 to 1 (the mixture itself has 1 - exp(-9/2) = 0.989);
+    - `reverse_kl`: KL(q || uniform) in nats, where q_k is the share of the high-quality points that belongs to centre
+      k: 0 if all modes have equally many, log K if one has all. None if no point is of high quality.
+
+    Few points keep `reverse_kl` above 0: for samples of the mixture its mean is about (K - 1) / (2 N). NaN or infinity
+    among the points, or no point at all, is a `UserError`.
+    """
+    if not len(points) or not np.isfinite(points).all():
+        raise UserError("there are no points to measure, or some are NaN or infinity")
+    offsets = np.asarray(points, np.float64)[:, None] - mixture.centres
+    distances = np.sqrt((offsets**2).sum(axis=-1))
+    is_good = distances.min(axis=1) <= HIGH_QUALITY_RADIUS * mixture.sigma
+    modes = len(mixture.centres)
+    counts = np.bincount(distances.argmin(axis=1)[is_good], minlength=modes)
+    q = counts[counts > 0] / counts.sum()
+    return {
+        "modes": len(q),
+        "high_quality": float(is_good.mean()),
+        "reverse_kl": float((q * np.log(q)).sum() + math.log(modes)) if len(q) else None,
+        "count": len(points),
+    }
