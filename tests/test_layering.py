@@ -17,6 +17,7 @@ MAY_IMPORT = {
 SERVING_NEEDS = {"absl", "numpy", "onnxruntime", "PIL", "tqdm"}
 WITHOUT_TENSORFLOW = (
     *("zoo", "zoo.errors", "zoo.files", "zoo.images", "zoo.noise", "zoo.program", "zoo.spec"),
+    *(f"zoo.metrics.{path.stem}" for path in (REPOSITORY / "zoo" / "metrics").glob("[a-z]*.py")),
     *("train", "train.config", "train.strategies"),
     *("export", "export.bundle", "export.card"),
 )

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.spatial.distance import cdist
+
+from zoo.errors import UserError
+from zoo.metrics import distances
+
+RNG = np.random.default_rng(0)
+INTEGERS = hnp.arrays(np.float64, st.tuples(st.integers(2, 9), st.just(3)), elements=st.integers(-50, 50))
+
+
+def whole(queries, centres):
+    return np.concatenate([squares for _, squares in distances.squared_blocks(queries, centres)])
+
+
+@given(INTEGERS, INTEGERS)
+def test_squares_agree_with_scipy(queries, centres):
+    np.testing.assert_array_equal(whole(queries, centres), cdist(queries, centres, "sqeuclidean"))
+
+
+def test_blocks_cover_the_queries_in_order(monkeypatch):
+    queries, centres = RNG.normal(size=(10, 4)), RNG.normal(size=(6, 4))
+    monkeypatch.setattr(distances, "_BLOCK", 20)  # three rows of six
+    blocks = list(distances.squared_blocks(queries, centres))
+    assert [(rows.start, rows.stop) for rows, _ in blocks] == [(0, 3), (3, 6), (6, 9), (9, 10)]
+    np.testing.assert_allclose(whole(queries, centres), cdist(queries, centres, "sqeuclidean"))
+
+
+def test_copies_are_at_distance_zero_and_a_common_offset_costs_nothing():
+    features = RNG.normal(size=(50, 300)) + 1e6
+    squares = whole(features[::-1], features)
+    assert (squares[np.arange(50)[::-1], np.arange(50)] == 0).all()
+    exact = cdist(features[::-1], features, "sqeuclidean")
+    np.testing.assert_allclose(squares, exact, rtol=1e-9)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_kth_nearest_is_the_kth_of_the_sorted_distances(k, monkeypatch):
+    monkeypatch.setattr(distances, "_BLOCK", 20)
+    one, other = RNG.normal(size=(12, 3)), RNG.normal(size=(7, 3))
+    among = np.sort(cdist(one, other, "sqeuclidean"))[:, k - 1]
+    np.testing.assert_allclose(distances.kth_nearest(one, k, other), among)
+    itself_first = np.sort(cdist(one, one, "sqeuclidean"))
+    np.testing.assert_allclose(distances.kth_nearest(one, k), itself_first[:, k])
+
+
+def test_a_duplicate_is_another_point():
+    np.testing.assert_array_equal(distances.kth_nearest(np.array([[0.0], [0.0], [3.0]])), [0, 0, 9])
+
+
+def test_too_few_neighbours():
+    line = np.arange(3.0)[:, None]
+    assert distances.kth_nearest(line, 2).tolist() == [4, 1, 4]
+    with pytest.raises(UserError, match="no neighbour number 3 among 2 points"):
+        distances.kth_nearest(line, 3)
+    with pytest.raises(UserError, match="no neighbour number 4 among 3 points"):
+        distances.kth_nearest(line, 4, line)
+
+
+def test_sets_are_flattened_and_checked():
+    images, features = distances.points(a=np.ones((2, 4, 4, 3), np.uint8), b=np.ones((5, 48), np.float32))
+    assert (images.shape, images.dtype, features.shape) == ((2, 48), np.float64, (5, 48))
+    for bad in (np.nan, np.inf):
+        with pytest.raises(UserError, match="the b set holds NaN or infinity"):
+            distances.points(a=np.ones((2, 1)), b=np.array([[bad]]))
+    with pytest.raises(UserError, match="the a set is empty"):
+        distances.points(a=np.ones((0, 2)))
+    with pytest.raises(UserError, match="'a': 2, 'b': 3"):
+        distances.points(a=np.ones((4, 2)), b=np.ones((4, 3)))
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((2, 8, 8, 1), np.float32), "float32"),
+        (np.zeros((2, 8, 8), np.uint8), r"shape \(2, 8, 8\)"),
+        (np.zeros((0, 8, 8, 1), np.uint8), "count"),
+        (np.zeros((2, 8, 9, 1), np.uint8), "different shapes"),
+    ],
+)
+def test_pictures_are_checked(images, message):
+    with pytest.raises(UserError, match=message):
+        distances.pictures(a=np.zeros((3, 8, 8, 1), np.uint8), b=images)

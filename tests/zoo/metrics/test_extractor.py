@@ -1,0 +1,204 @@
+"""Features by an ONNX file: layouts, ranges, sizes and names on graphs whose outputs are known; the shipped file."""
+
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from PIL import Image
+
+from zoo import files
+from zoo.errors import UserError
+from zoo.metrics.extractor import DIGITS_AND_FASHION, Extractor
+from zoo.metrics.frechet import frechet
+from zoo.metrics.manifold import precision_recall
+
+prepared_mnist = pytest.mark.skipif(
+    not (Path(os.environ.get("TFDS_DATA_DIR", "")) / "mnist").is_dir(), reason="TFDS_DATA_DIR names no prepared mnist"
+)
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Return a function that writes an ONNX file: its input flattened, under each of the output names."""
+
+    def write_file(shape, outputs=("features",), input_range=(0, 255), kind=TensorProto.FLOAT, rank=2, inputs=1):
+        names = [f"image{index}" for index in range(inputs)]
+        given = [helper.make_tensor_value_info(name, kind, shape) for name in names]
+        made = [helper.make_tensor_value_info(name, kind, [shape[0], *[None] * (rank - 1)]) for name in outputs]
+        one = "Flatten" if rank == 2 else "Identity"
+        nodes = [helper.make_node(one, [names[0]], [name]) for name in outputs]
+        graph = helper.make_graph(nodes, "flat", given, made)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+        if input_range is not None:
+            helper.set_model_props(model, {"genzoo_extractor": json.dumps({"input_range": input_range})})
+        onnx.save(model, tmp_path / "flat.onnx")
+        return tmp_path / "flat.onnx"
+
+    return write_file
+
+
+def noise(count, side, channels, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, side, side, channels), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("batch", ["batch", 2])
+def test_layouts_and_fixed_batches_see_the_same_pixels(write, channels, batch):
+    images = noise(5, 6, channels)
+    last = Extractor(write((batch, 6, 6, channels)))(images).features
+    np.testing.assert_array_equal(last, images.reshape(5, -1))
+    first = Extractor(write((batch, channels, 6, 6)))(images).features
+    np.testing.assert_array_equal(first, images.transpose(0, 3, 1, 2).reshape(5, -1))
+
+
+def test_more_images_than_a_batch_keep_their_order(write):
+    images = noise(300, 2, 1)
+    np.testing.assert_array_equal(Extractor(write(("n", 2, 2, 1)))(images).features, images.reshape(300, -1))
+
+
+def test_bytes_fill_the_range_of_the_file_or_the_one_that_was_asked_for(write):
+    images = np.array([0, 51, 204, 255], np.uint8).reshape(1, 2, 2, 1)
+    path = write(("n", 2, 2, 1), input_range=(-1, 1))
+    np.testing.assert_allclose(Extractor(path)(images).features, [[-1, -0.6, 0.6, 1]], atol=1e-6)
+    np.testing.assert_allclose(Extractor(path, input_range=(0, 1))(images).features, [[0, 0.2, 0.8, 1]], atol=1e-6)
+
+
+def test_grey_becomes_colour_and_colour_luma(write):
+    grey, colour = noise(2, 4, 1), noise(2, 4, 3)
+    in_colour = Extractor(write(("n", 4, 4, 3)))(grey).features
+    np.testing.assert_array_equal(in_colour, np.repeat(grey, 3, axis=3).reshape(2, -1))
+    in_grey = Extractor(write(("n", 4, 4, 1)))(colour).features.reshape(2, 4, 4)
+    by_pillow = np.stack([Image.fromarray(image).convert("L") for image in colour])
+    assert np.abs(in_grey - by_pillow).max() < 1, "Pillow's own luma, before it is rounded down"
+
+
+@pytest.mark.parametrize("side", [5, 20], ids=["smaller", "larger"])
+def test_images_are_resized_as_pillow_does_it(write, side):
+    images = noise(3, 12, 3)
+    images[:2] = images[:2] // 4 + 96  # no overshoot there: Pillow would clip and round it between its two passes
+    found = Extractor(write(("n", side, side, 3)))(images).features.reshape(3, side, side, 3)
+    by_pillow = [Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC) for image in images[:2]]
+    assert np.abs(found[:2] - np.stack(by_pillow)).max() < 1.2, "Pillow rounds after each of its two passes"
+    assert np.any(found != np.rint(found)), "no rounding to bytes"
+    assert found.min() >= 0
+    assert found.max() <= 255
+
+
+def test_a_free_side_takes_the_images_own(write):
+    extractor = Extractor(write(("n", "height", "width", 1)))
+    assert extractor(noise(2, 7, 1)).features.shape == (2, 49)
+    assert extractor.protocol["input"] == ["as is", "as is", 1]
+
+
+def test_outputs_are_found_by_name_or_because_there_is_one(write):
+    images = noise(2, 2, 1)
+    assert Extractor(write(("n", 2, 2, 1), outputs=("pool",))).output == "pool"
+    assert Extractor(write(("n", 2, 2, 1), outputs=("logits", "features"))).output == "features"
+    several = write(("n", 2, 2, 1), outputs=("a", "b"))
+    assert Extractor(several, output="b").output == "b"
+    with pytest.raises(UserError, match="has 2 float32 outputs .* name one of a, b"):
+        Extractor(several)
+    with pytest.raises(UserError, match=r"unknown float32 output .* 'c'"):
+        Extractor(several, output="c")
+    assert Extractor(several, output="b")(images).probabilities is None
+
+
+def test_logits_become_probabilities_and_probabilities_stay(write):
+    images = np.array([[0, 1, 1, 0], [2, 2, 2, 2]], np.uint8).reshape(2, 2, 2, 1)
+    found = Extractor(write(("n", 2, 2, 1), outputs=("features", "logits")))(images)
+    low, high = 1 / (2 + 2 * np.e), np.e / (2 + 2 * np.e)
+    np.testing.assert_allclose(found.probabilities, [[low, high, high, low], [0.25] * 4], rtol=1e-6)
+    np.testing.assert_array_equal(found.features, images.reshape(2, 4))
+    path = write(("n", 2, 2, 1), outputs=("features", "probabilities"))
+    np.testing.assert_array_equal(Extractor(path)(images).probabilities, images.reshape(2, 4))
+
+
+def test_the_protocol_names_the_very_file(write):
+    path = write(("n", 4, 4, 1))
+    assert Extractor(path).protocol == {
+        "file": "flat.onnx",
+        "sha256": files.sha256(path),
+        "output": "features",
+        "input": [4, 4, 1],
+        "input_range": [0.0, 255.0],
+        "resize": "bicubic, antialiased (Pillow), in float32",
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"shape": ("n", 4, 4, 2)}, r"has the input image0: tensor\(float\) .* with 1 or 3 channels"),
+        ({"shape": ("n", 4, 4)}, "with 1 or 3 channels"),
+        ({"shape": ("n", 1, 4, 3)}, "with 1 or 3 channels"),
+        ({"shape": ("n", 4, 4, 1), "kind": TensorProto.INT32}, "one float32 tensor"),
+        ({"shape": ("n", 4, 4, 1), "inputs": 2}, "one float32 tensor"),
+        ({"shape": ("n", 4, 4, 1), "rank": 4}, "has 0 float32 outputs .* nothing that could be features"),
+        ({"shape": ("n", 4, 4, 1), "input_range": None}, "does not say in which range it takes pixels"),
+        ({"shape": ("n", 4, 4, 1), "input_range": (1, 0)}, r"\[1, 0\] is no range"),
+        ({"shape": ("n", 4, 4, 1), "input_range": "wide"}, "'wide' is no range"),
+    ],
+)
+def test_a_file_of_no_use_is_one_clear_line(write, options, message):
+    path = write(**options)
+    with pytest.raises(UserError, match=message):
+        Extractor(path)
+
+
+def test_what_is_no_onnx_file_or_no_image_is_one_clear_line(write, tmp_path):
+    with pytest.raises(UserError, match="cannot read the extractor .*: No such file"):
+        Extractor(tmp_path / "none.onnx")
+    (tmp_path / "text.onnx").write_text("not a model")
+    with pytest.raises(UserError, match="holds no ONNX model"):
+        Extractor(tmp_path / "text.onnx")
+    extractor = Extractor(write(("n", 4, 4, 1)))
+    for images in (noise(2, 4, 1).astype(np.float32), noise(2, 4, 1)[0]):
+        with pytest.raises(UserError, match="use uint8"):
+            extractor(images)
+    with pytest.raises(UserError, match="the images have 4 channels"):
+        extractor(noise(2, 4, 4))
+
+
+def test_the_file_that_comes_along_is_the_one_that_its_description_is_about():
+    described = json.loads(DIGITS_AND_FASHION.with_suffix(".json").read_text())
+    assert described.pop("sha256") == files.sha256(DIGITS_AND_FASHION) == Extractor().sha256
+    (entry,) = onnx.load(DIGITS_AND_FASHION).metadata_props
+    assert (entry.key, json.loads(entry.value)) == ("genzoo_extractor", described)
+    assert described["test_accuracy"]["mnist"] > 0.98
+    assert described["test_accuracy"]["fashion_mnist"] > 0.88
+    assert DIGITS_AND_FASHION.stat().st_size < 500_000
+
+
+def test_it_knows_the_scans_that_it_never_saw():
+    """The digits of scikit-learn are of other writers, another scanner and 8 px: most are still recognised."""
+    from train.data import load
+
+    config = {"name": "digits", "image_size": 28, "channels": 1, "binarize": "none", "unreadable": "skip"}
+    scans = load(SimpleNamespace(**config), "test")
+    found = Extractor()(scans.samples)
+    assert found.features.shape == (299, 64)
+    assert found.probabilities.shape == (299, 20)
+    assert (found.probabilities.argmax(axis=1) == scans.labels).mean() > 0.7
+
+
+@prepared_mnist
+def test_half_of_the_classes_cost_recall_and_not_precision(tmp_path, monkeypatch):
+    from train.data import load
+
+    monkeypatch.setenv("GENZOO_CACHE", str(tmp_path))
+    config = {"name": "mnist", "image_size": 28, "channels": 1, "binarize": "none", "unreadable": "skip"}
+    test = load(SimpleNamespace(**config), "test")
+    features = Extractor()(test.samples[:3000]).features
+    real, other = features[:1000], features[1000:2000]
+    labels = test.labels[1000:3000]
+    half = features[1000:][labels < 5][:1000]
+    assert frechet(real, real)["frechet_distance"] == pytest.approx(0, abs=1e-6)
+    assert frechet(real, half)["frechet_distance"] > 10 * frechet(real, other)["frechet_distance"]
+    all_classes, half_of_them = precision_recall(real, other), precision_recall(real, half)
+    assert half_of_them["precision"] > all_classes["precision"] - 0.1
+    assert half_of_them["recall"] < all_classes["recall"] - 0.2
