@@ -7,7 +7,8 @@ It is meant for few images, such as a folder of a hundred pictures:
     python -m train --recipe=diffaugment_digits --workdir=runs/mine \\
         --config.data.name=folder:pictures --config.data.image_size=32
 
-Result: docs/gallery/diffaugment_digits.png, not selected. TODO No distance between samples and data was measured yet.
+Result: docs/gallery/diffaugment_digits.png, not selected. Most digits can be read. No distance between
+samples and data was measured yet.
 Protocol: one run with seed 0 (--config.seed), looked at; no number, hence no spread. 1,498 training scans.
 Time: 2 to 4 minutes on 2 cores.
 """

@@ -3,9 +3,12 @@
     python -m train --recipe=rpgan_grid --workdir=runs/grid
     python -m train.evaluate --source=runs/grid --metrics=mixture
 
-Result: TODO
-Protocol: TODO seed.
-Time: TODO.
+Result: all 25 modes with every seed; 87.8 +- 5.9 % of the samples are of high quality (92.8, 89.2, 81.3; the mixture
+itself: 98.9), reverse KL 0.0092 +- 0.0046 nats. docs/gallery/rpgan_grid.png shows seed 0.
+Protocol: that of PacGAN (Lin et al. 2018), see `zoo.metrics.mixtures`: 2,500 samples of the averaged generator at the
+last step; mean and standard deviation over the seeds 0, 1, 2 (--config.seed). The penalty's weight and the learning
+rate were chosen by this measure, with seed 0.
+Time: 2 to 7 minutes on 2 cores.
 """
 
 from ml_collections import ConfigDict
