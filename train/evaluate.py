@@ -1,40 +1,96 @@
-"""Evaluate a trained run: python -m train.evaluate --source=runs/x [--metrics=mixture]
+"""Evaluate samples or a run: python -m train.evaluate --source=runs/x --metrics=frechet,precision_recall
 
-Prints one line of JSON per metric, with its protocol: what was measured on what, how many, at which step.
+Prints one line of JSON per metric, with its protocol: what was measured on what, how many, at which step, by which
+extractor. The source is a run, a bundle, a lone ONNX file of ours, or a folder of pictures by anybody. Samples are
+rounded to bytes and compared with as many real images of their size.
 
-- log_likelihood: of held-out data, for models that have a likelihood
+- frechet, kernel: distances between features (FID and KID, where an Inception network makes the features)
+- precision_recall, density_coverage: quality and variety apart
+- score: how sure a classifier is, and of how many classes (the Inception score, likewise)
+- two_sample: can a nearest neighbour tell samples from real images? 0.5 if not
+- sliced_wasserstein: distances between patches, scale by scale
+- ms_ssim: how alike the samples are to one another
+- nearest_neighbours: are samples copies of the training images?
+- parzen: the log-likelihood of the first GAN papers
+- log_likelihood: of held-out data, for runs of models that have a likelihood
 - mixture: modes found, share of high quality and reverse KL of samples, for runs on 'ring' or 'grid'
+
+Figures are comparable only under equal protocols. The extractor that comes along knows grey digits and garments only;
+--extractor takes any other ONNX file that turns images into vectors.
 """
 
 import json
 import sys
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from zoo import program
 from zoo.errors import UserError, unknown
+from zoo.metrics.extractor import DIGITS_AND_FASHION, Extractor
 
-SOURCE = flags.DEFINE_string("source", None, "working directory of the run (made by python -m train)")
-NAMES = flags.DEFINE_list("metrics", ["log_likelihood"], "what to measure, comma-separated: log_likelihood, mixture")
+if TYPE_CHECKING:
+    from train.comparison import Comparison
+
+SOURCE = flags.DEFINE_string("source", None, "a run (made by python -m train), bundle, ONNX file or folder of pictures")
+NAMES = flags.DEFINE_list("metrics", ["log_likelihood"], "what to measure, comma-separated: see above")
+REFERENCE = flags.DEFINE_string(
+    "reference", None, "data set of the real images, such as mnist or folder:PATH; by default what the run trained on"
+)
+SPLIT = flags.DEFINE_enum("split", "test", ["train", "test"], "split of the reference that the samples stand beside")
+COUNT = flags.DEFINE_integer("count", 10_000, "samples, and real images at most", lower_bound=2)
+SEED = flags.DEFINE_integer("seed", 0, "of the samples, the choice of real images and the metrics", lower_bound=0)
+EXTRACTOR = flags.DEFINE_string("extractor", None, "ONNX file that turns images into features, instead of ours")
+RANGE = flags.DEFINE_list("extractor_range", None, "what it takes black and white for, such as 0,1; if it does not say")
+OUTPUT = flags.DEFINE_string("extractor_output", None, "name of its output of features, if there are several")
+SIZE = flags.DEFINE_integer("image_size", 0, "side that a folder's pictures are resized to; 0 = own", lower_bound=0)
 
 MIXTURE_SAMPLES = 2500  # PacGAN's number
 
 
 def main() -> None:
     """Check the flags, then measure."""
-    if not SOURCE.value:
-        raise UserError("--source is missing: name the working directory of a run")
-    if not NAMES.value:
-        raise UserError(f"--metrics is empty: name some of {', '.join(METRICS)}")
-    for name in NAMES.value:
-        if name not in METRICS:
-            raise unknown("metric", name, METRICS)
-    from train import backend, config
+    from train import backend, comparison, config, samplers
 
-    config.read(SOURCE.value)  # no run there: say so before TensorFlow is imported
-    backend.start()
+    if not SOURCE.value:
+        raise UserError("--source is missing: name a run, a bundle, an ONNX file or a folder of pictures")
+    known = [*comparison.METRICS, *METRICS]
+    if not NAMES.value:
+        raise UserError(f"--metrics is empty: name some of {', '.join(known)}")
     for name in NAMES.value:
-        print(json.dumps(METRICS[name](SOURCE.value), allow_nan=False), flush=True)
+        if name not in known:
+            raise unknown("metric", name, known)
+    # what cannot be: say so before TensorFlow is imported
+    kind = samplers.kind_of(SOURCE.value)
+    if kind == "run":
+        config.read(SOURCE.value)
+    elif of_runs := [name for name in NAMES.value if name in METRICS]:
+        raise UserError(f"{', '.join(of_runs)} needs a run as its --source; {SOURCE.value} is none")
+    if kind == "folder" and not REFERENCE.value:
+        raise UserError("--reference is missing: name the real images, such as mnist or folder:PATH")
+    extractor = Extractor(EXTRACTOR.value or DIGITS_AND_FASHION, RANGE.value, OUTPUT.value)
+    backend.start()
+    compared = compare(extractor) if set(NAMES.value) & comparison.METRICS.keys() else None
+    for name in NAMES.value:
+        line = METRICS[name](SOURCE.value) if name in METRICS else compared.measure(name)
+        print(json.dumps(line, allow_nan=False), flush=True)
+
+
+def compare(extractor: Extractor) -> "Comparison":
+    """Return samples of the source beside the reference, both as the flags say."""
+    from ml_collections import ConfigDict
+
+    from train.comparison import Comparison, Reference
+    from train.samplers import create
+
+    sampler = create(SOURCE.value, SIZE.value)
+    samples = sampler.draw(COUNT.value, SEED.value)
+    if samples.ndim != 4:
+        raise UserError(f"{SOURCE.value} makes samples of shape {samples.shape[1:]}, not images: measure mixture")
+    section = sampler.data or ConfigDict({"binarize": "none", "unreadable": "skip"})
+    own = {"name": REFERENCE.value or section.name, "image_size": samples.shape[1], "channels": samples.shape[-1]}
+    reference = Reference(ConfigDict({**section, **own}), SPLIT.value, len(samples), SEED.value, extractor)
+    return Comparison(samples, reference, SEED.value, sampler.protocol)
 
 
 def measure_log_likelihood(workdir: str) -> dict[str, object]:

@@ -1,20 +1,64 @@
-"""Evaluation prints JSON lines that carry their protocol."""
+"""Evaluation prints JSON lines that carry their protocol; every source of one generator is judged alike."""
 
 import json
+from types import SimpleNamespace
 
+import numpy as np
+import onnx
 import pytest
+from ml_collections import ConfigDict
+from PIL import Image
 from shared import python, tiny_config, trained
 
-from train import evaluate
+from train import data, evaluate, samplers
+from train.comparison import METRICS, Comparison, Reference
+from zoo import files, images, noise
 from zoo.errors import UserError
+from zoo.metrics.extractor import Extracted, Extractor
+
+DIGITS = ConfigDict({"name": "digits", "image_size": 8, "channels": 1, "binarize": "none", "unreadable": "skip"})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("runs") / "run"
+    return directory, trained(tiny_config("dcgan"), directory)
+
+
+@pytest.fixture(scope="module")
+def bundle(run):
+    from export import build
+
+    build.build(run[0], run[0].parent / "bundle")
+    return run[0].parent / "bundle"
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / "cache"))
+
+
+def save(pictures, folder):
+    folder.mkdir()
+    for index, picture in enumerate(pictures):
+        (folder / f"{index:04d}.png").write_bytes(images.encode_png(picture))
+    return str(folder)
+
+
+def compared(samples, split="test", extractor=None, section=DIGITS):
+    return Comparison(samples, Reference(section, split, len(samples), 0, extractor or Extractor()), 0, {})
+
+
+def lines(*arguments):
+    process = python("-m", "train.evaluate", *arguments, stderr=None)
+    output, _ = process.communicate()
+    assert process.returncode == 0
+    return [json.loads(line) for line in output.splitlines()]
 
 
 def test_a_likelihood_model_is_measured_on_held_out_data(tmp_path):
     trained(tiny_config("nade"), tmp_path)
-    process = python("-m", "train.evaluate", f"--source={tmp_path}", stderr=None)
-    output, _ = process.communicate()
-    assert process.returncode == 0
-    (line,) = map(json.loads, output.splitlines())
+    (line,) = lines(f"--source={tmp_path}")
     assert line["metric"] == "log_likelihood"
     assert line["count"] == 299
     assert line["nats"] < 0
@@ -23,21 +67,162 @@ def test_a_likelihood_model_is_measured_on_held_out_data(tmp_path):
     assert line["protocol"]["step"] == 4
 
 
-def test_a_model_without_likelihood_says_so(tmp_path):
-    trained(tiny_config("dcgan"), tmp_path)
+def test_a_model_without_likelihood_says_so(run):
     with pytest.raises(UserError, match="dcgan has no likelihood"):
-        evaluate.measure_log_likelihood(str(tmp_path))
+        evaluate.measure_log_likelihood(str(run[0]))
+
+
+def test_every_line_carries_its_protocol(bundle):
+    frechet, alike = lines(f"--source={bundle}", "--metrics=frechet,ms_ssim", "--count=100", "--seed=7")
+    assert (frechet["metric"], alike["metric"]) == ("frechet", "ms_ssim")
+    assert (frechet["count_real"], frechet["count_fake"], frechet["dimension"]) == (100, 100, 64)
+    protocol = {
+        "source": {
+            "kind": "bundle",
+            "model": "dcgan",
+            "step": 4,
+            "ema": 0.9,
+            "sha256": files.sha256(bundle / "model.onnx"),
+        },
+        "samples": 100,
+        "image": [8, 8, 1],
+        "quantised": "uint8",
+        "seed": 7,
+        "reference": {"name": "digits", "split": "test", "count": 100, "binarize": "none"},
+    }
+    assert alike["protocol"] == protocol
+    assert frechet["protocol"] == protocol | {"extractor": Extractor().protocol}
+
+
+def test_a_run_its_bundle_and_its_onnx_file_are_the_same_sampler(run, bundle):
+    directory, made = run
+    first, second, third = (samplers.create(str(p)) for p in (directory, bundle, bundle / "model.onnx"))
+    assert [s.protocol["kind"] for s in (first, second, third)] == ["run", "bundle", "onnx"]
+    drawn = first.draw(70, 3)
+    spec = made.model.generator_spec
+    with made.ema.applied():
+        expected = made.model.generator(noise.draw(spec, 70, 3), training=False)[spec.output.name].numpy()
+    assert np.abs(drawn.astype(int) - images.to_uint8(expected)).max() <= 1
+    np.testing.assert_array_equal(second.draw(70, 3), third.draw(70, 3))
+    assert np.abs(drawn.astype(int) - third.draw(70, 3)).max() <= 1
+    np.testing.assert_array_equal(drawn[:5], first.draw(5, 3), "a sample does not depend on how many are drawn")
+    assert first.data.to_dict() == third.data.to_dict() == made.config.data.to_dict()
+
+
+def test_a_folder_is_its_pictures(tmp_path):
+    digits = data.load(DIGITS, "test").samples[:12]
+    drawn = samplers.create(save(digits, tmp_path / "same")).draw(100, 0)
+    assert sorted(map(bytes, drawn)) == sorted(map(bytes, digits))
+    assert samplers.create(str(tmp_path / "same")).draw(5, 0).shape == (5, 8, 8, 1)
+    Image.new("RGB", (30, 20)).save(tmp_path / "same" / "wide.jpg")
+    with pytest.raises(UserError, match="sides of 8 to 20 pixels: choose one with --image_size"):
+        samplers.create(str(tmp_path / "same")).draw(100, 0)
+    assert samplers.create(str(tmp_path / "same"), image_size=10).draw(100, 0).shape == (13, 10, 10, 3)
+    (tmp_path / "same" / "torn.png").write_bytes(b"\x89PNG")
+    with pytest.raises(UserError, match="cannot read .*torn.png"):
+        samplers.create(str(tmp_path / "same"), image_size=10).draw(100, 0)
+
+
+def test_real_images_beside_themselves_are_perfect_and_train_beside_test_nearly():
+    train, test = (data.load(DIGITS, split).samples for split in ("train", "test"))
+    same, other = compared(test), compared(train[::5])
+    assert len(same.reference.images) == len(other.reference.images) == 299
+    assert same.measure("frechet")["frechet_distance"] == pytest.approx(0, abs=1e-6)
+    assert same.measure("precision_recall")["precision"] == 1
+    assert same.measure("two_sample")["accuracy"] == 0, "each has a copy in the other set"
+    assert same.measure("score")["inception_score"] == same.measure("score")["reference_inception_score"]
+    assert same.measure("ms_ssim")["ms_ssim"] == same.measure("ms_ssim")["reference_ms_ssim"]
+    assert other.measure("two_sample")["accuracy"] == pytest.approx(0.5, abs=0.1)
+    assert other.measure("precision_recall")["recall"] > 0.7
+    assert abs(other.measure("kernel")["kernel_distance"]) < 3 * other.measure("kernel")["standard_error"]
+    assert other.measure("density_coverage")["coverage"] > 0.8
+    assert other.measure("parzen")["count"] == 299
+    assert other.measure("sliced_wasserstein")["count"] == 299
+
+
+def test_every_metric_tells_noise_from_digits():
+    rng = np.random.default_rng(0)
+    junk = rng.integers(0, 256, (299, 8, 8, 1), dtype=np.uint8)
+    noisy, fair = compared(junk), compared(data.load(DIGITS, "train").samples[::5])
+    for name, key, sign in (
+        ("frechet", "frechet_distance", 1),
+        ("kernel", "kernel_distance", 1),
+        ("precision_recall", "precision", -1),
+        ("density_coverage", "coverage", -1),
+        ("two_sample", "accuracy", 1),
+        ("sliced_wasserstein", "average", 1),
+        ("parzen", "nats", -1),
+    ):
+        assert sign * noisy.measure(name)[key] > sign * fair.measure(name)[key], name
+
+
+def test_a_generator_that_copies_training_images_is_caught():
+    train = data.load(DIGITS, "train").samples
+    line = compared(train[:100]).measure("nearest_neighbours")
+    assert (line["close_share"], line["median_ratio"]) == (1, 0)
+    assert line["closer_probability"] == pytest.approx(1, abs=0.01)
+    assert (line["count_train"], line["count_held_out"], line["count_fake"]) == (1498, 299, 100)
+
+
+def test_the_reference_is_seen_as_the_model_saw_it():
+    binary = Reference(ConfigDict({**DIGITS, "binarize": "dynamic"}), "test", 50, 0, Extractor())
+    assert binary.images.shape == (50, 8, 8, 1)
+    assert set(np.unique(binary.images)) == {0, 255}
+    assert binary.protocol["binarize"] == "dynamic"
+
+
+def test_score_needs_classes():
+    def blind(pictures):
+        return Extracted(pictures.reshape(len(pictures), -1), None)
+
+    blind.path, blind.protocol = "blind.onnx", {}
+    with pytest.raises(UserError, match=r"blind.onnx has no output called probabilities or logits"):
+        compared(data.load(DIGITS, "test").samples, extractor=blind).measure("score")
+
+
+def test_points_and_foreign_files_are_refused(tmp_path, bundle):
+    with pytest.raises(UserError, match="ring holds points, not images: measure mixture"):
+        compared(np.zeros((4, 8, 8, 1), np.uint8), section=ConfigDict({**DIGITS, "name": "ring"}))
+    model = onnx.load(bundle / "model.onnx")
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "other.onnx")
+    with pytest.raises(UserError, match="no generator that genzoo exported"):
+        samplers.create(str(tmp_path / "other.onnx"))
+    (tmp_path / "text.onnx").write_text("text")
+    with pytest.raises(UserError, match="holds no ONNX model"):
+        samplers.create(str(tmp_path / "text.onnx"))
+    with pytest.raises(UserError, match="--image_size is for folders"):
+        samplers.create(str(bundle), image_size=8)
+    spec = SimpleNamespace(conditions=[SimpleNamespace(name="picture", is_class=False)])
+    with pytest.raises(UserError, match="the generator needs picture"):
+        samplers._drawing(lambda inputs: inputs, spec)
+
+
+def test_export_and_evaluation_agree_on_the_metadata():
+    from export.bundle import METADATA_KEY, ONNX
+
+    assert (samplers.METADATA_KEY, samplers.MODEL) == (METADATA_KEY, ONNX)
 
 
 @pytest.mark.parametrize(
-    ("flag", "message"),
+    ("flags", "message"),
     [
-        ("--metrics=log_likelihood", "--source is missing"),
-        ("--source=/nowhere", "/nowhere holds no run"),
+        (["--metrics=log_likelihood"], "--source is missing"),
+        (["--source=/nowhere"], "/nowhere holds no run"),
+        (["--source=/nowhere", "--metrics=frechett"], "unknown metric 'frechett'; did you mean 'frechet'?"),
+        (["--source=/nowhere", "--metrics="], f"--metrics is empty: name some of {', '.join(METRICS)}"),
+        (["--source={folder}", "--metrics=mixture"], "mixture needs a run as its --source"),
+        (["--source={folder}", "--metrics=frechet"], "--reference is missing"),
+        (["--source={folder}", "--metrics=frechet", "--reference=digits"], "64 features: their covariance is singular"),
+        (
+            ["--source={folder}", "--metrics=frechet", "--reference=digits", "--extractor=x.onnx"],
+            "cannot read the extractor x.onnx",
+        ),
     ],
 )
-def test_mistakes_are_one_line(flag, message):
-    process = python("-m", "train.evaluate", flag)
+def test_mistakes_are_one_line(tmp_path, flags, message):
+    folder = save(np.zeros((4, 8, 8, 1), np.uint8), tmp_path / "folder")
+    process = python("-m", "train.evaluate", *(flag.format(folder=folder) for flag in flags))
     output, _ = process.communicate()
     assert process.returncode == 2
     assert message in output

@@ -1,9 +1,9 @@
 """Features of images by an ONNX file: what the Frechet distance and its kin compare. numpy, Pillow and onnxruntime.
 
-The file that comes along is a classifier of MNIST's digits and Fashion-MNIST's garments (`train.extractor` made it):
-right for such grey pictures, of little meaning for others. Any other network is as good: a file whose one input is a
-batch of images and one of whose outputs is a vector for each. Figures made by different files cannot be compared,
-which is why the SHA-256 of the file is part of every protocol.
+The file that comes along is a classifier of digits (MNIST's and scikit-learn's) and Fashion-MNIST's garments, made by
+`train.extractor`: right for such grey pictures, of little meaning for others. Any other network is as good: a file
+whose one input is a batch of images and one of whose outputs is a vector for each. Figures made by different files
+cannot be compared, which is why the SHA-256 of the file is part of every protocol.
 """
 
 import dataclasses

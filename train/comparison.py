@@ -1,0 +1,158 @@
+"""Samples beside real images: every metric that `train.evaluate` and evaluation during training can name.
+
+A new metric is one function of a `Comparison` and its line in `METRICS`.
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from train import data
+from train.data.batches import held_out
+from zoo.errors import UserError
+from zoo.images import to_uint8
+from zoo.metrics.extractor import Extracted, Extractor
+from zoo.metrics.frechet import frechet
+from zoo.metrics.kernel import kernel_distance
+from zoo.metrics.manifold import density_coverage, precision_recall
+from zoo.metrics.ms_ssim import diversity
+from zoo.metrics.neighbours import memorisation, nearest_neighbour_test
+from zoo.metrics.parzen import parzen
+from zoo.metrics.score import inception_score
+from zoo.metrics.sliced_wasserstein import sliced_wasserstein
+
+_VALIDATION = 1000  # images of the train split that choose the width of the Parzen window
+
+
+class Reference:
+    """Real images as models see them: at most `count` of a split, chosen by the seed, and whole splits.
+
+    `section` is a data section (`train.data`); data that are no images are a `UserError`.
+    """
+
+    def __init__(self, section: ConfigDict, split: str, count: int, seed: int, extractor: Extractor) -> None:
+        self.section, self.split, self.seed, self.extractor = section, split, seed, extractor
+        self.images = self.of_split(split, count)
+
+    def of_split(self, split: str, count: int | None = None) -> np.ndarray:
+        """Return `count` images of the `split`, chosen by the seed, or all, as uint8 (N, H, W, C)."""
+        source = data.load(self.section, split)
+        if not source.holds_pictures:
+            raise UserError(f"{self.section.name} holds points, not images: measure mixture instead")
+        whole = source.samples
+        if self.section.binarize != "none":
+            whole = to_uint8(held_out(source, self.section.binarize))
+        if count is None or count >= len(whole):
+            return whole
+        return whole[np.random.default_rng(self.seed).permutation(len(whole))[:count]]
+
+    @cached_property
+    def extracted(self) -> Extracted:
+        """What the extractor makes of `images`."""
+        return self.extractor(self.images)
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """What these images are."""
+        section = self.section
+        return {
+            "name": section.name,
+            "split": self.split,
+            "count": len(self.images),
+            "binarize": section.binarize,
+        }
+
+
+class Comparison:
+    """Samples, uint8 (count, height, width, channels), beside the images of a reference of the same shape.
+
+    `source` says in the protocol where the samples come from, `seed` made them and is that of the metrics.
+    """
+
+    def __init__(self, samples: np.ndarray, reference: Reference, seed: int, source: dict[str, Any]) -> None:
+        self.samples, self.reference, self.seed, self.source = samples, reference, seed, source
+
+    @cached_property
+    def extracted(self) -> Extracted:
+        """What the reference's extractor makes of the samples."""
+        return self.reference.extractor(self.samples)
+
+    @property
+    def features(self) -> tuple[np.ndarray, np.ndarray]:
+        """The features of the reference and of the samples."""
+        return self.reference.extracted.features, self.extracted.features
+
+    def measure(self, name: str) -> dict[str, Any]:
+        """Return what the metric `name` measures, and the protocol."""
+        sees_features, measure = METRICS[name]
+        protocol = {
+            "source": self.source,
+            "samples": len(self.samples),
+            "image": list(self.samples.shape[1:]),
+            "quantised": "uint8",
+            "seed": self.seed,
+            "reference": self.reference.protocol,
+        }
+        if sees_features:
+            protocol["extractor"] = self.reference.extractor.protocol
+        return {"metric": name, **measure(self), "protocol": protocol}
+
+
+class Metric(NamedTuple):
+    """A function of a comparison, and whether it looks at the extractor's output or at pixels."""
+
+    sees_features: bool
+    measure: Callable[[Comparison], dict[str, Any]]
+
+
+def as_many(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first of both, as many as the smaller set has: neither set is in any order."""
+    count = min(len(real), len(fake))
+    return real[:count], fake[:count]
+
+
+def _score(comparison: Comparison) -> dict[str, Any]:
+    real, fake = (x.probabilities for x in (comparison.reference.extracted, comparison.extracted))
+    if real is None or fake is None:
+        path = comparison.reference.extractor.path
+        raise UserError(f"score needs class probabilities: {path} has no output called probabilities or logits")
+    of_real = inception_score(real, seed=comparison.seed)
+    return {
+        **inception_score(fake, seed=comparison.seed),
+        "reference_inception_score": of_real["inception_score"],
+    }
+
+
+def _ms_ssim(comparison: Comparison) -> dict[str, Any]:
+    of_real = diversity(comparison.reference.images, comparison.seed)
+    return {**diversity(comparison.samples, comparison.seed), "reference_ms_ssim": of_real["ms_ssim"]}
+
+
+def _nearest_neighbours(comparison: Comparison) -> dict[str, Any]:
+    train, test = (comparison.reference.of_split(split) for split in ("train", "test"))
+    return {**memorisation(train, test, comparison.samples), "splits": "train against held-out test, in pixels"}
+
+
+def _parzen(comparison: Comparison) -> dict[str, Any]:
+    validation, test = comparison.reference.of_split("train", _VALIDATION), comparison.reference.of_split("test")
+    measured = parzen(comparison.samples, validation, test)
+    return {**measured, "splits": "sigma by images of train, likelihood of all of test, pixels in [0, 1]"}
+
+
+METRICS = {
+    "frechet": Metric(True, lambda c: frechet(*c.features)),
+    "kernel": Metric(True, lambda c: kernel_distance(*c.features, seed=c.seed)),
+    "precision_recall": Metric(True, lambda c: precision_recall(*as_many(*c.features))),
+    "density_coverage": Metric(True, lambda c: density_coverage(*as_many(*c.features))),
+    "two_sample": Metric(True, lambda c: nearest_neighbour_test(*as_many(*c.features))),
+    "score": Metric(True, _score),
+    "sliced_wasserstein": Metric(
+        False, lambda c: sliced_wasserstein(*as_many(c.reference.images, c.samples), seed=c.seed)
+    ),
+    "ms_ssim": Metric(False, _ms_ssim),
+    "nearest_neighbours": Metric(False, _nearest_neighbours),
+    "parzen": Metric(False, _parzen),
+}

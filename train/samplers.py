@@ -1,0 +1,164 @@
+"""Samples to evaluate, from whatever makes or holds them: a run, a bundle, a lone ONNX file, a folder of pictures.
+
+Noise follows from the seed alone (`zoo.noise`), always in blocks of the same size, and images are rounded to bytes as
+in a picture file, so that all sources of one generator are judged alike.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from zoo import noise
+from zoo.errors import UserError
+from zoo.images import to_uint8
+from zoo.spec import GeneratorSpec
+
+METADATA_KEY = "genzoo"  # the entry of the ONNX metadata in which export writes the manifest
+MODEL = "model.onnx"  # in a bundle
+_BLOCK = 64
+_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+_GREY = ("1", "L", "LA", "I;16")
+
+Generate = Callable[[dict[str, np.ndarray]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A generator ready to sample, or a folder.
+
+    `draw(count, seed)` returns images as uint8 (count, height, width, channels), other samples as they are; of a folder
+    there may be fewer. `data` is the data section that the generator was trained on, None for a folder. `protocol`
+    tells where the samples come from.
+    """
+
+    draw: Callable[[int, int], np.ndarray]
+    data: ConfigDict | None
+    protocol: dict[str, Any]
+
+
+def kind_of(path: str) -> str:
+    """Return 'run', 'bundle', 'onnx' or 'folder' for what is at `path`; anything else is a `UserError`."""
+    place = Path(path)
+    if place.suffix == ".onnx" and place.is_file():
+        return "onnx"
+    for name, kind in (("config.json", "run"), ("manifest.json", "bundle")):
+        if (place / name).is_file():
+            return kind
+    if place.is_dir() and _pictures(place):
+        return "folder"
+    raise UserError(
+        f"{path} holds no run (no config.json), no bundle (no manifest.json) and no pictures, nor is it an ONNX file"
+    )
+
+
+def create(path: str, image_size: int = 0) -> Sampler:
+    """Return the sampler of what is at `path`; `image_size` is for a folder: see `from_folder`."""
+    kind = kind_of(path)
+    if kind == "folder":
+        return from_folder(Path(path), image_size)
+    if image_size:
+        raise UserError(f"--image_size is for folders of pictures; {path} makes samples of its own size")
+    if kind == "run":
+        return from_run(path)
+    return from_onnx(Path(path) / MODEL if kind == "bundle" else Path(path), kind)
+
+
+def from_run(workdir: str) -> Sampler:
+    """Return the sampler of the averaged generator in the last checkpoint of the run at `workdir`."""
+    import tensorflow as tf
+
+    from train import restore
+
+    config, model, step = restore.load(workdir)
+    spec = model.generator_spec
+    generator = tf.function(lambda inputs: model.generator(inputs, training=False)[spec.output.name])
+    protocol = {"kind": "run", "model": config.model.name, "step": step, "ema": config.ema}
+    return Sampler(_drawing(lambda inputs: generator(inputs).numpy(), spec), config.data, protocol)
+
+
+def from_onnx(path: Path, kind: str = "onnx") -> Sampler:
+    """Return the sampler of the ONNX file of a bundle; its metadata say what it is. Other files are a `UserError`."""
+    import onnxruntime
+
+    data = path.read_bytes()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what matters is raised
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors have no common base of their own
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise UserError(f"{path} holds no ONNX model that onnxruntime can load: {reason}") from None
+    try:
+        manifest = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+        spec, recipe = GeneratorSpec.from_json(manifest["spec"]), ConfigDict(manifest["recipe"])
+        protocol = {"kind": kind, "model": manifest["model"], "step": manifest["step"], "ema": recipe.ema}
+        section = recipe.data
+    except (KeyError, ValueError, TypeError, AttributeError, UserError):
+        raise UserError(f"{path} is an ONNX file, but no generator that genzoo exported: its metadata differ") from None
+    digest = hashlib.sha256(data).hexdigest()
+
+    def generate(inputs: dict[str, np.ndarray]) -> np.ndarray:
+        return session.run([spec.output.name], inputs)[0]
+
+    return Sampler(_drawing(generate, spec), section, protocol | {"sha256": digest})
+
+
+def from_folder(path: Path, image_size: int = 0) -> Sampler:
+    """Return the pictures below `path` as a sampler: all of them, or as many as asked for, chosen by the seed.
+
+    Their centre squares are resized to `image_size`; 0 leaves the size, which must then be that of all. They are grey
+    if all are.
+    """
+    from PIL import Image, ImageOps
+
+    from train.data.source import square
+
+    names = _pictures(path)
+
+    def decode(name: str) -> Image.Image:
+        try:
+            with Image.open(path / name) as picture:
+                picture.load()
+                return ImageOps.exif_transpose(picture)
+        except (OSError, ValueError, SyntaxError) as error:
+            raise UserError(f"cannot read {path / name}: {error}; repair or remove it") from None
+
+    def draw(count: int, seed: int) -> np.ndarray:
+        chosen = np.random.default_rng(seed).permutation(len(names))[:count]
+        opened = [decode(names[index]) for index in tqdm(chosen, desc="decoding", unit=" pictures", disable=None)]
+        widths = [min(picture.size) for picture in opened]
+        smallest, largest = min(widths), max(widths)
+        if not image_size and smallest < largest:
+            raise UserError(
+                f"the pictures of {path} have sides of {smallest} to {largest} pixels: choose one with --image_size"
+            )
+        channels = 1 if all(picture.mode in _GREY for picture in opened) else 3
+        return np.stack([square(picture, image_size or smallest, channels) for picture in opened])
+
+    return Sampler(draw, None, {"kind": "folder", "pictures": len(names)})
+
+
+def _drawing(generate: Generate, spec: GeneratorSpec) -> Callable[[int, int], np.ndarray]:
+    if others := [tensor.name for tensor in spec.conditions if not tensor.is_class]:
+        raise UserError(f"the generator needs {', '.join(others)}, which a seed does not make: it cannot be evaluated")
+
+    def draw(count: int, seed: int) -> np.ndarray:
+        made = []
+        for start in tqdm(range(0, count, _BLOCK), desc="sampling", unit=" blocks", leave=False, disable=None):
+            block = generate(noise.draw(spec, _BLOCK, seed, start))
+            made.append(to_uint8(block) if block.ndim == 4 else block)
+        return np.concatenate(made)[:count]
+
+    return draw
+
+
+def _pictures(path: Path) -> list[str]:
+    found = (file for file in path.rglob("*") if file.suffix.lower() in _ENDINGS and file.is_file())
+    return sorted(file.relative_to(path).as_posix() for file in found)
