@@ -40,11 +40,11 @@ def defaults() -> ConfigDict:
             "precision": "float32",  # or mixed_bfloat16
             "jit": "auto",  # XLA: true, false, or what measured fastest on this kind of device
             "ema": 0.999,  # decay of the averaged generator per step; 0 = off
-            "stop": {  # early, once a log stays within a distance of a value
+            "stop": {  # early, once the mean of a log over the last `steps` is near a value
                 "log": "accuracy",
                 "near": 0.5,
                 "within": 0.05,
-                "steps": 0,  # for so many steps; 0 = never
+                "steps": 0,  # 0 = never
             },
             "data": {
                 "name": "digits",  # digits, folder:/path, ring, grid or an image set of tensorflow-datasets
@@ -106,8 +106,11 @@ def load(recipe: str, arguments: Sequence[str] = ()) -> ConfigDict:
 
     prefix = "config."
     overrides = {flag.removeprefix(prefix): value for flag, value in given(arguments) if flag.startswith(prefix)}
-    if (name := overrides.get("model.name")) is not None:
+    name = overrides.get("model.name", config.model.name)
+    if name != config.model.name:
         config.model = model(name, **_shared(config.model, zoo.defaults(name)))
+        for key in set(config) - set(defaults()):
+            del config[key]  # a flag of the recipe's own, which only its model would hear
     for part in config.optimizers:
         if (name := overrides.get(f"optimizers.{part}.name")) is not None:
             if name not in OPTIMIZERS:

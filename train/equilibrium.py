@@ -4,19 +4,14 @@ from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 
-from zoo.errors import unknown
-
 
 def has_settled(metrics: Sequence[dict[str, float]], stop: ConfigDict) -> bool:
-    """Return whether the log `stop.log` stayed within `stop.within` of `stop.near` over the last `stop.steps` steps.
+    """Return whether the log `stop.log`, averaged over the last `stop.steps` steps, is within `stop.within` of `near`.
 
-    `metrics` are the lines of metrics.jsonl, each the means over the steps since the one before. A log that the model
-    does not keep is a `UserError`.
+    `metrics` are the lines of metrics.jsonl, each the means over the steps since the one before. Fewer steps than that
+    are not enough. (A single line is too noisy to judge by.)
     """
-    if not metrics:
+    if not metrics or metrics[-1]["step"] < stop.steps:
         return False
-    if stop.log not in metrics[-1]:
-        raise unknown("log", stop.log, set(metrics[-1]) - {"step", "steps_per_second"})
-    begin = metrics[-1]["step"] - stop.steps
-    recent = [line[stop.log] for line in metrics if line["step"] > begin]
-    return begin >= 0 and all(abs(value - stop.near) <= stop.within for value in recent)
+    recent = [line[stop.log] for line in metrics if line["step"] > metrics[-1]["step"] - stop.steps]
+    return abs(sum(recent) / len(recent) - stop.near) <= stop.within

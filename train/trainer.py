@@ -30,7 +30,7 @@ from train.ema import MovingAverage
 from train.equilibrium import has_settled
 from train.optimizers import build
 from zoo import files, noise
-from zoo.errors import UserError
+from zoo.errors import UserError, unknown
 from zoo.model import GenerativeModel
 from zoo.spec import GeneratorSpec
 
@@ -87,6 +87,8 @@ class Trainer:
                     self._retry(failure)
                     bar.n = self.step
                     continue
+                if self.config.stop.steps and self.config.stop.log not in logs:
+                    raise unknown("log", self.config.stop.log, logs)
                 self._record(logs, target, time.monotonic() - started, bar)
                 if self._is_due(self.config.sample_every, target):
                     self.draw_samples()
@@ -96,7 +98,15 @@ class Trainer:
                     break
         settled = self._has_settled()
         if settled and self.step not in self.checkpoints.steps():
+            self.draw_samples()
             self.save()
+        if settled and self.is_chief:
+            stop_rule = self.config.stop
+            print(
+                f"the mean {stop_rule.log} of the last {stop_rule.steps} steps is within {stop_rule.within} of "
+                f"{stop_rule.near}: the run ends at step {self.step}",
+                file=sys.stderr,
+            )
         self._finish()
         return settled or self.step >= self.config.train_steps
 
@@ -298,7 +308,10 @@ def create_model(config: ConfigDict, sample_shape: tuple[int, ...]) -> Generativ
     """Return the configured model with its optimisers, for examples of `sample_shape`, in Keras' current precision."""
     options = {key: value for key, value in config.model.items() if key != "name"}
     model = zoo.create(config.model.name, sample_shape=tuple(sample_shape), **options)
-    model.compile(**{part: build(section, config.train_steps) for part, section in config.optimizers.items()})
+    optimizers = {
+        part: build(section, config.train_steps, model.updates_of(part)) for part, section in config.optimizers.items()
+    }
+    model.compile(**optimizers)
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if config.batch_size // replicas % model.batch_divisor:
         raise UserError(
@@ -324,6 +337,11 @@ def check_labels(spec: GeneratorSpec, source: Source) -> None:
         classes = f"set --config.model.classes={len(source.label_names)}"
         remedy = classes if outside.max() > high else "take data whose examples all have a label"
         raise UserError(f"the data hold the label {outside.max()}, the model's classes are {low} to {high}: {remedy}")
+    if high - low + 1 > len(source.label_names):
+        raise UserError(
+            f"the model has {high - low + 1} classes, the data {len(source.label_names)}: "
+            f"set --config.model.classes={len(source.label_names)}"
+        )
 
 
 def print_layers(config: ConfigDict) -> None:

@@ -62,6 +62,10 @@ class GenerativeModel(keras.Model):
             optimizers[name].build(variables)
         self.optimizers = optimizers
 
+    def updates_of(self, part: str) -> int:
+        """Return how many updates of the part's optimiser make one training step."""
+        return 1
+
     @property
     def step(self) -> tf.Tensor:
         """The number of training steps done, int64."""

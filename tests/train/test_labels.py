@@ -25,7 +25,7 @@ def source(*labels, names=("0", "1", "2", "3", "4")):
 
 def test_labels_within_the_classes_are_taken():
     check_labels(spec(LABEL), source(0, 4, 4, 2))
-    check_labels(spec(LABEL), source(1, 2))  # fewer classes than the model has
+    check_labels(spec(LABEL), source(1, 2))  # a class without an example is still one of the data's
 
 
 @pytest.mark.parametrize("conditions", [(), (dataclasses.replace(LABEL, name="kind"),)])
@@ -40,6 +40,7 @@ def test_other_models_take_any_data(conditions):
         (source(0, 0, names=()), "the data have no labels and the model is class-conditional: .*data.name"),
         (source(0, 5, 6, 1, names=tuple("abcdefg")), "the label 6, .* 0 to 4: set --config.model.classes=7"),
         (source(0, -1, 1), "the label -1, .* 0 to 4: take data whose examples all have a label"),
+        (source(0, 1, names=("a", "b")), "the model has 5 classes, the data 2: set --config.model.classes=2"),
         (source(-1, 5, names=tuple("abcdef")), "the label 5, .* set --config.model.classes=6"),
     ],
 )

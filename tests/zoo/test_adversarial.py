@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from zoo.adversarial.networks import build as build_networks
 from zoo.errors import UserError
 
 SHAPE = (8, 8, 1)
@@ -195,6 +196,9 @@ def test_ac_gan_s_losses_are_those_of_the_paper():
         classes += float(tf.reduce_mean(-tf.gather(tf.nn.log_softmax(named), batch["label"], batch_dims=1)))
     assert float(logs["class_loss"]) == pytest.approx(classes, rel=1e-4)
     assert float(logs["discriminator_loss"]) == pytest.approx(source + 0.5 * classes, rel=1e-4)
+    fooled = float(tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(tf.ones((6, 1)), logit)))
+    named_right = float(tf.reduce_mean(-tf.gather(tf.nn.log_softmax(named), batch["label"], batch_dims=1)))
+    assert float(logs["generator_loss"]) == pytest.approx(fooled + 0.5 * named_right, rel=1e-4)
 
 
 def test_points_are_made_in_the_data_s_own_units():
@@ -211,6 +215,9 @@ def test_points_are_made_in_the_data_s_own_units():
     [
         ("gan", {"objective": "hinge"}, "model.objective='hinge': use 'non_saturating' or 'minimax'"),
         ("gan", {"k": 0}, "model.k=0: use a number from 1 to 15"),
+        ("gan", {"maxout_pieces": 0}, "model.maxout_pieces=0: use a positive number"),
+        ("acgan", {"latent_dim": -5}, "model.latent_dim=-5: use a positive number"),
+        ("rpgan", {"penalty_weight": -1.0}, "model.penalty_weight=-1.0: use 0 or more"),
         ("wgan", {"clip": 0.0}, "model.clip=0.0"),
         ("wgan", {"warmup_updates": 1}, "model.warmup_updates=1: use n_critic=5 for none, or more"),
         ("wgan_gp", {"normalization": "batch"}, "'gradient' needs the slope at each sample"),
@@ -228,3 +235,24 @@ def test_points_are_made_in_the_data_s_own_units():
 def test_bad_options_are_one_line(name, options, message):
     with pytest.raises(UserError, match=message):
         zoo.create(name, **{"sample_shape": SHAPE, **options})
+
+
+def test_all_updates_of_one_step_have_one_learning_rate():
+    from train import config
+    from train.optimizers import build
+
+    section = config.adam(1.0)
+    section.schedule = "linear"
+    model = create("wgan_gp", n_critic=3, base_channels=2)
+    critic = build(section, 10, model.updates_of("discriminator"))
+    generator = build(section, 10, model.updates_of("generator"))
+    rates = [[float(optimizer._learning_rate(update)) for update in range(6)] for optimizer in (critic, generator)]
+    assert rates[0] == pytest.approx([1.0, 1.0, 1.0, 0.9, 0.9, 0.9])
+    assert rates[1] == pytest.approx([1.0, 0.9, 0.8, 0.7, 0.6, 0.5])
+
+
+def test_the_residual_critic_sees_dark_pixels():
+    """The first convolution sees the image itself: a rectified one would hide all below grey."""
+    critic = build_networks("resnet", SHAPE, 2, 4)[1]
+    first = next(layer for layer in critic.layers if isinstance(layer, keras.layers.Conv2D))
+    assert first.input is critic.input

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from zoo.adversarial import penalties
 from zoo.adversarial.penalties import PENALTIES
 
 SHAPE = (5, 4, 3, 2)
@@ -98,3 +99,13 @@ def test_the_norm_is_of_each_sample_and_not_of_the_batch():
     real = tf.constant([[[3.0, 4.0]], [[0.0, 1.0]]])
     value = PENALTIES["r1"](lambda x: tf.reduce_sum(x**2, axis=[1, 2])[:, None] / 2, real, real, uniform)
     assert float(value) == pytest.approx((25 + 1) / 2 / 2)
+
+
+def test_dragan_s_step_follows_the_spread_of_the_whole_batch(mirrored):
+    halves = np.stack([np.full((2, 3), 5.0), np.arange(6.0).reshape(2, 3)]).astype(np.float32)
+    values = mirrored.experimental_distribute_values_from_function(
+        lambda context: tf.constant(halves[context.replica_id_in_sync_group])
+    )
+    found = mirrored.experimental_local_results(mirrored.run(penalties._standard_deviation, args=(values,)))
+    np.testing.assert_allclose(found, [halves.std()] * 2, rtol=1e-6)
+    np.testing.assert_allclose(penalties._standard_deviation(tf.constant(halves)), halves.std(), rtol=1e-6)

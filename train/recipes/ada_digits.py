@@ -7,7 +7,7 @@ It is meant for few images, such as a folder of a hundred pictures:
     python -m train --recipe=ada_digits --workdir=runs/mine \\
         --config.data.name=folder:pictures --config.data.image_size=32 --config.model.adjust_images=500000
 
-The run sees 512,000 images in all; p may therefore cross its range five times as fast as by default.
+This recipe's run sees 512,000 images in all: here p may cross its range five times as fast as by default.
 
 Result: docs/gallery/ada_digits.png, not selected. Most digits can be read. The augmentation probability rose to 0.15
 within 260 steps and fell back to 0: these scans are many for so small a discriminator, whose r_t ends at 0.35, below

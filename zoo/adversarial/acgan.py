@@ -5,8 +5,9 @@ class; the discriminator is not, but has a second output that names the class of
 
     L_S = E log P(real | x) + E log P(fake | G(z, c)),      L_C = E log P(c | x) + E log P(c | G(z, c))
 
-the discriminator maximises L_S + L_C, the generator L_C - L_S. The label enters the generator as in the paper, beside
-the noise.
+the discriminator maximises L_S + L_C, the generator L_C - L_S; in place of -L_S our generator raises
+E log P(real | G(z, c)), which does not saturate (Goodfellow et al. 2014, section 3). The label enters the generator as
+in the paper, beside the noise.
 """
 
 from typing import Any, ClassVar
@@ -16,7 +17,7 @@ import tensorflow as tf
 from keras import layers
 
 from zoo.adversarial.model import AdversarialModel
-from zoo.adversarial.networks import build, check_classes
+from zoo.adversarial.networks import build, check_classes, check_positive, dense_layer
 from zoo.adversarial.objectives import OBJECTIVES
 from zoo.errors import UserError
 
@@ -44,6 +45,7 @@ class ACGAN(AdversarialModel):
         base_channels: int = 64,
     ) -> None:
         check_classes(classes)
+        check_positive(latent_dim=latent_dim)
         if class_weight < 0:
             raise UserError(f"model.class_weight={class_weight}: use 0 or more")
         make, features = build(
@@ -58,8 +60,8 @@ class ACGAN(AdversarialModel):
         one_hot = layers.CategoryEncoding(classes)(layers.Reshape((1,))(label))
         sample = make({"z": layers.Concatenate()([z, one_hot])})
         image = features.input
-        source = layers.Dense(1, dtype="float32")(features.output)
-        classifier = layers.Dense(classes, dtype="float32")(features.output)
+        source = dense_layer(normalization)(1, dtype="float32")(features.output)
+        classifier = dense_layer(normalization)(classes, dtype="float32")(features.output)
         networks = (
             keras.Model({"z": z, "label": label}, sample, name="generator"),
             keras.Model(image, [source, classifier], name="discriminator"),
@@ -71,7 +73,7 @@ class ACGAN(AdversarialModel):
         self.base_channels = base_channels
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One step of the discriminator, up L_S + L_C, then one of the generator, up L_C - L_S."""
+        """One step of the discriminator, up L_S + L_C, then one of the generator."""
         x, c = data["image"], data["label"]
         fake = self.generate(tf.shape(x)[0], c, iter([0]))
         with tf.GradientTape() as tape:

@@ -22,7 +22,7 @@ from zoo.adversarial import augmentations
 from zoo.adversarial.model import AdversarialModel
 from zoo.adversarial.networks import build
 from zoo.adversarial.objectives import OBJECTIVES
-from zoo.adversarial.penalties import check_normalization, r1
+from zoo.adversarial.penalties import check_penalty, r1
 from zoo.errors import UserError
 
 
@@ -59,7 +59,7 @@ class ADA(AdversarialModel):
             raise UserError(f"model.target={target}: use a number between -1 and 1, which r_t can cross")
         if adjust_images < 1:
             raise UserError(f"model.adjust_images={adjust_images}: use a positive number")
-        check_normalization("r1", normalization)
+        check_penalty("r1", penalty_weight, normalization)
         networks = build(network, sample_shape, latent_dim, base_channels, normalization=normalization)
         super().__init__(sample_shape, latent_dim, latent, networks, OBJECTIVES["non_saturating"])
         self.p = self.add_weight(name="augmentation_probability", initializer="zeros", trainable=False)

@@ -4,7 +4,7 @@ Kodali, Abernethy, Hays and Kira, "On convergence and stability of GANs" (2017).
 (2014), with the discriminator's gradient norm drawn to 1 near the data only, where sharp gradients let the game end in
 a bad local equilibrium:
 
-    lambda E (||grad D(x + delta)|| - 1)^2,    delta a small random step from the data
+    lambda E (||grad D(x + alpha delta)|| - 1)^2,    alpha delta a small random step from the data
 """
 
 from typing import Any, ClassVar
@@ -14,7 +14,7 @@ import tensorflow as tf
 from zoo.adversarial.model import AdversarialModel
 from zoo.adversarial.networks import build
 from zoo.adversarial.objectives import OBJECTIVES
-from zoo.adversarial.penalties import check_normalization, dragan
+from zoo.adversarial.penalties import check_penalty, dragan
 
 
 class DRAGAN(AdversarialModel):
@@ -38,7 +38,7 @@ class DRAGAN(AdversarialModel):
         latent: str = "normal",
         base_channels: int = 64,
     ) -> None:
-        check_normalization("dragan", normalization)
+        check_penalty("dragan", penalty_weight, normalization)
         networks = build(network, sample_shape, latent_dim, base_channels, normalization=normalization)
         super().__init__(sample_shape, latent_dim, latent, networks, OBJECTIVES["non_saturating"])
         self.regularizer = dragan

@@ -10,8 +10,9 @@ half of eq. 1 is flat, so the paper trains G to maximise log D(G(z)) instead (se
 "minimax" being eq. 1 as it stands.
 
 The networks are those of the authors' configuration for MNIST: G has two hidden layers of rectifiers and a sigmoid
-output (a tanh here: our pixels lie in [-1, 1]); D has two hidden layers of maxout units, with dropout before each
-layer (Srivastava et al. 2014): of the pixels a fifth is dropped, of the hidden units half.
+output (a tanh here: our pixels lie in [-1, 1], so that one dropped is grey, not black); D has two hidden layers of
+maxout units, with dropout before each layer (Srivastava et al. 2014): of the pixels a fifth is dropped, of the hidden
+units half.
 """
 
 import math
@@ -23,7 +24,7 @@ import tensorflow as tf
 from keras import layers
 
 from zoo.adversarial.model import AdversarialModel, check_critic_updates
-from zoo.adversarial.networks import generator_model
+from zoo.adversarial.networks import check_positive, generator_model
 from zoo.adversarial.objectives import OBJECTIVES
 from zoo.errors import UserError
 from zoo.layers import Maxout
@@ -63,6 +64,12 @@ class GAN(AdversarialModel):
         if objective not in ("non_saturating", "minimax"):
             raise UserError(f"model.objective={objective!r}: use 'non_saturating' or 'minimax'")
         check_critic_updates("k", k)
+        check_positive(
+            latent_dim=latent_dim,
+            generator_units=generator_units,
+            maxout_units=maxout_units,
+            maxout_pieces=maxout_pieces,
+        )
         noisy = keras.initializers.RandomUniform
         z = keras.Input((latent_dim,), name="z")
         x = z
@@ -77,10 +84,14 @@ class GAN(AdversarialModel):
             h = Maxout(maxout_units, maxout_pieces, noisy(-0.005, 0.005))(h)
         output = layers.Dense(1, kernel_initializer=noisy(-0.005, 0.005), dtype="float32")(h)
         super().__init__(
-            sample_shape, latent_dim, latent, (generator, keras.Model(image, output)), OBJECTIVES[objective]
+            sample_shape,
+            latent_dim,
+            latent,
+            (generator, keras.Model(image, output, name="discriminator")),
+            OBJECTIVES[objective],
         )
         self.objective = objective
-        self.k = self.batch_divisor = k
+        self.k = self.batch_divisor = self.critic_updates = k
         self.generator_units = generator_units
         self.maxout_units = maxout_units
         self.maxout_pieces = maxout_pieces

@@ -13,7 +13,7 @@ import tensorflow as tf
 from zoo.adversarial.model import AdversarialModel, check_critic_updates
 from zoo.adversarial.networks import build
 from zoo.adversarial.objectives import OBJECTIVES
-from zoo.adversarial.penalties import PENALTIES, check_normalization
+from zoo.adversarial.penalties import PENALTIES, check_penalty
 from zoo.errors import UserError, unknown
 
 
@@ -21,10 +21,10 @@ class GANGrid(AdversarialModel):
     """One cell of the grid (Kurach et al. 2019): `objective` x `penalty` x `network`.
 
     `objective` is a key of `objectives.OBJECTIVES`, `penalty` one of `penalties.PENALTIES` or "clipping" (to `clip`),
-    `network` one of `networks.NETWORKS`; `penalty_weight` multiplies the penalty, `normalization` is the
-    discriminator's ("batch", "layer", "spectral" or "none"). The discriminator is updated `n_critic` times a step,
-    each on its own minibatch of the data. The noise has `latent_dim` numbers of the law `latent`, "normal" or
-    "uniform" on [-1, 1); `base_channels` is the width next to the image.
+    `network` one of `networks.NETWORKS`; `penalty_weight` multiplies a penalty that is a term of the loss,
+    `normalization` is the discriminator's ("batch", "layer", "spectral" or "none"). The discriminator is updated
+    `n_critic` times a step, each on its own minibatch of the data. The noise has `latent_dim` numbers of the law
+    `latent`, "normal" or "uniform" on [-1, 1); `base_channels` is the width next to the image.
     """
 
     smallest: ClassVar[dict[str, Any]] = {"latent_dim": 4, "base_channels": 4, "n_critic": 2}
@@ -48,7 +48,7 @@ class GANGrid(AdversarialModel):
             raise unknown("objective", objective, OBJECTIVES)
         if penalty not in (*PENALTIES, "clipping"):
             raise unknown("penalty", penalty, (*PENALTIES, "clipping"))
-        check_normalization(penalty, normalization)
+        check_penalty(penalty, penalty_weight, normalization)
         check_critic_updates("n_critic", n_critic)
         if not clip > 0:
             raise UserError(f"model.clip={clip}: use a positive number")
@@ -64,7 +64,7 @@ class GANGrid(AdversarialModel):
         self.clip = clip
         self.network = network
         self.normalization = normalization
-        self.n_critic = self.batch_divisor = n_critic
+        self.n_critic = self.batch_divisor = self.critic_updates = n_critic
         self.base_channels = base_channels
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -27,6 +27,8 @@ class AdversarialModel(GenerativeModel):
     # what a model adds to the discriminator's loss, and how much of it
     regularizer: Penalty | None = None
     penalty_weight: float = 0.0
+    # the discriminator's updates in one training step
+    critic_updates: int = 1
 
     def __init__(
         self,
@@ -55,6 +57,10 @@ class AdversarialModel(GenerativeModel):
             "discriminator": self.discriminator.trainable_variables,
             "generator": self.generator.trainable_variables,
         }
+
+    def updates_of(self, part: str) -> int:
+        """Return how many updates of the part's optimiser make one training step."""
+        return self.critic_updates if part == "discriminator" else 1
 
     def generate(self, count: tf.Tensor, label: tf.Tensor | None, draws: Iterator[int]) -> tf.Tensor:
         """Return samples (count, *sample_shape) in training, of the classes `label` (count,) if there are any."""

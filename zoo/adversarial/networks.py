@@ -6,7 +6,8 @@ axis, to {"point": (batch, *sample_shape)} in the data's own units; the discrimi
 
 - `normalization` is the discriminator's: "batch", "layer", "spectral" or "none"; a critic under a gradient penalty
   must not mix the samples of a batch, so it takes no "batch";
-- `output_bias` is for objectives that see a shift of all outputs: for others, no data could ever move it;
+- `output_bias` is for objectives that see a shift of all outputs: for others, no data could ever move it, and the
+  hinge loss sees none within its margins;
 - with `classes` the generator has a second input, "label" (batch,) int32, which chooses the gains and shifts of its
   batch normalisation (Dumoulin et al. 2017; Miyato & Koyama 2018);
 - `features_only` leaves out the discriminator's last layer: it then returns features (batch, d).
@@ -38,7 +39,8 @@ def mlp(
 ) -> Networks:
     """Return dense networks of `depth` hidden layers of `base_channels` units, for samples of any shape.
 
-    The generator has batch normalisation only if it has classes: what is noise in an image moves a point off its mode.
+    The generator has batch normalisation only if it has classes: the batch's statistics add noise, which an image bears
+    and a point does not.
     """
     inputs = _generator_inputs(latent_dim, classes)
     x = inputs["z"]
@@ -50,7 +52,7 @@ def mlp(
 
     image = keras.Input(sample_shape, name="image")
     x = layers.Flatten()(image)
-    dense = _dense(normalization)
+    dense = dense_layer(normalization)
     for _ in range(depth):
         x = dense(base_channels, use_bias=normalization in ("none", "spectral"))(x)
         x = layers.LeakyReLU(negative_slope=0.2)(_normalized(x, normalization))
@@ -123,10 +125,10 @@ def resnet(
 
     image = x = keras.Input(sample_shape, name="image")
     norm, convolution = partial(_normalized, normalization=normalization), _convolution(normalization)
-    for _ in range(doublings - 1):
-        x = _residual_block(x, base_channels, norm, convolution, after=partial(layers.AveragePooling2D, 2))
-    for _ in range(2):
-        x = _residual_block(x, base_channels, norm, convolution)
+    halvings = [partial(layers.AveragePooling2D, 2)] * (doublings - 1)
+    for index, after in enumerate([*halvings, None, None]):
+        # the first block sees the image itself, all of it
+        x = _residual_block(x, base_channels, norm, convolution, after=after, preactivated=index > 0)
     x = layers.GlobalAveragePooling2D()(layers.ReLU()(x))
     return generator, _discriminator(image, x, normalization, output_bias, features_only)
 
@@ -138,9 +140,7 @@ def build(name: str, sample_shape: tuple[int, ...], latent_dim: int, base_channe
     """Return the networks called `name`; an unknown name or what they cannot make is a `UserError`."""
     if name not in NETWORKS:
         raise unknown("network", name, NETWORKS)
-    for key, value in {"latent_dim": latent_dim, "base_channels": base_channels}.items():
-        if value < 1:
-            raise UserError(f"model.{key}={value}: use a positive number")
+    check_positive(latent_dim=latent_dim, base_channels=base_channels)
     normalization = options.get("normalization", "none")
     if normalization not in NORMALIZATIONS:
         raise UserError(f"model.normalization={normalization!r}: use one of {', '.join(NORMALIZATIONS)}")
@@ -153,6 +153,13 @@ def generator_model(inputs: dict[str, keras.KerasTensor], x: keras.KerasTensor) 
     is_image = len(x.shape) == 4
     sample = layers.Activation("tanh" if is_image else "linear", dtype="float32")(x)
     return keras.Model(inputs, {"image" if is_image else "point": sample}, name="generator")
+
+
+def check_positive(**options: float) -> None:
+    """Refuse the first of a model's options that is not above 0."""
+    for key, value in options.items():
+        if not value > 0:
+            raise UserError(f"model.{key}={value}: use a positive number")
 
 
 def check_classes(classes: int) -> None:
@@ -190,7 +197,7 @@ def _discriminator(
     features_only: bool,
     **options: object,
 ) -> keras.Model:
-    output = x if features_only else _dense(normalization)(1, dtype="float32", use_bias=output_bias, **options)(x)
+    output = x if features_only else dense_layer(normalization)(1, dtype="float32", use_bias=output_bias, **options)(x)
     return keras.Model(image, output, name="discriminator")
 
 
@@ -201,11 +208,15 @@ def _residual_block(
     convolution: type[layers.Layer],
     before: Callable[[], layers.Layer] | None = None,
     after: Callable[[], layers.Layer] | None = None,
+    preactivated: bool = True,
 ) -> keras.KerasTensor:
-    """Return x plus two pre-activated convolutions of it, resampled `before` the first or `after` the second."""
+    """Return x plus two convolutions, each of a rectified map, resampled `before` the first or `after` the second.
+
+    If not `preactivated`, the first convolution sees x as it is.
+    """
     h, shortcut = x, x
     for index in range(2):
-        h = layers.ReLU()(norm(h))
+        h = layers.ReLU()(norm(h)) if preactivated or index > 0 else h
         h = before()(h) if before and index == 0 else h
         h = convolution(filters, 3, padding="same", kernel_initializer="he_normal")(h)
     for resample in filter(None, (before, after)):
@@ -215,7 +226,8 @@ def _residual_block(
     return layers.Add()([after()(h) if after else h, shortcut])
 
 
-def _dense(normalization: str) -> type[layers.Layer]:
+def dense_layer(normalization: str) -> type[layers.Layer]:
+    """Return the class of a discriminator's dense layers."""
     return SpectralDense if normalization == "spectral" else layers.Dense
 
 

@@ -44,8 +44,11 @@ def one_sided_gradient(critic: Critic, real: tf.Tensor, fake: tf.Tensor, uniform
 
 
 def dragan(critic: Critic, real: tf.Tensor, fake: tf.Tensor, uniform: Uniform) -> tf.Tensor:
-    """Return E (||grad f(x + delta)|| - 1)^2 around the data, delta = 0.5 std(x) U[0, 1) (Kodali et al. 2017)."""
-    delta = 0.5 * tf.math.reduce_std(real) * uniform((tf.shape(real)[0], *real.shape[1:]))
+    """Return E (||grad f(x + alpha delta)|| - 1)^2 around the data, as the code of Kodali et al. (2017) draws it.
+
+    delta = 0.5 std(x) U[0, 1) for each number, alpha ~ U[0, 1) for each sample; std is that of the whole batch.
+    """
+    delta = 0.5 * _standard_deviation(real) * uniform((tf.shape(real)[0], *real.shape[1:]))
     alpha = uniform(_one_per_sample(real))
     return tf.reduce_mean((gradient_norm(critic, real + alpha * delta) - 1.0) ** 2)
 
@@ -59,6 +62,13 @@ def r1_r2(critic: Critic, real: tf.Tensor, fake: tf.Tensor, uniform: Uniform) ->
     """Return R1 on the data plus the same on the samples (Huang et al. 2024)."""
     # one pass over both: the mean over twice as many samples is half the sum of the two means
     return tf.reduce_mean(squared_gradient_norm(critic, tf.concat([real, fake], axis=0)))
+
+
+def _standard_deviation(x: tf.Tensor) -> tf.Tensor:
+    """Return that of all numbers in the batch, those on other replicas included."""
+    context = tf.distribute.get_replica_context()
+    mean = context.all_reduce(tf.distribute.ReduceOp.MEAN, tf.reduce_mean(x))
+    return tf.sqrt(context.all_reduce(tf.distribute.ReduceOp.MEAN, tf.reduce_mean((x - mean) ** 2)))
 
 
 def _between(real: tf.Tensor, fake: tf.Tensor, uniform: Uniform) -> tf.Tensor:
@@ -80,8 +90,10 @@ PENALTIES: dict[str, Penalty | None] = {
 }
 
 
-def check_normalization(penalty: str, normalization: str) -> None:
-    """Refuse the penalty called `penalty` on a critic that mixes the samples of a batch."""
+def check_penalty(penalty: str, weight: float, normalization: str) -> None:
+    """Refuse a negative `weight`, and the penalty called `penalty` on a critic that mixes the samples of a batch."""
+    if not weight >= 0:
+        raise UserError(f"model.penalty_weight={weight}: use 0 or more")
     if normalization == "batch" and PENALTIES.get(penalty):
         raise UserError(
             f"the penalty {penalty!r} needs the slope at each sample, and batch normalisation mixes the samples of a "

@@ -18,7 +18,7 @@ import tensorflow as tf
 from zoo.adversarial.model import AdversarialModel
 from zoo.adversarial.networks import build
 from zoo.adversarial.objectives import OBJECTIVES
-from zoo.adversarial.penalties import check_normalization, r1_r2
+from zoo.adversarial.penalties import check_penalty, r1_r2
 
 
 class RpGAN(AdversarialModel):
@@ -42,7 +42,7 @@ class RpGAN(AdversarialModel):
         latent: str = "normal",
         base_channels: int = 64,
     ) -> None:
-        check_normalization("r1_r2", normalization)
+        check_penalty("r1_r2", penalty_weight, normalization)
         networks = build(
             network, sample_shape, latent_dim, base_channels, normalization=normalization, output_bias=False
         )

@@ -1,9 +1,9 @@
 """SNGAN: spectral normalisation, with the hinge loss.
 
 Miyato, Kataoka, Koyama and Yoshida, "Spectral normalization for generative adversarial networks" (2018). Every kernel W
-of the discriminator is divided by its largest singular value, so that no layer stretches its input and the Lipschitz
-constant is bounded without a penalty; `zoo.layers.spectral` has the power method. The hinge loss (Lim & Ye 2017) stops
-pushing where the discriminator is right by a margin of one:
+of the discriminator is divided by its largest singular value, so that no dense layer stretches its input, a k x k
+convolution by k at the most, and the Lipschitz constant is bounded without a penalty; `zoo.layers.spectral` has the
+power method. The hinge loss (Lim & Ye 2017) stops pushing where the discriminator is right by a margin of one:
 
     min_D  E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))),    min_G  -E D(G(z))
 """
@@ -40,7 +40,7 @@ class SNGAN(AdversarialModel):
         check_critic_updates("n_critic", n_critic)
         networks = build(network, sample_shape, latent_dim, base_channels, normalization="spectral", output_bias=False)
         super().__init__(sample_shape, latent_dim, latent, networks, OBJECTIVES["hinge"])
-        self.n_critic = self.batch_divisor = n_critic
+        self.n_critic = self.batch_divisor = self.critic_updates = n_critic
         self.network = network
         self.base_channels = base_channels
 

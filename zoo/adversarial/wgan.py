@@ -35,7 +35,7 @@ class WGAN(AdversarialModel):
         "latent_dim": 4,
         "base_channels": 4,
         "n_critic": 2,
-        "warmup_updates": 2,
+        "warmup_updates": 4,
     }
 
     def __init__(
@@ -60,7 +60,7 @@ class WGAN(AdversarialModel):
             network, sample_shape, latent_dim, base_channels, normalization=normalization, output_bias=False
         )
         super().__init__(sample_shape, latent_dim, latent, networks, OBJECTIVES["wasserstein"])
-        self.n_critic = self.batch_divisor = n_critic
+        self.n_critic = self.batch_divisor = self.critic_updates = n_critic
         self.clip = clip
         self.warmup_updates = warmup_updates
         self.network = network
@@ -87,7 +87,8 @@ class WGAN(AdversarialModel):
     def _generator_step_if(self, is_turn: tf.Tensor, x: tf.Tensor) -> dict[str, tf.Tensor]:
         """Take the generator's step, and take it back unless it is its turn: optimisers cannot run in a branch.
 
-        What stays is the optimiser's count of steps.
+        What stays is the optimiser's count of steps, and what every pass through the critic in training moves: the
+        statistics of its normalisation. (RMSprop does not look at the count; Adam's bias correction does.)
         """
         weights = [weight.value for weight in self.generator.variables]
         slots = [slot.value for slot in self.optimizers["generator"].variables[1:]]

@@ -18,7 +18,7 @@ import tensorflow as tf
 from zoo.adversarial.model import AdversarialModel, check_critic_updates
 from zoo.adversarial.networks import build
 from zoo.adversarial.objectives import OBJECTIVES
-from zoo.adversarial.penalties import PENALTIES, check_normalization
+from zoo.adversarial.penalties import PENALTIES, check_penalty
 
 
 class WGANGP(AdversarialModel):
@@ -45,14 +45,14 @@ class WGANGP(AdversarialModel):
         base_channels: int = 64,
     ) -> None:
         name = "one_sided_gradient" if one_sided else "gradient"
-        check_normalization(name, normalization)
+        check_penalty(name, penalty_weight, normalization)
         check_critic_updates("n_critic", n_critic)
         networks = build(
             network, sample_shape, latent_dim, base_channels, normalization=normalization, output_bias=False
         )
         super().__init__(sample_shape, latent_dim, latent, networks, OBJECTIVES["wasserstein"])
         self.regularizer = PENALTIES[name]
-        self.n_critic = self.batch_divisor = n_critic
+        self.n_critic = self.batch_divisor = self.critic_updates = n_critic
         self.penalty_weight = penalty_weight
         self.one_sided = one_sided
         self.network = network

@@ -8,12 +8,12 @@ class SpectralNormalized:
     """Divide a layer's kernel by its largest singular value: W / sigma(W) (Miyato et al. 2018).
 
     One round of the power method each time the layer runs in training follows sigma as the kernel moves; gradients
-    flow through the division. (Keras' own wrapper overwrites the kernel with the quotient, which leaves the part of
-    the gradient that sigma brings out.) The kernel is seen as a matrix (inputs of one output, outputs).
+    flow through the division. (Keras' own wrapper overwrites the kernel with the quotient, which leaves out the part
+    of the gradient that passes through sigma.) The kernel is seen as a matrix (inputs of one output, outputs).
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the layer's weights, and the left singular vector's estimate u, (outputs,)."""
+        """Make the layer's weights, and the estimate u of the singular vector on the side of the outputs."""
         super().build(input_shape)
         start = keras.initializers.RandomNormal()
         self.u = self.add_weight(shape=(self._kernel.shape[-1],), initializer=start, trainable=False, name="u")
