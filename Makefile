@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-all lint format bench wheel lock clean
+.PHONY: help setup demo test test-all lint format theory bench wheel lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -55,6 +55,9 @@ lint: $(READY) ## ruff, and mypy on the parts that run without TensorFlow
 format: $(READY) ## let ruff put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+theory: $(READY) ## measure what the theory claims, claim by claim, on one page: minutes
+	$(BIN)/python -m train.theory --output=runs/theory
 
 bench: $(READY) ## measure the trainer's overhead and the runtimes side by side
 	$(BIN)/python tests/bench.py

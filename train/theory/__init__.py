@@ -1,0 +1,15 @@
+"""What the theory of adversarial training claims, each claim as an experiment: python -m train.theory.
+
+An experiment is a module whose docstring states the claim, and whose `run(seeds, budget)` returns a `result.Result`:
+one training for each of the `seeds`, with the share `budget` of the full number of steps.
+"""
+
+# in the order of the page
+EXPERIMENTS = (
+    "parallel_lines",
+    "optimal_discriminator",
+    "vanishing_gradient",
+    "level_sets",
+    "loss_and_quality",
+    "equilibrium",
+)

@@ -1,0 +1,78 @@
+"""Measure what the theory of adversarial training claims: python -m train.theory --output=runs/theory
+
+Each experiment trains small models of the zoo and compares them with what the theory says. Its numbers go to standard
+output as one line of JSON; in the end the directory holds numbers.json and the page index.html, with all figures.
+"""
+
+import importlib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+import zoo
+from train import backend
+from train.theory import EXPERIMENTS
+from zoo import files, program
+from zoo.errors import UserError, unknown
+
+OUTPUT = flags.DEFINE_string("output", "runs/theory", "directory for index.html and numbers.json")
+NAMES = flags.DEFINE_list("experiments", list(EXPERIMENTS), f"which, comma-separated: {', '.join(EXPERIMENTS)}")
+SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "seeds of all that is random, comma-separated")
+BUDGET = flags.DEFINE_float("budget", 1.0, "share of the full number of training steps: 0.1 for a first look")
+
+
+def main() -> None:
+    """Check the flags, run the experiments, write the page."""
+    for name in NAMES.value:
+        if name not in EXPERIMENTS:
+            raise unknown("experiment", name, EXPERIMENTS)
+    if not NAMES.value or not SEEDS.value:
+        raise UserError("--experiments and --seeds: name at least one of each")
+    if not all(seed.isdecimal() and int(seed) < 2**31 for seed in SEEDS.value):
+        raise UserError(f"--seeds={','.join(SEEDS.value)}: use whole numbers from 0 to 2^31 - 1")
+    if not 0 < BUDGET.value < float("inf"):
+        raise UserError(f"--budget={BUDGET.value}: use a positive number")
+    backend.start()
+    measure(Path(OUTPUT.value), NAMES.value, [int(seed) for seed in SEEDS.value], BUDGET.value)
+
+
+def measure(output: Path, names: list[str], seeds: list[int], budget: float) -> None:
+    """Run the experiments called `names`, print their numbers, and write the page and numbers.json to `output`."""
+    from train.theory import page
+
+    results, lines = {}, []
+    for number, name in enumerate(names, start=1):
+        print(f"{number}/{len(names)} {name} ...", file=sys.stderr, flush=True)
+        begin = time.monotonic()
+        result = importlib.import_module(f"train.theory.{name}").run(seeds, budget)
+        line: dict[str, Any] = {
+            "experiment": name,
+            "holds": result.holds,
+            "numbers": result.numbers,
+            "protocol": result.protocol,
+            "seconds": round(time.monotonic() - begin, 1),
+        }
+        print(json.dumps(line, allow_nan=False), flush=True)
+        print(f"    {page.verdict(result)}, {line['seconds']:.0f} s", file=sys.stderr, flush=True)
+        results[name] = result
+        lines.append(line)
+    about = (
+        f"genzoo {zoo.__version__}, seeds {', '.join(map(str, seeds))}, budget {budget:g} (1 is the full number of "
+        f"training steps), {sum(line['seconds'] for line in lines):.0f} s of computing."
+    )
+    files.write_json(output / "numbers.json", {"seeds": seeds, "budget": budget, "experiments": lines})
+    files.write_bytes(output / "index.html", page.render(results, about).encode())
+    print(f"look at {output / 'index.html'}", file=sys.stderr)
+
+
+def run() -> None:
+    """Run the program: `python -m train.theory`."""
+    program.run(main)
+
+
+if __name__ == "__main__":
+    run()
