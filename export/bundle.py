@@ -18,16 +18,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from zoo.errors import UserError
+from zoo.inference import MANIFEST, METADATA_KEY, ONNX
 from zoo.spec import GeneratorSpec
 
 SCHEMA_VERSION = 1
-MANIFEST = "manifest.json"
-ONNX = "model.onnx"
 SAVED_MODEL = "saved_model/1"
 SAMPLES = "samples.png"
 CARD = "README.md"
-METADATA_KEY = "genzoo"  # the entry of the ONNX metadata that holds the manifest
-SEAL_KEY = "genzoo_sha256"  # the last entry: the SHA-256 of all bytes before it
+SEAL_KEY = f"{METADATA_KEY}_sha256"  # the last entry: the SHA-256 of all bytes before it
 
 _MAX_MANIFEST_BYTES = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from export import bundle
-from zoo.errors import UserError, unknown
+from zoo.errors import UserError, first_line, unknown
 from zoo.images import to_uint8
+from zoo.inference import open_session
 from zoo.noise import MAX_SEED, classes_in_turn, draw
 from zoo.spec import GeneratorSpec, TensorSpec
 
@@ -49,7 +50,7 @@ class Generator:
             manifest, model = bundle.read(path) if path.is_dir() else (None, _read_file(path))
         except OSError as error:
             raise UserError(f"cannot read {path}: {error.strerror}") from None
-        self._session = _open_session(model, threads, path)
+        self._session = open_session(model, path, threads)
         self._block = LOOP_BLOCK if _LOOP in model else BLOCK
         self.manifest: bundle.Manifest = manifest or _embedded_manifest(self._session, path)
         self.spec: GeneratorSpec = self.manifest.spec
@@ -166,7 +167,7 @@ class Generator:
         try:
             samples: np.ndarray = self._session.run([output.name], inputs)[0]
         except Exception as error:  # onnxruntime's errors have no common base of their own
-            raise UserError(f"the model failed to run: {_first_line(error)}") from None
+            raise UserError(f"the model failed to run: {first_line(error)}") from None
         if samples.shape != (self._block, *output.shape):
             raise UserError(
                 f"the model made shape {samples.shape}, its manifest promises {(self._block, *output.shape)}"
@@ -229,24 +230,6 @@ def _read_file(path: Path) -> bytes:
     if path.stat().st_size > _MAX_ONNX_BYTES:
         raise UserError(f"{path} is larger than 2 GiB: not an ONNX file of ours")
     return path.read_bytes()
-
-
-def _open_session(model: bytes, threads: int, path: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False  # the arena keeps forever what its largest run took
-    options.log_severity_level = 4  # what matters is raised; nothing else belongs on a server's stderr
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    # a model from bytes would look for external weights in the working directory: let there be no such directory
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
-    try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's errors have no common base of their own
-        raise UserError(f"{path} holds no ONNX model that onnxruntime can load: {_first_line(error)}") from None
 
 
 def _embedded_manifest(session: Any, path: Path) -> bundle.Manifest:
@@ -333,7 +316,3 @@ def _slerp(begin: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
         return _lerp(begin, end, steps)
     t = np.linspace(0, 1, steps).reshape(-1, *[1] * begin.ndim)
     return ((np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / math.sin(angle)).astype(np.float32)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -15,7 +15,7 @@ import tensorflow as tf
 from absl import logging
 
 from zoo import files
-from zoo.errors import UserError
+from zoo.errors import UserError, first_line
 
 _CHECKSUMS = "checksums.json"
 
@@ -40,7 +40,7 @@ class Checkpoints:
                 files.write_json(directory / _CHECKSUMS, files.checksums(directory))
         except (OSError, tf.errors.OpError) as error:
             raise UserError(
-                f"could not save step {step} in {self.directory}: {_first_line(error)}; earlier checkpoints "
+                f"could not save step {step} in {self.directory}: {first_line(error)}; earlier checkpoints "
                 "are intact: make room and give the same command again"
             ) from error
         for old in self.steps()[: -self.keep]:
@@ -66,7 +66,7 @@ class Checkpoints:
                 return step
             except (OSError, ValueError, IndexError, tf.errors.OpError, AssertionError) as error:
                 logging.warning(
-                    "the checkpoint of step %d is unusable (%s); trying the one before", step, _first_line(error)
+                    "the checkpoint of step %d is unusable (%s); trying the one before", step, first_line(error)
                 )
         if steps:
             raise UserError(f"no checkpoint in {self.directory} is usable (tried steps {', '.join(map(str, steps))})")
@@ -89,7 +89,3 @@ class Checkpoints:
     @staticmethod
     def _without_list(checksums: dict[str, str]) -> dict[str, str]:
         return {name: digest for name, digest in checksums.items() if name != _CHECKSUMS}
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

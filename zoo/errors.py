@@ -1,4 +1,4 @@
-"""The one error a user is meant to read, and the nearest valid name to put into it."""
+"""The one error a user is meant to read, and what to put into it: the nearest valid name, another error's line."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -17,3 +17,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     near = get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
     return UserError(f"unknown {kind} {name!r}; {hint}")
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what another library's `error` says, cut to 200 characters, or else its type's name."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

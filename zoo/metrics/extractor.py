@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import UserError, unknown
+from zoo.errors import UserError, first_line, unknown
+from zoo.inference import open_session
 from zoo.metrics.distances import pictures
 
 DIGITS_AND_FASHION = Path(__file__).with_name("digits_and_fashion.onnx")
@@ -36,8 +37,9 @@ class Extracted:
 class Extractor:
     """A network in an ONNX file; call it with images.
 
-    `path`: the file, by default the one that comes along. Its input is float32, (batch, height, width, channels) or
-    (batch, channels, height, width) with 1 or 3 channels; a free height or width takes the images' own.
+    `path`: the file, its weights included; by default the one that comes along. Its input is float32, (batch, height,
+    width, channels) or (batch, channels, height, width) with 1 or 3 channels; a free height or width takes the images'
+    own.
 
     `input_range`: (low, high), what the bytes 0 and 255 become; by default what the file's metadata say, and one of
     the two must say so.
@@ -60,7 +62,7 @@ class Extractor:
         except OSError as error:
             raise UserError(f"cannot read the extractor {self.path}: {error.strerror}") from None
         self.sha256 = hashlib.sha256(data).hexdigest()
-        self._session = _open(data, self.path)
+        self._session = open_session(data, self.path)
         self._read_input()
         self.low, self.high = self._checked_range(input_range)
         vectors = [o.name for o in self._session.get_outputs() if o.type == "tensor(float)" and len(o.shape) == 2]
@@ -167,19 +169,8 @@ class Extractor:
         try:
             features, classes = self._session.run([self.output, self._classes or self.output], {self._input: x})
         except Exception as error:  # onnxruntime's errors have no common base of their own
-            raise UserError(f"the extractor {self.path} fails on {x.shape}: {_first_line(error)}") from None
+            raise UserError(f"the extractor {self.path} fails on {x.shape}: {first_line(error)}") from None
         return features, classes
-
-
-def _open(data: bytes, path: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what matters is raised
-    try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's errors have no common base of their own
-        raise UserError(f"{path} holds no ONNX model that onnxruntime can load: {_first_line(error)}") from None
 
 
 def _resized(images: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -197,7 +188,3 @@ def _resized(images: np.ndarray, height: int, width: int) -> np.ndarray:
 def _softmax(logits: np.ndarray) -> np.ndarray:
     powers = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
     return powers / powers.sum(axis=1, keepdims=True)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

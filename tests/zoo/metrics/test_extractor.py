@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from zoo import files
@@ -148,6 +148,20 @@ def test_a_file_of_no_use_is_one_clear_line(write, options, message):
     path = write(**options)
     with pytest.raises(UserError, match=message):
         Extractor(path)
+
+
+def test_weights_in_another_file_are_never_read(write, tmp_path, monkeypatch):
+    """Their bytes would not be those of the SHA-256 in the protocol."""
+    monkeypatch.chdir(tmp_path)
+    model = onnx.load(write(("n", 2, 2, 1)))
+    model.graph.node[0].output[0] = "flat"
+    model.graph.node.append(helper.make_node("MatMul", ["flat", "weight"], ["features"]))
+    model.graph.initializer.append(numpy_helper.from_array(np.eye(4, dtype=np.float32), "weight"))
+    onnx.save(model, "whole.onnx")
+    assert Extractor("whole.onnx")(np.full((1, 2, 2, 1), 7, np.uint8)).features.tolist() == [[7] * 4]
+    onnx.save(model, "split.onnx", save_as_external_data=True, location="weights", size_threshold=0)
+    with pytest.raises(UserError, match=r"split.onnx holds no ONNX model that onnxruntime can load: .*External data"):
+        Extractor("split.onnx")
 
 
 def test_what_is_no_onnx_file_or_no_image_is_one_clear_line(write, tmp_path):
