@@ -100,7 +100,7 @@ def kantorovich_dual(p: np.ndarray, q: np.ndarray, distances: np.ndarray) -> tup
 def optimal_discriminator(p_real: np.ndarray, p_generated: np.ndarray) -> np.ndarray:
     """Return D* = p_real / (p_real + p_generated), the best answer to a fixed generator, of the arrays' shape.
 
-    Goodfellow et al. (2014), section 4.1. The arrays hold probabilities or densities; where both are 0 no answer
+    Goodfellow et al. (2014). The arrays hold probabilities or densities; where both are 0 no answer
     matters, and it is 1/2.
     """
     p, q = _measures(p_real=p_real, p_generated=p_generated)
@@ -111,7 +111,7 @@ def optimal_discriminator(p_real: np.ndarray, p_generated: np.ndarray) -> np.nda
 def discriminator_value(p_real: np.ndarray, p_generated: np.ndarray, d: np.ndarray) -> float:
     """Return L(D, g) = E log D(x) + E log(1 - D(G(z))) of a discriminator's probabilities `d` at every point.
 
-    Eq. 1 of Goodfellow et al. (2014). At D* it is 2 JS(p_real, p_generated) - 2 log 2; a discriminator that is sure
+    The game of Goodfellow et al. (2014). At D* it is 2 JS(p_real, p_generated) - 2 log 2; a discriminator that is sure
     and wrong at a point that occurs has minus infinity.
     """
     from scipy.special import xlog1py, xlogy

@@ -30,8 +30,6 @@ class GenerativeModel(keras.Model):
 
     # the smallest sensible options: what the conformance tests build
     smallest: ClassVar[dict[str, Any]] = {}
-    # a step divides the batch of each replica into parts of this number
-    batch_divisor: int = 1
 
     generator: keras.Model
     generator_spec: GeneratorSpec
@@ -61,6 +59,11 @@ class GenerativeModel(keras.Model):
         for name, variables in self.parts.items():
             optimizers[name].build(variables)
         self.optimizers = optimizers
+
+    @property
+    def batch_divisor(self) -> int:
+        """What the batch of each replica must be a multiple of, because a training step divides it."""
+        return 1
 
     def updates_of(self, part: str) -> int:
         """Return how many updates of the part's optimiser make one training step."""

@@ -45,7 +45,7 @@ def test_the_layer_computes_with_the_normalised_kernel():
 
 
 def test_the_gradient_flows_through_sigma():
-    """d/dW of <A, W / sigma> is (A - <A, W/sigma> u v^T) / sigma (Miyato et al. 2018, eq. 12)."""
+    """d/dW of <A, W / sigma> is (A - <A, W/sigma> u v^T) / sigma (Miyato et al. 2018)."""
     x = tf.random.stateless_normal((1, 6), seed=[3, 4])
     made = converged(SpectralDense(4), x, rounds=300)
     a = tf.random.stateless_normal((6, 4), seed=[5, 6])

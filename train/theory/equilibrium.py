@@ -1,6 +1,6 @@
 """Equilibrium: where samples are like the data, the best discriminator says 1/2 everywhere.
 
-Goodfellow et al., "Generative adversarial nets" (2014), section 4.1: the game has its optimum where the generator makes
+Goodfellow et al., "Generative adversarial nets" (2014): the game has its optimum where the generator makes
 the law of the data; D* is 1/2 there and the value -2 log 2. The claim for training: on data that the generator can
 make, the discriminator's answers to data and samples meet at 1/2.
 

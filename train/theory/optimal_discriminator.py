@@ -1,6 +1,6 @@
 """The optimal discriminator: its value is the Jensen-Shannon divergence, and training finds it.
 
-Goodfellow et al., "Generative adversarial nets" (2014), section 4.1. Against a fixed generator g the best discriminator
+Goodfellow et al., "Generative adversarial nets" (2014). Against a fixed generator g the best discriminator
 is D* = p_data / (p_data + p_g), and with it the game has the value L(D*, g) = 2 JS(p_data, p_g) - 2 log 2. So a
 generator that plays against the best discriminator descends the Jensen-Shannon divergence. The claim for training: a
 discriminator with enough units, trained against a fixed generator, comes near D* and near this value.

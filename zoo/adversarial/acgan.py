@@ -6,8 +6,8 @@ class; the discriminator is not, but has a second output that names the class of
     L_S = E log P(real | x) + E log P(fake | G(z, c)),      L_C = E log P(c | x) + E log P(c | G(z, c))
 
 the discriminator maximises L_S + L_C, the generator L_C - L_S; in place of -L_S our generator raises
-E log P(real | G(z, c)), which does not saturate (Goodfellow et al. 2014, section 3). The label enters the generator as
-in the paper, beside the noise.
+E log P(real | G(z, c)), which does not saturate (Goodfellow et al. 2014). The label enters the generator as in the
+paper, beside the noise.
 """
 
 from typing import Any, ClassVar

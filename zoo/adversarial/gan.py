@@ -3,11 +3,11 @@
 Goodfellow, Pouget-Abadie, Mirza, Xu, Warde-Farley, Ozair, Courville and Bengio, "Generative adversarial nets" (2014).
 A generator G and a discriminator D play
 
-    min_G max_D  E log D(x) + E log(1 - D(G(z)))      (eq. 1)
+    min_G max_D  E log D(x) + E log(1 - D(G(z)))
 
 Algorithm 1 updates D k times, each on a minibatch of its own, then G once. Where D is sure of itself the generator's
-half of eq. 1 is flat, so the paper trains G to maximise log D(G(z)) instead (section 3): "non_saturating" here,
-"minimax" being eq. 1 as it stands.
+half of the game is flat, so the paper trains G to maximise log D(G(z)) instead: "non_saturating" here, "minimax" being
+the game as it stands.
 
 The networks are those of the authors' configuration for MNIST: G has two hidden layers of rectifiers and a sigmoid
 output (a tanh here: our pixels lie in [-1, 1], so that one dropped is grey, not black); D has two hidden layers of
@@ -91,7 +91,7 @@ class GAN(AdversarialModel):
             OBJECTIVES[objective],
         )
         self.objective = objective
-        self.k = self.batch_divisor = self.critic_updates = k
+        self.k = self.critic_updates = k
         self.generator_units = generator_units
         self.maxout_units = maxout_units
         self.maxout_pieces = maxout_pieces

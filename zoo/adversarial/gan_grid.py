@@ -64,7 +64,7 @@ class GANGrid(AdversarialModel):
         self.clip = clip
         self.network = network
         self.normalization = normalization
-        self.n_critic = self.batch_divisor = self.critic_updates = n_critic
+        self.n_critic = self.critic_updates = n_critic
         self.base_channels = base_channels
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

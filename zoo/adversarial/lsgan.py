@@ -3,7 +3,7 @@
 Mao, Li, Xie, Lau, Wang and Smolley, "Least squares generative adversarial networks" (2016). The discriminator
 regresses real samples to b and generated ones to a; the generator aims at c:
 
-    min_D  1/2 E (D(x) - b)^2 + 1/2 E (D(G(z)) - a)^2,    min_G  1/2 E (D(G(z)) - c)^2          (eq. 2)
+    min_D  1/2 E (D(x) - b)^2 + 1/2 E (D(G(z)) - a)^2,    min_G  1/2 E (D(G(z)) - c)^2
 
 A sample on the right side of the boundary but far from the data still has a gradient. With b - c = 1 and b - a = 2 the
 generator minimises a Pearson chi-square divergence; a = 0, b = c = 1 is the other choice of the paper.
@@ -47,6 +47,6 @@ class LSGAN(AdversarialModel):
         self.kernel_size = kernel_size
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One step down each half of eq. 2."""
+        """One step down the discriminator's loss, then one down the generator's."""
         x = data["image"]
         return {**self.discriminator_step(x), **self.generator_step(x, turn=1)}

@@ -27,7 +27,7 @@ class AdversarialModel(GenerativeModel):
     # what a model adds to the discriminator's loss, and how much of it
     regularizer: Penalty | None = None
     penalty_weight: float = 0.0
-    # the discriminator's updates in one training step
+    # the discriminator's updates in one training step, each on its own part of the batch
     critic_updates: int = 1
 
     def __init__(
@@ -57,6 +57,11 @@ class AdversarialModel(GenerativeModel):
             "discriminator": self.discriminator.trainable_variables,
             "generator": self.generator.trainable_variables,
         }
+
+    @property
+    def batch_divisor(self) -> int:
+        """What the batch of each replica must be a multiple of: each of the critic's updates has an equal part."""
+        return self.critic_updates
 
     def updates_of(self, part: str) -> int:
         """Return how many updates of the part's optimiser make one training step."""

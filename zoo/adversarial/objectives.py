@@ -28,22 +28,22 @@ class Objective(NamedTuple):
 
 
 def binary_discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
-    """Return -E log D(x) - E log(1 - D(G(z))): eq. 1 of Goodfellow et al. (2014)."""
+    """Return -E log D(x) - E log(1 - D(G(z))): the discriminator of Goodfellow et al. (2014)."""
     return tf.reduce_mean(tf.nn.softplus(-real_logits)) + tf.reduce_mean(tf.nn.softplus(fake_logits))
 
 
 def minimax_generator(fake_logits: tf.Tensor, real_logits: tf.Tensor) -> tf.Tensor:
-    """Return E log(1 - D(G(z))): eq. 1 as it stands, which saturates where D is sure of itself."""
+    """Return E log(1 - D(G(z))): their game as it stands, which saturates where D is sure of itself."""
     return -tf.reduce_mean(tf.nn.softplus(fake_logits))
 
 
 def non_saturating_generator(fake_logits: tf.Tensor, real_logits: tf.Tensor) -> tf.Tensor:
-    """Return -E log D(G(z)): the strong early gradient of Goodfellow et al. (2014), section 3."""
+    """Return -E log D(G(z)): the strong early gradient of Goodfellow et al. (2014)."""
     return tf.reduce_mean(tf.nn.softplus(-fake_logits))
 
 
 def least_squares(a: float = 0.0, b: float = 1.0, c: float = 1.0) -> Objective:
-    """Return the objective of LSGAN (Mao et al. 2016, eq. 2): a, b label fake and real for D, c is what G aims at."""
+    """Return the objective of LSGAN (Mao et al. 2016): a, b label fake and real for D, c is what G aims at."""
 
     def discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
         return 0.5 * tf.reduce_mean((real_logits - b) ** 2) + 0.5 * tf.reduce_mean((fake_logits - a) ** 2)

@@ -45,10 +45,15 @@ class PacGAN(AdversarialModel):
             for player, shape in enumerate((sample_shape, pack_shape))
         )
         super().__init__(sample_shape, latent_dim, latent, (generator, discriminator), OBJECTIVES["non_saturating"])
-        self.packing = self.batch_divisor = packing
+        self.packing = packing
         self.network = network
         self.normalization = normalization
         self.base_channels = base_channels
+
+    @property
+    def batch_divisor(self) -> int:
+        """What the batch of each replica must be a multiple of: it is judged in whole packs."""
+        return self.packing * super().batch_divisor
 
     def logits(self, x: tf.Tensor, label: None, draws: Iterator[int]) -> tf.Tensor:
         """Return the outputs (batch / packing, 1) for packs of neighbouring samples."""

@@ -3,7 +3,7 @@
 Miyato and Koyama, "cGANs with projection discriminator" (2018). The label y enters the discriminator as an inner
 product with the features of the image, the form that the log-ratio of two class-conditional densities suggests:
 
-    D(x, y) = y^T V phi(x) + psi(phi(x))      (eq. 4)
+    D(x, y) = y^T V phi(x) + psi(phi(x))
 
 In the generator it chooses the gains and shifts of batch normalisation. Hinge loss and spectral normalisation as in
 Miyato et al. (2018).

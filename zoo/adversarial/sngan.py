@@ -40,7 +40,7 @@ class SNGAN(AdversarialModel):
         check_critic_updates("n_critic", n_critic)
         networks = build(network, sample_shape, latent_dim, base_channels, normalization="spectral", output_bias=False)
         super().__init__(sample_shape, latent_dim, latent, networks, OBJECTIVES["hinge"])
-        self.n_critic = self.batch_divisor = self.critic_updates = n_critic
+        self.n_critic = self.critic_updates = n_critic
         self.network = network
         self.base_channels = base_channels
 

@@ -60,7 +60,7 @@ class WGAN(AdversarialModel):
             network, sample_shape, latent_dim, base_channels, normalization=normalization, output_bias=False
         )
         super().__init__(sample_shape, latent_dim, latent, networks, OBJECTIVES["wasserstein"])
-        self.n_critic = self.batch_divisor = self.critic_updates = n_critic
+        self.n_critic = self.critic_updates = n_critic
         self.clip = clip
         self.warmup_updates = warmup_updates
         self.network = network

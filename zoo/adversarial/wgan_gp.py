@@ -4,7 +4,7 @@ Gulrajani, Ahmed, Arjovsky, Dumoulin and Courville, "Improved training of Wasser
 estimates the Wasserstein-1 distance; instead of clipping its weights, its gradient norm is drawn to 1 between real and
 generated samples:
 
-    L = E f(G(z)) - E f(x) + lambda E (||grad f(x_hat)|| - 1)^2      (eq. 3)
+    L = E f(G(z)) - E f(x) + lambda E (||grad f(x_hat)|| - 1)^2
     x_hat = eps x + (1 - eps) G(z),    eps ~ U[0, 1] for each sample
 
 Algorithm 1 updates the critic n_critic times, each on a minibatch of its own, then the generator once. No batch
@@ -52,7 +52,7 @@ class WGANGP(AdversarialModel):
         )
         super().__init__(sample_shape, latent_dim, latent, networks, OBJECTIVES["wasserstein"])
         self.regularizer = PENALTIES[name]
-        self.n_critic = self.batch_divisor = self.critic_updates = n_critic
+        self.n_critic = self.critic_updates = n_critic
         self.penalty_weight = penalty_weight
         self.one_sided = one_sided
         self.network = network

@@ -3,7 +3,7 @@
 Larochelle and Murray, "The neural autoregressive distribution estimator" (2011). A picture of D binary pixels,
 taken in a fixed order (here row by row), has the likelihood
 
-    p(v) = prod_i p(v_i | v_<i),    p(v_i = 1 | v_<i) = sigm(b_i + V_i,: h_i),    h_i = sigm(a_i)      (eq. 7, 8)
+    p(v) = prod_i p(v_i | v_<i),    p(v_i = 1 | v_<i) = sigm(b_i + V_i,: h_i),    h_i = sigm(a_i)
     a_1 = c,    a_{i+1} = a_i + W_:,i v_i
 
 so that one column of W is added per pixel and the whole costs O(HD) operations. Sampling walks the same
@@ -65,7 +65,7 @@ class NADE(GenerativeModel):
         return {"loss": loss, "bits_per_dimension": loss / (self.dimensions * math.log(2))}
 
     def log_prob(self, image: tf.Tensor) -> tf.Tensor:
-        """Return log p(image) in nats, (batch,): all the conditionals of eq. 8 at once."""
+        """Return log p(image) in nats, (batch,): all the conditionals at once."""
         v = tf.reshape(tf.cast(image > 0, tf.float32), (-1, self.dimensions))
         contributions = v[:, :, None] * tf.transpose(self.W)  # (batch, D, H)
         a = self.c + tf.cumsum(contributions, axis=1, exclusive=True)

@@ -14,9 +14,9 @@ from zoo.metrics.distances import kth_nearest, points, squared_blocks
 def precision_recall(real: np.ndarray, fake: np.ndarray, k: int = 3) -> dict[str, Any]:
     """Return the improved precision and recall of features (count, D), each from 0 to 1.
 
-    Kynkaanniemi, Karras, Laine, Lehtinen & Aila (2019), equations 1 and 2, with closed balls. Precision is the share
-    of fake samples in some real sample's ball, recall the share of real samples in some fake sample's ball.
-    A set of k samples or fewer is a `UserError`.
+    Kynkaanniemi, Karras, Laine, Lehtinen & Aila (2019), with closed balls. Precision is the share of fake
+    samples in some real sample's ball, recall the share of real samples in some fake sample's ball. A set of k samples
+    or fewer is a `UserError`.
     """
     real, fake = points(real=real, fake=fake)
     return {

@@ -20,10 +20,10 @@ def parzen(
 ) -> dict[str, Any]:
     """Return the mean log-likelihood (nats per image) of `test` under a Parzen window on `samples`, and its error.
 
-    Goodfellow et al. (2014), section 5, and the code published with it: 10,000 samples, pixels in [0, 1], the sigma
-    that gives 1,000 validation images the highest likelihood, then the whole test set. Sets are (count, *shape), uint8
-    or floats in [0, 1]. The standard error is over test images. A sigma at either end of `sigmas` asks for a wider
-    range. Pixels outside [0, 1], and a sigma that is not positive, are a `UserError`.
+    Goodfellow et al. (2014), and the code published with it: 10,000 samples, pixels in [0, 1], the sigma that gives
+    1,000 validation images the highest likelihood, then the whole test set. Sets are (count, *shape), uint8 or floats
+    in [0, 1]. The standard error is over test images. A sigma at either end of `sigmas` asks for a wider range. Pixels
+    outside [0, 1], and a sigma that is not positive, are a `UserError`.
     """
     sets = {"samples": samples, "validation": validation, "test": test}
     flat = points(**{name: x / 255.0 if x.dtype == np.uint8 else x for name, x in sets.items()})

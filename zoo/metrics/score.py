@@ -10,10 +10,10 @@ from zoo.errors import UserError
 def inception_score(probabilities: np.ndarray, splits: int = 10, seed: int = 0) -> dict[str, Any]:
     """Return exp(E KL(p(y|x) || p(y))) from the class probabilities (count, classes) of samples.
 
-    Salimans et al. (2016), section 4. 1 where all samples look alike to the classifier, `classes` where it is sure of
-    each and sees all classes equally often. Mean and standard deviation are over `splits` parts of the samples,
-    each with its own p(y); the samples are shuffled first, so that an order by class does no harm. It sees neither
-    memorised images nor a lack of variety within a class, and grows with the size of the parts.
+    Salimans et al. (2016). 1 where all samples look alike to the classifier, `classes` where it is sure of each and
+    sees all classes equally often. Mean and standard deviation are over `splits` parts of the samples, each with its
+    own p(y); the samples are shuffled first, so that an order by class does no harm. It sees neither memorised images
+    nor a lack of variety within a class, and grows with the size of the parts.
 
     Rows that are no distribution (to 1e-3), or fewer samples than parts, are a `UserError`.
     """

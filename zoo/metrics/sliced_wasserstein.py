@@ -1,6 +1,6 @@
 """Sliced Wasserstein distance between the patches of two sets of images, scale by scale.
 
-Karras, Aila, Laine & Lehtinen (2018), section 5, with the numbers of the code published with it.
+Karras, Aila, Laine & Lehtinen (2018), with the numbers of the code published with it.
 """
 
 from typing import Any
