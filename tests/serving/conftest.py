@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export.bundle import MANIFEST, METADATA_KEY, ONNX, Manifest, seal
 from zoo import files
+from zoo.errors import UserError
 from zoo.spec import GeneratorSpec, TensorSpec
 
 IMAGE = TensorSpec("image", (4, 4, 3), "sample", low=-1, high=1)
@@ -86,6 +87,10 @@ def node(op: str, inputs: str, outputs: str, **attributes: Any) -> Any:
     return helper.make_node(op, inputs.split(), outputs.split(), **attributes)
 
 
+def _refused(*words: str) -> Any:
+    return pytest.raises(UserError, match="(?s)^(?!.*\n)" + "".join(f"(?=.*{word})" for word in words))
+
+
 def _edit_manifest(path: Path, edit: Callable[[dict[str, Any]], Any]) -> Path:
     value = json.loads((path / MANIFEST).read_text())
     edit(value)
@@ -96,6 +101,12 @@ def _edit_manifest(path: Path, edit: Callable[[dict[str, Any]], Any]) -> Path:
 @pytest.fixture
 def make_node() -> Callable[..., Any]:
     return node
+
+
+@pytest.fixture
+def refused() -> Callable[..., Any]:
+    """Expect a `UserError` of one line that holds every word: `with refused("this", "that"): ...`."""
+    return _refused
 
 
 @pytest.fixture

@@ -1,5 +1,3 @@
-import dataclasses
-import math
 import os
 import subprocess
 import sys
@@ -12,15 +10,8 @@ from onnx import TensorProto
 
 from export.bundle import MANIFEST, METADATA_KEY, ONNX
 from serving import Generator
-from zoo.errors import UserError
 from zoo.noise import draw
 from zoo.spec import GeneratorSpec, TensorSpec
-
-
-def refused(*words):
-    """Expect a UserError of one line that holds every word."""
-    return pytest.raises(UserError, match="(?s)^(?!.*\n)" + "".join(f"(?=.*{word})" for word in words))
-
 
 # --- opening -----------------------------------------------------------------------------------------------------
 
@@ -40,45 +31,45 @@ def test_moved_bundle_opens(bundle_path, tmp_path, monkeypatch):
     assert Generator(".").sample().shape == (1, 4, 4, 3)
 
 
-def test_missing_path(tmp_path):
+def test_missing_path(refused, tmp_path):
     with refused("nowhere", "does not exist"):
         Generator(tmp_path / "nowhere")
 
 
-def test_directory_that_is_no_bundle(tmp_path):
+def test_directory_that_is_no_bundle(refused, tmp_path):
     with refused("not a bundle", MANIFEST):
         Generator(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n" + bytes(100), b"{}", os.urandom(2000)])
-def test_foreign_file(tmp_path, content):
+def test_foreign_file(refused, tmp_path, content):
     (tmp_path / "model.onnx").write_bytes(content)
     with refused("model.onnx", "ONNX"):
         Generator(tmp_path / "model.onnx")
 
 
 @pytest.mark.skipif(not os.path.exists(os.devnull), reason="needs a device file")
-def test_device_file():
+def test_device_file(refused):
     with refused("no file"):
         Generator(os.devnull)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
-def test_unreadable_file(bundle_path):
+def test_unreadable_file(refused, bundle_path):
     (bundle_path / ONNX).chmod(0)
     with refused("cannot read"):
         Generator(bundle_path)
 
 
 @pytest.mark.parametrize("keep", [0.1, 0.5, 0.99])
-def test_truncated_lone_file(bundle_path, tmp_path, keep):
+def test_truncated_lone_file(refused, bundle_path, tmp_path, keep):
     data = (bundle_path / ONNX).read_bytes()
     (tmp_path / "cut.onnx").write_bytes(data[: int(len(data) * keep)])
     with refused("cut.onnx"):
         Generator(tmp_path / "cut.onnx")
 
 
-def test_truncated_and_flipped_bundle(bundle_path):
+def test_truncated_and_flipped_bundle(refused, bundle_path):
     data = (bundle_path / ONNX).read_bytes()
     for bad in (data[:-1], data[:100] + bytes([data[100] ^ 1]) + data[101:]):
         (bundle_path / ONNX).write_bytes(bad)
@@ -86,7 +77,7 @@ def test_truncated_and_flipped_bundle(bundle_path):
             Generator(bundle_path)
 
 
-def test_onnx_of_another_project(factory, tmp_path):
+def test_onnx_of_another_project(refused, factory, tmp_path):
     model = factory.model()
     del model.metadata_props[:]
     onnx.save(model, tmp_path / "other.onnx")
@@ -97,7 +88,7 @@ def test_onnx_of_another_project(factory, tmp_path):
 @pytest.mark.parametrize(
     ("text", "word"), [("[]", "object"), ("{", "not JSON"), ('{"schema_version": 2}', "newer genzoo")]
 )
-def test_bad_embedded_manifest(factory, tmp_path, text, word):
+def test_bad_embedded_manifest(refused, factory, tmp_path, text, word):
     model = factory.model()
     model.metadata_props[0].value = text
     onnx.save(model, tmp_path / "bad.onnx")
@@ -105,13 +96,13 @@ def test_bad_embedded_manifest(factory, tmp_path, text, word):
         Generator(tmp_path / "bad.onnx")
 
 
-def test_newer_schema(bundle_path, edit_manifest):
+def test_newer_schema(refused, bundle_path, edit_manifest):
     with refused("schema 99", "install a newer genzoo"):
         Generator(edit_manifest(bundle_path, lambda manifest: manifest.update(schema_version=99)))
 
 
 @pytest.mark.parametrize("location", ["weights.bin", "../weights.bin", "absolute"])
-def test_external_weights_are_never_read(factory, tmp_path, monkeypatch, location):
+def test_external_weights_are_never_read(refused, factory, tmp_path, monkeypatch, location):
     """Neither beside the file nor in the working directory, where onnxruntime looks for them by itself."""
     monkeypatch.chdir(tmp_path)
     model = factory.model()
@@ -123,7 +114,7 @@ def test_external_weights_are_never_read(factory, tmp_path, monkeypatch, locatio
     value = str(tmp_path / "weights.bin") if location == "absolute" else location
     kernel.external_data.add(key="location", value=value)
     (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
-    with refused("model.onnx", "[Ee]xternal"):
+    with refused("model.onnx", "External data path validation failed"):
         Generator(tmp_path / "model.onnx")
 
 
@@ -138,13 +129,13 @@ def test_external_weights_are_never_read(factory, tmp_path, monkeypatch, locatio
         ("outputs", {"dtype": "uint8"}),
     ],
 )
-def test_tensors_that_differ_from_the_manifest(bundle_path, edit_manifest, where, change):
+def test_tensors_that_differ_from_the_manifest(refused, bundle_path, edit_manifest, where, change):
     edit_manifest(bundle_path, lambda manifest: manifest["spec"][where][0].update(change))
     with refused(where, "are not those of its manifest"):
         Generator(bundle_path)
 
 
-def test_fixed_batch_axis(factory, tmp_path):
+def test_fixed_batch_axis(refused, factory, tmp_path):
     model = factory.model()
     for value in (model.graph.input[0], model.graph.output[0]):
         value.type.tensor_type.shape.dim[0].dim_value = 1
@@ -153,7 +144,7 @@ def test_fixed_batch_axis(factory, tmp_path):
         Generator(tmp_path / "fixed.onnx")
 
 
-def test_condition_named_like_an_argument(factory):
+def test_condition_named_like_an_argument(refused, factory):
     spec = GeneratorSpec(
         (TensorSpec("z", (8,), "normal"), TensorSpec("seed", (), "condition")), (TensorSpec("x", (2,), "sample"),)
     )
@@ -162,7 +153,7 @@ def test_condition_named_like_an_argument(factory):
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, True, "2", 10**9])
-def test_bad_threads(bundle_path, threads):
+def test_bad_threads(refused, bundle_path, threads):
     with refused("threads"):
         Generator(bundle_path, threads)
 
@@ -236,7 +227,7 @@ def test_bits_do_not_depend_on_the_batch(factory, vector_spec, make_node, op, si
     np.testing.assert_array_equal(own, reference)
 
 
-def test_stream_chunks_and_checks_at_once(bundle_path):
+def test_stream_chunks_and_checks_at_once(refused, bundle_path):
     generator = Generator(bundle_path)
     chunks = list(generator.stream(10, 1, batch_size=4, start=3))
     assert [len(chunk) for chunk in chunks] == [4, 4, 2]
@@ -288,7 +279,7 @@ def test_concurrent_calls(bundle_path):
         ({"noise": {}}, ["missing noise input", "z"]),
     ],
 )
-def test_bad_arguments(bundle_path, arguments, words):
+def test_bad_arguments(refused, bundle_path, arguments, words):
     with refused(*words):
         Generator(bundle_path).sample(**arguments)
 
@@ -302,7 +293,7 @@ def test_noise_of_every_sensible_kind(bundle_path):
     assert generator.sample(noise=np.zeros((2, 8), int)).shape == (2, 4, 4, 3)
 
 
-def test_uniform_noise_keeps_its_range(factory, vector_spec):
+def test_uniform_noise_keeps_its_range(refused, factory, vector_spec):
     generator = Generator(factory(vector_spec(4, role="uniform", low=0.0, high=0.9)))
     assert generator.sample(noise=np.full((1, 4), 0.9), dtype="float32").shape == (1, 4)
     for value in (-0.01, 0.91):
@@ -312,7 +303,7 @@ def test_uniform_noise_keeps_its_range(factory, vector_spec):
         generator.sample(noise=np.zeros((1, 4), int), dtype="float32")
 
 
-def test_several_noise_inputs(factory):
+def test_several_noise_inputs(refused, factory):
     spec = GeneratorSpec(
         (TensorSpec("z", (8,), "normal"), TensorSpec("shift", (1,), "normal")), (TensorSpec("x", (2,), "sample"),)
     )
@@ -329,109 +320,14 @@ def test_several_noise_inputs(factory):
         generator.sample(noise={**noise, "shift": noise["shift"][:2]}, dtype="float32")
 
 
-def test_conditions(conditional):
-    generator = Generator(conditional)
-    three = generator.sample(6, label=3)
-    np.testing.assert_array_equal(three, generator.sample(6, label=[3] * 6))
-    np.testing.assert_array_equal(three, generator.sample(6, label=3.0))
-    assert not np.array_equal(three, generator.sample(6, label=9))
-    mixed = generator.sample(6, label=[3, 9] * 3)
-    np.testing.assert_array_equal(mixed[::2], three[::2])
-    chunks = generator.stream(6, label=np.array([3, 9] * 3), batch_size=4)
-    np.testing.assert_array_equal(np.concatenate(list(chunks)), mixed)
-
-
-@pytest.mark.parametrize(
-    ("conditions", "words"),
-    [
-        ({"labels": 1}, ["unknown condition", "labels", "did you mean 'label'"]),
-        ({"label": -1}, ["label", r"\[0, 9\]"]),
-        ({"label": 10}, ["label", r"\[0, 9\]"]),
-        ({"label": 2.5}, ["label", "whole"]),
-        ({"label": 2**40}, ["label", "whole"]),
-        ({"label": float("nan")}, ["label", "whole"]),
-        ({"label": "3"}, ["label", "real"]),
-        ({"label": None}, ["label", "real"]),
-        ({"label": True}, ["label", "real"]),
-        ({"label": [1, 2]}, ["label", "needs shape", "4"]),
-    ],
-)
-def test_bad_conditions(conditional, conditions, words):
-    with refused(*words):
-        Generator(conditional).sample(4, **conditions)
-
-
-@pytest.mark.parametrize("start", [0, 7])
-def test_classes_come_in_turn(conditional, start):
-    """Sample k has class k mod 10, whatever else is asked for with it."""
-    generator = Generator(conditional)
-    whole = generator.sample(33, 5, start=start, dtype="float32")
-    labels = (start + np.arange(33)) % 10
-    np.testing.assert_array_equal(whole, generator.sample(33, 5, start=start, dtype="float32", label=labels))
-    for batch_size in (1, 3, 64):
-        chunks = generator.stream(33, 5, start=start, dtype="float32", batch_size=batch_size)
-        np.testing.assert_array_equal(np.concatenate(list(chunks)), whole)
-    for row in (1, 2, 32):
-        one = generator.sample(1, 5, start=start + row, dtype="float32")
-        np.testing.assert_array_equal(one[0], whole[row])
-
-
-def test_classes_in_turn_begin_at_the_lowest(factory, conditional_spec):
-    latent, label = conditional_spec.inputs
-    label = dataclasses.replace(label, low=4, high=6)
-    generator = Generator(factory(dataclasses.replace(conditional_spec, inputs=(latent, label))))
-    np.testing.assert_array_equal(generator.sample(5), generator.sample(5, label=[4, 5, 6, 4, 5]))
-
-
-def test_classes_with_given_noise(conditional):
-    """In the mapping, as an argument, or in turn from the first row on."""
-    generator = Generator(conditional)
-    drawn = draw(generator.spec, 12, 3)
-    in_turn, sevens = generator.sample(12, 3), generator.sample(12, 3, label=7)
-    for noise in (drawn, {"z": drawn["z"]}, drawn["z"]):
-        np.testing.assert_array_equal(generator.sample(noise=noise), in_turn)
-    for label in (7, np.full(12, 7)):
-        np.testing.assert_array_equal(generator.sample(noise={"z": drawn["z"], "label": label}), sevens)
-        np.testing.assert_array_equal(generator.sample(noise=drawn["z"], label=label), sevens)
-
-
-@pytest.mark.parametrize(
-    ("changes", "label", "words"),
-    [
-        ({"label": 1}, 1, ["label", "not both"]),
-        ({"label": 10}, None, ["label", r"\[0, 9\]"]),
-        ({"label": [1, 2]}, None, ["label", "needs shape", "4"]),
-        ({"lable": 1}, None, ["unknown noise input", "lable", "did you mean 'label'"]),
-    ],
-)
-def test_bad_classes_with_given_noise(conditional, changes, label, words):
-    with refused(*words):
-        Generator(conditional).sample(noise={"z": np.zeros((4, 8)), **changes}, **({"label": label} if label else {}))
-
-
-@pytest.mark.parametrize(
-    "change", [{"dtype": "float32"}, {"dtype": "uint8"}, {"low": -math.inf}, {"high": math.inf}, {"high": 2.5}]
-)
-def test_conditions_that_are_no_classes_are_required(factory, conditional_spec, change):
-    degrees = dataclasses.replace(conditional_spec.inputs[1], name="degrees", **change)
-    spec = dataclasses.replace(conditional_spec, inputs=(*conditional_spec.inputs, degrees))
-    generator = Generator(factory(spec))
-    np.testing.assert_array_equal(generator.sample(2, degrees=1), generator.sample(2, degrees=1, label=[0, 1]))
-    for arguments in ({}, {"noise": np.zeros((1, 8))}, {"label": 3}):
-        with refused("missing condition degrees"):
-            generator.sample(**arguments)
-    with refused("unknown noise input", "degrees"):
-        generator.sample(noise={"z": np.zeros((1, 8)), "degrees": 1})
-
-
-def test_vectors_are_no_pictures(factory, vector_spec):
+def test_vectors_are_no_pictures(refused, factory, vector_spec):
     generator = Generator(factory(vector_spec(3)))
     assert generator.sample(2, dtype="float32").shape == (2, 3)
     with refused("no pictures", "float32"):
         generator.sample(2)
 
 
-def test_nan_is_never_a_picture(factory, make_node):
+def test_nan_is_never_a_picture(refused, factory, make_node):
     nodes = [
         make_node("Sqrt", "z", "root"),
         make_node("Concat", "root " * 6, "six", axis=1),
@@ -444,14 +340,14 @@ def test_nan_is_never_a_picture(factory, make_node):
             generator.sample(noise=-np.ones((1, 8)), dtype=dtype)
 
 
-def test_graph_that_fails_to_run(factory, make_node, capfd):
+def test_graph_that_fails_to_run(refused, factory, make_node, capfd):
     generator = Generator(factory(nodes=[make_node("Reshape", "z shape", "image")], shape=np.array([-1, 4, 4, 3])))
     with refused("failed to run"):
         generator.sample(1)
     assert capfd.readouterr().err == ""
 
 
-def test_graph_that_changes_its_batch(factory, make_node):
+def test_graph_that_changes_its_batch(refused, factory, make_node):
     nodes = [make_node("Concat", "z " * 6, "wide", axis=1), make_node("Reshape", "wide shape", "one")]
     nodes.append(make_node("Concat", "one one", "image", axis=0))
     generator = Generator(factory(nodes=nodes, shape=np.array([-1, 4, 4, 3])))
@@ -459,7 +355,7 @@ def test_graph_that_changes_its_batch(factory, make_node):
         generator.sample(1)
 
 
-def test_translation_without_noise(factory):
+def test_translation_without_noise(refused, factory):
     """A generator from picture to picture: no noise, the condition is all."""
     spec = GeneratorSpec(
         (TensorSpec("photo", (2, 2, 3), "condition", low=-1, high=1),),
