@@ -16,7 +16,8 @@ MAY_IMPORT = {
 # what the base installation brings; anything else that serving imports must come with Python
 SERVING_NEEDS = {"absl", "numpy", "onnxruntime", "PIL", "tqdm"}
 WITHOUT_TENSORFLOW = (
-    *("zoo", "zoo.errors", "zoo.files", "zoo.images", "zoo.noise", "zoo.program", "zoo.spec"),
+    *("zoo", "zoo.divergences", "zoo.errors", "zoo.files", "zoo.images", "zoo.inference"),
+    *("zoo.noise", "zoo.program", "zoo.spec"),
     *(f"zoo.metrics.{path.stem}" for path in (REPOSITORY / "zoo" / "metrics").glob("[a-z]*.py")),
     *("train", "train.config", "train.strategies"),
     *("export", "export.bundle", "export.card"),
