@@ -7,11 +7,13 @@ from pathlib import Path
 
 from absl import flags
 
+from train.evaluation import CHECKPOINTS, LAST, check_kept
 from zoo import program
 from zoo.errors import UserError
 
 WORKDIR = flags.DEFINE_string("workdir", None, "the run to export (made by python -m train)")
 OUTPUT = flags.DEFINE_string("output", None, "the directory to write, such as bundles/x")
+CHECKPOINT = flags.DEFINE_enum("checkpoint", LAST, list(CHECKPOINTS), "of the run: the last, or the best it kept")
 OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace a bundle that is there already")
 
 
@@ -22,11 +24,11 @@ def main() -> None:
             raise UserError(f"--{flag.name} is missing: give both --workdir and --output")
     from train import backend, config
 
-    config.read(WORKDIR.value)  # no run there: say so before TensorFlow is imported
+    check_kept(config.read(WORKDIR.value), CHECKPOINT.value)  # what is not there: say so before TensorFlow is imported
     backend.start()
     from export.build import build
 
-    manifest = build(Path(WORKDIR.value), Path(OUTPUT.value), OVERWRITE.value)
+    manifest = build(Path(WORKDIR.value), Path(OUTPUT.value), OVERWRITE.value, CHECKPOINT.value)
     for runtime, difference in manifest.parity["largest_difference_from_keras"].items():
         print(f"{runtime} differs from Keras by at most {difference:.2g}")
     print(f"{OUTPUT.value} holds step {manifest.step}; to see what it makes:")

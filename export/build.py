@@ -12,8 +12,9 @@ import tensorflow as tf
 import zoo
 from export import bundle, card, onnx, parity, saved_model
 from train import restore
+from train.evaluation import CHECKPOINTS, LAST
 from zoo import files, images, noise
-from zoo.errors import UserError
+from zoo.errors import UserError, first_line
 from zoo.spec import GeneratorSpec
 
 _PACKAGES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime", "numpy")
@@ -22,8 +23,8 @@ _CLASS_GRID = 100  # the most, where classes come in turn
 _POINTS = 2500
 
 
-def build(workdir: Path, output: Path, overwrite: bool = False) -> bundle.Manifest:
-    """Write the bundle of the run at `workdir` to `output` and return its manifest.
+def build(workdir: Path, output: Path, overwrite: bool = False, checkpoint: str = LAST) -> bundle.Manifest:
+    """Write the bundle of the run at `workdir` to `output` and return its manifest; `checkpoint`: "last" or "best".
 
     If anything fails, the runtimes' agreement included, `output` is left as it was; the error is a `UserError`.
     """
@@ -31,9 +32,9 @@ def build(workdir: Path, output: Path, overwrite: bool = False) -> bundle.Manife
         raise UserError(f"{output} exists: give --overwrite to replace it, or another --output")
     if output.exists() and not (output / bundle.MANIFEST).is_file() and (output.is_file() or any(output.iterdir())):
         raise UserError(f"{output} exists and is no bundle: --overwrite replaces bundles only")
-    if (workdir / "checkpoints").resolve() in output.resolve().parents:
+    if any((workdir / kept).resolve() in output.resolve().parents for kept in CHECKPOINTS.values()):
         raise UserError(f"{output} lies among the checkpoints of {workdir}: name another --output")
-    config, model, step = restore.load(workdir)
+    config, model, step = restore.load(workdir, checkpoint)
     generator, spec = model.generator, model.generator_spec
     try:
         with files.new_directory(output, overwrite) as directory:
@@ -64,7 +65,7 @@ def build(workdir: Path, output: Path, overwrite: bool = False) -> bundle.Manife
     except (onnx.NotConvertible, parity.NotEqual) as failure:
         raise UserError(f"{config.model.name} was not exported: {failure}") from failure
     except (OSError, tf.errors.OpError) as failure:  # a full disk is the one or the other
-        raise UserError(f"could not write {output}: {str(failure).splitlines()[0]}") from failure
+        raise UserError(f"could not write {output}: {first_line(failure)}") from failure
     return manifest
 
 

@@ -20,6 +20,7 @@ from export import bundle
 from export.fold import fold_projections
 from export.parity import Sampler
 from export.saved_model import as_function, signature
+from zoo.errors import first_line
 from zoo.spec import GeneratorSpec
 
 OPSET = 18  # the highest that tf2onnx writes, low enough for older runtimes
@@ -39,7 +40,7 @@ def convert(generator: keras.Model, spec: GeneratorSpec) -> onnx.ModelProto:
             as_function(generator, spec), input_signature=[signature(spec)], opset=OPSET
         )
     except (ValueError, RuntimeError, KeyError) as error:
-        raise NotConvertible(f"tf2onnx: {str(error).splitlines()[0]}") from error
+        raise NotConvertible(f"tf2onnx: {first_line(error)}") from error
     with contextlib.redirect_stdout(io.StringIO()):  # it prints a table
         model = onnxslim.slim(converted)  # folds batch normalisation into the convolutions
     fold_projections(model)
@@ -64,7 +65,7 @@ def load(data: bytes) -> Sampler:
     try:
         session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no common base
-        raise NotConvertible(f"onnxruntime does not load it: {str(error).splitlines()[0]}") from error
+        raise NotConvertible(f"onnxruntime does not load it: {first_line(error)}") from error
     names = [output.name for output in session.get_outputs()]
 
     def sample(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -87,7 +88,7 @@ def _check(model: onnx.ModelProto, spec: GeneratorSpec) -> None:
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise NotConvertible(f"onnx: {str(error).splitlines()[0]}") from error
+        raise NotConvertible(f"onnx: {first_line(error)}") from error
 
 
 def _is_standard(node: onnx.NodeProto) -> bool:

@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 
 import train.data
 import zoo
+from train import evaluation
 from zoo.errors import UserError, unknown
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -45,6 +46,14 @@ def defaults() -> ConfigDict:
                 "near": 0.5,
                 "within": 0.05,
                 "steps": 0,  # 0 = never
+            },
+            "evaluate": {  # while training, and keep the best checkpoint
+                "metric": "none",  # or frechet, kernel, ...: see `train.evaluation`
+                "every": 500,  # steps, a multiple of checkpoint_every
+                "count": 2000,  # samples, and images of the train split at most
+                "extractor": "",  # ONNX file, instead of ours; its range and output, if it does not say
+                "extractor_range": "",
+                "extractor_output": "",
             },
             "data": {
                 "name": "digits",  # digits, folder:/path, ring, grid or an image set of tensorflow-datasets
@@ -173,6 +182,7 @@ def check(config: ConfigDict) -> None:
         raise unknown("model", config.model.name, zoo.available())
     _check_optimizers(config)
     train.data.check(config.data)
+    evaluation.check(config)
 
 
 def _check_optimizers(config: ConfigDict) -> None:
@@ -223,12 +233,19 @@ def read(workdir: str | os.PathLike[str]) -> ConfigDict:
     if not path.is_file():
         raise UserError(f"{workdir} holds no run: it has no config.json (make one with: python -m train --workdir=...)")
     try:
-        config = ConfigDict(json.loads(path.read_text()))
-        if missing := set(defaults()) - set(config):
+        stored = json.loads(path.read_text())
+        if missing := {"model", "optimizers", "data"} - set(stored):
             raise ValueError(f"it lacks {', '.join(sorted(missing))}")
-        return config
+        return ConfigDict(_completed(stored, defaults().to_dict()))
     except (ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is corrupt: {error}") from None
+
+
+def _completed(stored: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """Return the stored settings with those at their defaults that an earlier version did not know."""
+    sections = {key: value for key, value in known.items() if isinstance(value, dict)}
+    completed = {key: _completed(stored.get(key, {}), section) for key, section in sections.items()}
+    return {**known, **stored, **completed}
 
 
 def check_resumable(old: ConfigDict, new: ConfigDict) -> None:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from train.evaluation import CHECKPOINTS, LAST, check_kept
 from zoo import program
 from zoo.errors import UserError, unknown
 from zoo.metrics.extractor import DIGITS_AND_FASHION, Extractor
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 SOURCE = flags.DEFINE_string("source", None, "a run (made by python -m train), bundle, ONNX file or folder of pictures")
 NAMES = flags.DEFINE_list("metrics", ["log_likelihood"], "what to measure, comma-separated: see above")
+CHECKPOINT = flags.DEFINE_enum("checkpoint", LAST, list(CHECKPOINTS), "of a run: the last, or the best it kept")
 REFERENCE = flags.DEFINE_string(
     "reference", None, "data set of the real images, such as mnist or folder:PATH; by default what the run trained on"
 )
@@ -63,7 +65,7 @@ def main() -> None:
     # what cannot be: say so before TensorFlow is imported
     kind = samplers.kind_of(SOURCE.value)
     if kind == "run":
-        config.read(SOURCE.value)
+        check_kept(config.read(SOURCE.value), CHECKPOINT.value)
     elif of_runs := [name for name in NAMES.value if name in METRICS]:
         raise UserError(f"{', '.join(of_runs)} needs a run as its --source; {SOURCE.value} is none")
     if kind == "folder" and not REFERENCE.value:
@@ -72,7 +74,7 @@ def main() -> None:
     backend.start()
     compared = compare(extractor) if set(NAMES.value) & comparison.METRICS.keys() else None
     for name in NAMES.value:
-        line = METRICS[name](SOURCE.value) if name in METRICS else compared.measure(name)
+        line = METRICS[name](SOURCE.value, CHECKPOINT.value) if name in METRICS else compared.measure(name)
         print(json.dumps(line, allow_nan=False), flush=True)
 
 
@@ -83,7 +85,7 @@ def compare(extractor: Extractor) -> "Comparison":
     from train.comparison import Comparison, Reference
     from train.samplers import create
 
-    sampler = create(SOURCE.value, SIZE.value)
+    sampler = create(SOURCE.value, SIZE.value, CHECKPOINT.value)
     samples = sampler.draw(COUNT.value, SEED.value)
     if samples.ndim != 4:
         raise UserError(f"{SOURCE.value} makes samples of shape {samples.shape[1:]}, not images: measure mixture")
@@ -93,7 +95,7 @@ def compare(extractor: Extractor) -> "Comparison":
     return Comparison(samples, reference, SEED.value, sampler.protocol)
 
 
-def measure_log_likelihood(workdir: str) -> dict[str, object]:
+def measure_log_likelihood(workdir: str, checkpoint: str = LAST) -> dict[str, object]:
     """Return the held-out log-likelihood of the run at `workdir` and that of the independent-Bernoulli baseline."""
     import tensorflow as tf
 
@@ -101,7 +103,7 @@ def measure_log_likelihood(workdir: str) -> dict[str, object]:
     from train.data.batches import held_out
     from zoo.metrics.likelihood import independent_bernoulli, log_likelihood
 
-    config, model, step = restore.load(workdir)
+    config, model, step = restore.load(workdir, checkpoint)
     if not hasattr(model, "log_prob"):
         raise UserError(f"{config.model.name} has no likelihood, so log_likelihood cannot be measured")
     test, train = data.load(config.data, "test"), data.load(config.data, "train")
@@ -112,6 +114,7 @@ def measure_log_likelihood(workdir: str) -> dict[str, object]:
         "data": config.data.to_dict(),
         "split": "test",
         "binarize": "held-out split drawn once, seed 0" if config.data.binarize == "dynamic" else "none",
+        "checkpoint": checkpoint,
         "step": step,
         "ema": config.ema,
     }
@@ -125,7 +128,7 @@ def measure_log_likelihood(workdir: str) -> dict[str, object]:
     }
 
 
-def measure_mixture(workdir: str) -> dict[str, object]:
+def measure_mixture(workdir: str, checkpoint: str = LAST) -> dict[str, object]:
     """Return how many modes of its data's mixture 2,500 samples of the run at `workdir` find, and how well."""
     import numpy as np
 
@@ -133,7 +136,7 @@ def measure_mixture(workdir: str) -> dict[str, object]:
     from zoo import noise
     from zoo.metrics.mixtures import HIGH_QUALITY_RADIUS, MIXTURES, measure
 
-    config, model, step = restore.load(workdir)
+    config, model, step = restore.load(workdir, checkpoint)
     if config.data.name not in MIXTURES:
         raise UserError(f"mixture is for runs on {' or '.join(MIXTURES)}; this one is on {config.data.name}")
     spec, seed = model.generator_spec, 0
@@ -147,6 +150,7 @@ def measure_mixture(workdir: str) -> dict[str, object]:
             "seed": seed,
             "high_quality": f"within {HIGH_QUALITY_RADIUS} sigma of the nearest centre",
             "reverse_kl": "nats, of the high-quality samples' modes from uniform",
+            "checkpoint": checkpoint,
             "step": step,
             "ema": config.ema,
         },

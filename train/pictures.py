@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ SAMPLES = "samples"
 ANIMATION = "training.gif"
 CURVES = "curves.png"
 METRICS = "metrics.jsonl"
+EVALUATIONS = "evaluations.jsonl"
 _MAX_FRAMES = 60
 _MAX_BEHIND = 4000
 
@@ -43,21 +45,28 @@ def write_animation(workdir: Path) -> None:
     files.write_bytes(workdir / ANIMATION, buffer.getvalue())
 
 
-def read_metrics(workdir: Path) -> list[dict[str, float]]:
-    """Return the lines of metrics.jsonl; what a kill or an editor tore is left out."""
-    path = workdir / METRICS
-    metrics = []
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of metrics.jsonl or evaluations.jsonl; what a kill or an editor tore is left out."""
+    lines = []
     for line in path.read_text(errors="replace").splitlines() if path.is_file() else []:
         with contextlib.suppress(ValueError):
             value = json.loads(line)
             if isinstance(value, dict) and type(value.get("step")) is int:
-                metrics.append(value)
-    return metrics
+                lines.append(value)
+    return lines
 
 
-def write_curves(workdir: Path) -> None:
-    """Draw what metrics.jsonl holds over the training step: the losses in one panel, every other log in its own."""
-    metrics = read_metrics(workdir)
+def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
+    """Replace such a file by the `lines`; NaN and infinity are refused."""
+    files.write_bytes(path, "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines).encode())
+
+
+def write_curves(workdir: Path, figure: str | None = None) -> None:
+    """Draw what metrics.jsonl holds over the training step: the losses in one panel, every other log in its own.
+
+    The `figure` of that name in evaluations.jsonl has the last panel.
+    """
+    metrics = read_lines(workdir / METRICS)
     if not metrics:
         return
     import matplotlib
@@ -67,16 +76,18 @@ def write_curves(workdir: Path) -> None:
 
     names = [name for name in metrics[0] if name not in ("step", "steps_per_second")]
     losses = [name for name in names if name.endswith("loss")]
-    panels = [losses, *([name] for name in names if name not in losses)]
-    figure, axes = plt.subplots(1, len(panels), figsize=(5 * len(panels), 3.5), squeeze=False, layout="constrained")
-    steps = [line["step"] for line in metrics]
-    for axis, panel in zip(axes[0], panels, strict=True):
+    panels = [(metrics, panel) for panel in (losses, *([name] for name in names if name not in losses))]
+    if figure is not None:
+        panels.append((read_lines(workdir / EVALUATIONS), [figure]))
+    canvas, axes = plt.subplots(1, len(panels), figsize=(5 * len(panels), 3.5), squeeze=False, layout="constrained")
+    for axis, (lines, panel) in zip(axes[0], panels, strict=True):
         for name in panel:
-            axis.plot(steps, [line[name] for line in metrics], label=name.replace("_", " "), linewidth=1)
+            steps, values = zip(*((line["step"], line[name]) for line in lines), strict=True)
+            axis.plot(steps, values, label=name.replace("_", " "), linewidth=1)
         axis.set_xlabel("training step")
         axis.legend()
         axis.grid(alpha=0.3)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    plt.close(figure)
+    canvas.savefig(buffer, format="png", dpi=110)
+    plt.close(canvas)
     files.write_bytes(workdir / CURVES, buffer.getvalue())

@@ -10,6 +10,7 @@ import zoo
 from train import config as configuration
 from train.checkpoints import Checkpoints
 from train.ema import MovingAverage
+from train.evaluation import CHECKPOINTS, LAST, check_kept
 from zoo.errors import UserError
 from zoo.model import GenerativeModel
 
@@ -21,16 +22,17 @@ def describe(model: GenerativeModel, data: str) -> str:
     return json.dumps({"arguments": model.get_config(), "data": data}, indent=2) + "\n"
 
 
-def load(workdir: str | os.PathLike[str]) -> tuple[ConfigDict, GenerativeModel, int]:
+def load(workdir: str | os.PathLike[str], checkpoint: str = LAST) -> tuple[ConfigDict, GenerativeModel, int]:
     """Return the configuration, the model with its averaged weights, and the step of the run at `workdir`.
 
-    The model is built in Keras' current precision, so that a run in bfloat16 comes back in float32. No run, or no
-    usable checkpoint, is a `UserError`.
+    `checkpoint` is "last", or "best" by the metric that the run was evaluated by. The model is built in Keras' current
+    precision, so that a run in bfloat16 comes back in float32. No run, or no usable checkpoint, is a `UserError`.
     """
     from train.trainer import state_of
 
     workdir = Path(workdir)
     config = configuration.read(workdir)
+    check_kept(config, checkpoint)
     nothing = UserError(f"{workdir} holds no checkpoint yet: train it first, with the same --workdir")
     if not (workdir / MODEL).is_file():
         raise nothing
@@ -41,7 +43,7 @@ def load(workdir: str | os.PathLike[str]) -> tuple[ConfigDict, GenerativeModel, 
         raise UserError(f"{workdir / MODEL} is corrupt: train again in a new --workdir") from None
     model = zoo.create(config.model.name, **arguments)
     ema = MovingAverage(model.generator, config.ema)
-    step = Checkpoints(workdir / "checkpoints", state_of(model, ema)).restore(partial=True)
+    step = Checkpoints(workdir / CHECKPOINTS[checkpoint], state_of(model, ema)).restore(partial=True)
     if step is None:
         raise nothing
     ema.adopt()

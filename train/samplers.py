@@ -15,13 +15,13 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
+from train.evaluation import LAST
 from zoo import noise
 from zoo.errors import UserError
 from zoo.images import to_uint8
+from zoo.inference import MANIFEST, METADATA_KEY, ONNX, open_session
 from zoo.spec import GeneratorSpec
 
-METADATA_KEY = "genzoo"  # the entry of the ONNX metadata in which export writes the manifest
-MODEL = "model.onnx"  # in a bundle
 _BLOCK = 64
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 _GREY = ("1", "L", "LA", "I;16")
@@ -48,7 +48,7 @@ def kind_of(path: str) -> str:
     place = Path(path)
     if place.suffix == ".onnx" and place.is_file():
         return "onnx"
-    for name, kind in (("config.json", "run"), ("manifest.json", "bundle")):
+    for name, kind in (("config.json", "run"), (MANIFEST, "bundle")):
         if (place / name).is_file():
             return kind
     if place.is_dir() and _pictures(place):
@@ -58,43 +58,37 @@ def kind_of(path: str) -> str:
     )
 
 
-def create(path: str, image_size: int = 0) -> Sampler:
-    """Return the sampler of what is at `path`; `image_size` is for a folder: see `from_folder`."""
+def create(path: str, image_size: int = 0, checkpoint: str = LAST) -> Sampler:
+    """Return the sampler of what is at `path`; `image_size` is for a folder, `checkpoint` for a run: see below."""
     kind = kind_of(path)
+    if checkpoint != LAST and kind != "run":
+        raise UserError(f"--checkpoint={checkpoint} is for runs; {path} is none")
     if kind == "folder":
         return from_folder(Path(path), image_size)
     if image_size:
         raise UserError(f"--image_size is for folders of pictures; {path} makes samples of its own size")
     if kind == "run":
-        return from_run(path)
-    return from_onnx(Path(path) / MODEL if kind == "bundle" else Path(path), kind)
+        return from_run(path, checkpoint)
+    return from_onnx(Path(path) / ONNX if kind == "bundle" else Path(path), kind)
 
 
-def from_run(workdir: str) -> Sampler:
-    """Return the sampler of the averaged generator in the last checkpoint of the run at `workdir`."""
+def from_run(workdir: str, checkpoint: str = LAST) -> Sampler:
+    """Return the sampler of the averaged generator in the `checkpoint`, "last" or "best", of the run at `workdir`."""
     import tensorflow as tf
 
     from train import restore
 
-    config, model, step = restore.load(workdir)
+    config, model, step = restore.load(workdir, checkpoint)
     spec = model.generator_spec
     generator = tf.function(lambda inputs: model.generator(inputs, training=False)[spec.output.name])
-    protocol = {"kind": "run", "model": config.model.name, "step": step, "ema": config.ema}
-    return Sampler(_drawing(lambda inputs: generator(inputs).numpy(), spec), config.data, protocol)
+    protocol = {"kind": "run", "model": config.model.name, "checkpoint": checkpoint, "step": step, "ema": config.ema}
+    return Sampler(drawing(lambda inputs: generator(inputs).numpy(), spec), config.data, protocol)
 
 
 def from_onnx(path: Path, kind: str = "onnx") -> Sampler:
     """Return the sampler of the ONNX file of a bundle; its metadata say what it is. Other files are a `UserError`."""
-    import onnxruntime
-
     data = path.read_bytes()
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what matters is raised
-    try:
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's errors have no common base of their own
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise UserError(f"{path} holds no ONNX model that onnxruntime can load: {reason}") from None
+    session = open_session(data, path)
     try:
         manifest = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
         spec, recipe = GeneratorSpec.from_json(manifest["spec"]), ConfigDict(manifest["recipe"])
@@ -107,7 +101,7 @@ def from_onnx(path: Path, kind: str = "onnx") -> Sampler:
     def generate(inputs: dict[str, np.ndarray]) -> np.ndarray:
         return session.run([spec.output.name], inputs)[0]
 
-    return Sampler(_drawing(generate, spec), section, protocol | {"sha256": digest})
+    return Sampler(drawing(generate, spec), section, protocol | {"sha256": digest})
 
 
 def from_folder(path: Path, image_size: int = 0) -> Sampler:
@@ -145,7 +139,11 @@ def from_folder(path: Path, image_size: int = 0) -> Sampler:
     return Sampler(draw, None, {"kind": "folder", "pictures": len(names)})
 
 
-def _drawing(generate: Generate, spec: GeneratorSpec) -> Callable[[int, int], np.ndarray]:
+def drawing(generate: Generate, spec: GeneratorSpec) -> Callable[[int, int], np.ndarray]:
+    """Return `Sampler.draw` of a generator, given as a function from named inputs to samples.
+
+    One whose conditions a seed does not make is a `UserError`.
+    """
     if others := [tensor.name for tensor in spec.conditions if not tensor.is_class]:
         raise UserError(f"the generator needs {', '.join(others)}, which a seed does not make: it cannot be evaluated")
 

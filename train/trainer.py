@@ -28,9 +28,11 @@ from train.data import Source
 from train.data.batches import Batches
 from train.ema import MovingAverage
 from train.equilibrium import has_settled
+from train.evaluation import CHECKPOINTS, LAST, NONE, SEED, Evaluation
 from train.optimizers import build
+from train.samplers import drawing
 from zoo import files, noise
-from zoo.errors import UserError, unknown
+from zoo.errors import UserError, first_line, unknown
 from zoo.model import GenerativeModel
 from zoo.spec import GeneratorSpec
 
@@ -66,7 +68,10 @@ class Trainer:
             self.model.noise_key.assign([config.seed, 0])
             self.ema = MovingAverage(self.model.generator, config.ema)
         check_labels(self.model.generator_spec, source)
-        self.checkpoints = Checkpoints(workdir / "checkpoints", state_of(self.model, self.ema), config.keep_checkpoints)
+        state = state_of(self.model, self.ema)
+        self.checkpoints = Checkpoints(workdir / CHECKPOINTS[LAST], state, config.keep_checkpoints)
+        has_evaluation = config.evaluate.metric != NONE and self.is_chief
+        self.evaluation = Evaluation(config, workdir, state) if has_evaluation else None
         self.sample_noise = noise.draw(self.model.generator_spec, config.sample_count, config.seed)
         self._claim_model(source.fingerprint())
         self._compile(strategies.use_jit(config.jit, config.precision, strategy))
@@ -96,10 +101,13 @@ class Trainer:
                     self.save()
                 if stopping:
                     break
+                self.evaluate()
         settled = self._has_settled()
         if settled and self.step not in self.checkpoints.steps():
             self.draw_samples()
             self.save()
+        if settled:
+            self.evaluate(is_last=True)
         if settled and self.is_chief:
             stop_rule = self.config.stop
             print(
@@ -129,12 +137,22 @@ class Trainer:
         if not self.is_chief:
             return
         with self.ema.applied():
-            samples = self._generate({name: tf.constant(value) for name, value in self.sample_noise.items()})
-        drawn = samples[self.model.generator_spec.output.name].numpy()
+            drawn = self._generate(self.sample_noise)
         with self._writing():
             picture = pictures.write_samples(self.workdir, self.step, drawn, self.batches.source.samples)
             if picture is not None:
                 tf.summary.image("samples", picture[None], step=self.step)
+
+    def evaluate(self, is_last: bool = False) -> None:
+        """Measure the averaged generator if the schedule has this step, or if it `is_last`; keep it if it is best."""
+        is_last = is_last or self.step == self.config.train_steps
+        if self.evaluation is None or not self.evaluation.is_due(self.step, is_last):
+            return
+        with self.ema.applied():
+            samples = self._draw(self.config.evaluate.count, SEED)
+        with self._writing():
+            figure = self.evaluation.measure(self.step, samples)
+            tf.summary.scalar(self.evaluation.figure.name, figure, step=self.step)
 
     def save(self) -> None:
         """Write a checkpoint of the current step."""
@@ -178,7 +196,10 @@ class Trainer:
             return rows.stack()
 
         self._run_steps = run_steps
-        self._generate = tf.function(lambda inputs: self.model.generator(inputs, training=False))
+        spec = self.model.generator_spec
+        generator = tf.function(lambda inputs: self.model.generator(inputs, training=False)[spec.output.name])
+        self._generate = lambda inputs: generator({name: tf.constant(value) for name, value in inputs.items()}).numpy()
+        self._draw = drawing(self._generate, spec)
 
     def _resume(self) -> None:
         if self.is_chief:
@@ -195,6 +216,7 @@ class Trainer:
                 self.draw_samples()
             else:
                 print(f"resumed at step {self.step}", file=sys.stderr)
+        self.evaluate()  # the untrained generator, to be compared with; or what a kill kept from being measured
         self.restart_iterator()
 
     def _retry(self, failure: NotFinite) -> None:
@@ -220,7 +242,8 @@ class Trainer:
         """Return whether the run may end early, by the rule in `config.stop`; all workers hear it from the chief."""
         if not self.config.stop.steps:
             return False
-        return self._any_worker(self.is_chief and has_settled(pictures.read_metrics(self.workdir), self.config.stop))
+        lines = pictures.read_lines(self.workdir / pictures.METRICS) if self.is_chief else []
+        return self._any_worker(has_settled(lines, self.config.stop))
 
     def _is_due(self, period: int, step: int) -> bool:
         return step % period == 0 or step == self.config.train_steps
@@ -247,9 +270,10 @@ class Trainer:
                 tf.summary.scalar(name, value, step=target)
 
     def _forget_after(self, step: int) -> None:
-        lines = [line for line in pictures.read_metrics(self.workdir) if line["step"] <= step]
-        text = "".join(json.dumps(line) + "\n" for line in lines)
-        files.write_bytes(self.workdir / pictures.METRICS, text.encode())
+        path = self.workdir / pictures.METRICS
+        pictures.write_lines(path, [line for line in pictures.read_lines(path) if line["step"] <= step])
+        if self.evaluation is not None:
+            self.evaluation.forget_after(step)
         for path in (self.workdir / pictures.SAMPLES).glob("[0-9]*.png"):
             if int(path.stem) > step:
                 path.unlink()
@@ -257,7 +281,7 @@ class Trainer:
     def _finish(self) -> None:
         if self.is_chief:
             with self._writing():
-                pictures.write_curves(self.workdir)
+                pictures.write_curves(self.workdir, self.evaluation.figure.name if self.evaluation else None)
                 pictures.write_animation(self.workdir)
         self._any_worker(False)  # a barrier: no worker leaves while the chief still writes
 
@@ -286,7 +310,7 @@ class Trainer:
                 yield
         except (OSError, tf.errors.OpError) as error:
             raise UserError(
-                f"could not write in {self.workdir} at step {self.step}: {str(error).splitlines()[0]}; "
+                f"could not write in {self.workdir} at step {self.step}: {first_line(error)}; "
                 "the checkpoints are intact: give the same command again once it can be written"
             ) from error
 

@@ -208,6 +208,15 @@ def test_a_corrupt_config_json_is_one_line(tmp_path, text):
         config.read(tmp_path)
 
 
+def test_a_run_of_an_earlier_version_reads_with_the_defaults_of_what_it_did_not_know(tmp_path):
+    settings = tiny_config("dcgan").to_dict()
+    stored = {key: value for key, value in settings.items() if key != "evaluate"}
+    stored["data"] = {key: value for key, value in settings["data"].items() if key != "unreadable"}
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    assert config.read(tmp_path).to_dict() == settings
+    config.check_resumable(config.read(tmp_path), tiny_config("dcgan"))
+
+
 def test_a_file_that_is_no_recipe_is_one_line(tmp_path):
     (tmp_path / "own.py").write_text("x = 1\n")
     with pytest.raises(UserError, match="own.py is no recipe: it has no function get_config"):

@@ -195,13 +195,7 @@ def test_points_and_foreign_files_are_refused(tmp_path, bundle):
         samplers.create(str(bundle), image_size=8)
     spec = SimpleNamespace(conditions=[SimpleNamespace(name="picture", is_class=False)])
     with pytest.raises(UserError, match="the generator needs picture"):
-        samplers._drawing(lambda inputs: inputs, spec)
-
-
-def test_export_and_evaluation_agree_on_the_metadata():
-    from export.bundle import METADATA_KEY, ONNX
-
-    assert (samplers.METADATA_KEY, samplers.MODEL) == (METADATA_KEY, ONNX)
+        samplers.drawing(lambda inputs: inputs, spec)
 
 
 @pytest.mark.parametrize(

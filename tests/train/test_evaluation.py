@@ -1,0 +1,187 @@
+"""Evaluation during training keeps the best checkpoint, and changes nothing."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from shared import assert_same_state, checkpoint, tiny_config, trained, trainer
+
+from train import comparison, config, evaluate, evaluation, restore, samplers
+from train.comparison import Comparison, Metric, Reference
+from zoo.errors import UserError
+from zoo.metrics.extractor import Extractor
+
+MEASURED = {"evaluate.metric": "frechet", "evaluate.every": 2, "evaluate.count": 70}
+
+
+def tiny(**changes):
+    """A run of dense networks on digits, measured every other of its four steps."""
+    return tiny_config("gan_grid", **{"model.network": "mlp", **MEASURED, **changes})
+
+
+def lines(workdir):
+    return [json.loads(line) for line in (workdir / "evaluations.jsonl").read_text().splitlines()]
+
+
+def kept(workdir):
+    return sorted(int(path.name) for path in (workdir / "best").iterdir())
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of four steps that was measured before it, in its middle and at its end."""
+    workdir = tmp_path_factory.mktemp("evaluated") / "run"
+    trained(tiny(), workdir)
+    return workdir
+
+
+@pytest.mark.parametrize(
+    ("metric", "figures", "best", "expected"),
+    [
+        ("frechet", (5.0, 3.0, 4.0, 3.0), 2, [0, 2]),  # the earlier of two equals
+        ("frechet", (5.0, 3.0, 4.0, 1.0), 6, [2, 6]),
+        ("score", (1.0, 3.0, 4.0, 2.0), 4, [2, 4]),
+        ("frechet", (1.0, 3.0, 4.0, 2.0), 0, [0]),
+    ],
+)
+def test_the_best_checkpoint_is_kept(monkeypatch, tmp_path, metric, figures, best, expected):
+    name, following = evaluation.FIGURES[metric].name, iter(figures)
+    monkeypatch.setitem(comparison.METRICS, metric, Metric(False, lambda _: {name: next(following)}))
+    value = tf.Variable(0)
+    made = evaluation.Evaluation(tiny(**{"evaluate.metric": metric}), tmp_path, tf.train.Checkpoint(value=value))
+    for step, figure in zip((0, 2, 4, 6), figures, strict=True):
+        value.assign(step)
+        assert made.is_due(step, is_last=False)
+        assert made.measure(step, np.zeros((2, 8, 8, 1), np.uint8)) == figure
+        assert not made.is_due(step, is_last=True)
+    assert [line["step"] for line in lines(tmp_path)] == [0, 2, 4, 6]
+    assert kept(tmp_path) == expected
+    assert made.checkpoints.restore() == best == value.numpy()
+    assert made.is_due(7, is_last=True)
+    assert not made.is_due(7, is_last=False)
+
+
+def test_what_is_kept_is_the_state_of_its_step(run):
+    for step in kept(run):
+        saved = run / "best" / f"{step:08d}"
+        moved = run.parent / f"only{step}" / "checkpoints" / saved.name
+        shutil.copytree(saved, moved)
+        assert_same_state(checkpoint(moved.parents[1], step), checkpoint(run, step))
+
+
+def test_evaluation_changes_no_bit(run, tmp_path):
+    trained(tiny(**{"evaluate.metric": "none"}), tmp_path)
+    assert_same_state(checkpoint(tmp_path, 4), checkpoint(run, 4))
+
+
+def test_the_figures_are_those_of_the_saved_checkpoint_beside_the_train_split(run):
+    last = lines(run)[-1]
+    sampler = samplers.create(str(run))
+    reference = Reference(sampler.data, "train", 70, evaluation.SEED, Extractor())
+    measured = Comparison(sampler.draw(70, evaluation.SEED), reference, evaluation.SEED, {}).measure("frechet")
+    assert last["frechet_distance"] == pytest.approx(measured["frechet_distance"], rel=1e-6)
+    assert last["protocol"]["reference"] == {"name": "digits", "split": "train", "count": 70, "binarize": "none"}
+    assert last["protocol"]["source"] == {"kind": "run", "model": "gan_grid", "ema": 0.9, "step": 4}
+    assert last["protocol"]["extractor"] == Extractor().protocol
+
+
+def test_an_interrupted_run_ends_with_the_same_evaluations(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    workdir = tmp_path / "run"
+    # killed while step 4 was measured: its checkpoint is there, its line is not
+    (workdir / "evaluations.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines(run)[:-1]))
+    (workdir / "best" / ".00000004.abc").mkdir()
+    trained(tiny(), workdir)
+    assert lines(workdir) == lines(run)
+    assert kept(workdir) == kept(run)
+    # killed before that checkpoint: step 4 is forgotten and comes again
+    shutil.rmtree(workdir / "checkpoints" / "00000004")
+    trained(tiny(), workdir)
+    assert lines(workdir) == lines(run)
+    assert_same_state(checkpoint(workdir, 4), checkpoint(run, 4))
+
+
+def test_a_finished_run_is_not_measured_again(run, monkeypatch):
+    monkeypatch.setitem(comparison.METRICS, "frechet", None)
+    trained(tiny(), run)
+
+
+def test_what_lies_beyond_a_rollback_is_forgotten(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    made = trainer(tiny(), tmp_path / "run")
+    made.evaluation.forget_after(2)
+    assert [line["step"] for line in lines(tmp_path / "run")] == [0, 2]
+    assert all(step <= 2 for step in kept(tmp_path / "run"))
+
+
+def test_two_replicas_evaluate_what_they_train(mirrored, tmp_path):
+    trained(tiny(), tmp_path, mirrored)
+    sampler = samplers.create(str(tmp_path))
+    reference = Reference(sampler.data, "train", 70, evaluation.SEED, Extractor())
+    measured = Comparison(sampler.draw(70, evaluation.SEED), reference, evaluation.SEED, {}).measure("frechet")
+    assert lines(tmp_path)[-1]["frechet_distance"] == pytest.approx(measured["frechet_distance"], rel=1e-6)
+
+
+def test_the_curves_show_the_figure(run):
+    from train import pictures
+
+    before = (run / "curves.png").read_bytes()
+    pictures.write_curves(run)
+    assert (run / "curves.png").read_bytes() != before
+    pictures.write_curves(run, "frechet_distance")
+    assert (run / "curves.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"evaluate.metric": "frechett"}, "unknown metric to evaluate by 'frechett'; did you mean 'frechet'"),
+        ({"evaluate.every": 3}, "evaluate.every=3: use a multiple of checkpoint_every, 2"),
+        ({"evaluate.every": 0}, "evaluate.every=0: use a multiple of checkpoint_every, 2"),
+        ({"evaluate.count": 1}, "evaluate.count=1: use 2 samples or more"),
+        ({"evaluate.extractor": "missing.onnx"}, "cannot read the extractor missing.onnx"),
+        ({"evaluate.extractor_range": "1,0"}, "is no range of pixels"),
+        ({"evaluate.extractor_output": "x"}, "unknown float32 output"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused_at_the_edge(changes, message):
+    with pytest.raises(UserError, match=message):
+        tiny(**changes)
+
+
+def test_too_few_samples_for_the_metric_are_refused_before_the_first_step(tmp_path):
+    with pytest.raises(UserError, match="has 64 samples of 64 features"):
+        trainer(tiny(**{"evaluate.count": 64}), tmp_path).run()
+    assert not (tmp_path / "metrics.jsonl").read_text()
+
+
+def test_points_have_no_such_metric(tmp_path):
+    settings = tiny(**{"data.name": "ring"})
+    with pytest.raises(UserError, match="ring holds points, not images"):
+        trainer(settings, tmp_path)
+
+
+def test_the_best_of_a_run_that_was_not_evaluated_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text(config.to_json(tiny(**{"evaluate.metric": "none"})))
+    with pytest.raises(UserError, match="--checkpoint=best: this run was not evaluated while it trained"):
+        restore.load(tmp_path, "best")
+    with pytest.raises(UserError, match="not evaluated"):
+        evaluate.measure_log_likelihood(str(tmp_path), "best")
+
+
+def test_a_bundle_has_but_one_checkpoint(tmp_path):
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(UserError, match="--checkpoint=best is for runs"):
+        samplers.create(str(tmp_path), checkpoint="best")
+
+
+def test_export_takes_the_best(run, tmp_path):
+    from export import build
+
+    step = restore.load(run, "best")[2]
+    assert step == kept(run)[-1]
+    assert build.build(run, tmp_path / "bundle", checkpoint="best").step == step
+    with pytest.raises(UserError, match="lies among the checkpoints"):
+        build.build(run, run / "best" / "bundle", checkpoint="best")
