@@ -72,7 +72,7 @@ def main() -> None:
         bundles = {name: Path(directory) / f"{name}.bundle" for name in models}
         for name in models:
             progress(f"{name}: building")
-            settings = config.load(shared.recipe_of(name))
+            settings = config.load(config.example_of(name))
             settings.train_steps = 10**6  # more than there is time for
             trainer = shared.trainer(settings, Path(directory) / name)
             progress(f"{name}: training")

@@ -14,18 +14,13 @@ from train import config
 REPOSITORY = Path(__file__).parents[1]
 
 
-def recipe_of(model: str) -> str:
-    """Return the first recipe that trains the model: every model has one."""
-    return next(name for name in config.recipes() if config.load(name).model.name == model)
-
-
 def tiny_config(model: str, **changes) -> ConfigDict:
     """Return the model's recipe with its smallest network, on 8 px digits in batches of 4, for 4 steps."""
     import importlib
 
     import zoo
 
-    settings = config.load(recipe_of(model))
+    settings = config.load(config.example_of(model))
     module, class_name = zoo._MODELS[model].split(":")
     settings.model.update(getattr(importlib.import_module(module), class_name).smallest)
     settings.data.name = "digits"

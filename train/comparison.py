@@ -18,6 +18,7 @@ from zoo.metrics.extractor import Extracted, Extractor
 from zoo.metrics.frechet import frechet
 from zoo.metrics.kernel import kernel_distance
 from zoo.metrics.manifold import density_coverage, precision_recall
+from zoo.metrics.modes import stacked_coverage
 from zoo.metrics.ms_ssim import diversity
 from zoo.metrics.neighbours import memorisation, nearest_neighbour_test
 from zoo.metrics.parzen import parzen
@@ -126,6 +127,14 @@ def _score(comparison: Comparison) -> dict[str, Any]:
     }
 
 
+def _stacked_modes(comparison: Comparison) -> dict[str, Any]:
+    def classify(digits: np.ndarray) -> np.ndarray | None:
+        return comparison.reference.extractor(digits).probabilities
+
+    of_real, of_fake = (stacked_coverage(x, classify) for x in (comparison.reference.images, comparison.samples))
+    return {**of_fake, "reference_modes": of_real["modes"], "reference_reverse_kl": of_real["reverse_kl"]}
+
+
 def _ms_ssim(comparison: Comparison) -> dict[str, Any]:
     of_real = diversity(comparison.reference.images, comparison.seed)
     return {**diversity(comparison.samples, comparison.seed), "reference_ms_ssim": of_real["ms_ssim"]}
@@ -149,6 +158,7 @@ METRICS = {
     "density_coverage": Metric(True, lambda c: density_coverage(*as_many(*c.features))),
     "two_sample": Metric(True, lambda c: nearest_neighbour_test(*as_many(*c.features))),
     "score": Metric(True, _score),
+    "stacked_modes": Metric(True, _stacked_modes),
     "sliced_wasserstein": Metric(
         False, lambda c: sliced_wasserstein(*as_many(c.reference.images, c.samples), seed=c.seed)
     ),

@@ -56,7 +56,7 @@ def defaults() -> ConfigDict:
                 "extractor_output": "",
             },
             "data": {
-                "name": "digits",  # digits, folder:/path, ring, grid or an image set of tensorflow-datasets
+                "name": "digits",  # digits, folder:/path, an image set of tensorflow-datasets, ...: see `train.data`
                 "image_size": 16,
                 "channels": 0,  # 0 = as in the source
                 "binarize": "none",  # or dynamic
@@ -103,6 +103,12 @@ def _optimizer(name: str, learning_rate: float, **constants: float) -> ConfigDic
 def recipes() -> tuple[str, ...]:
     """Return the names of the recipes that come with genzoo."""
     return tuple(sorted(path.stem for path in RECIPES.glob("[a-z]*.py")))
+
+
+def example_of(name: str) -> str:
+    """Return the recipe of a registered model on the digits, which is the smallest, else the first that trains it."""
+    own = f"{name}_digits"
+    return own if own in recipes() else next(recipe for recipe in recipes() if _read_recipe(recipe).model.name == name)
 
 
 def load(recipe: str, arguments: Sequence[str] = ()) -> ConfigDict:
@@ -186,8 +192,8 @@ def check(config: ConfigDict) -> None:
 
 
 def _check_optimizers(config: ConfigDict) -> None:
-    others = ((name, _read_recipe(name)) for name in recipes())
-    example, other = next((name, other) for name, other in others if other.model.name == config.model.name)
+    example = example_of(config.model.name)
+    other = _read_recipe(example)
     if other.optimizers.keys() != config.optimizers.keys():
         needed, given = (", ".join(sorted(section)) or "none" for section in (other.optimizers, config.optimizers))
         raise UserError(

@@ -19,7 +19,6 @@ from shared import (
     checkpoint,
     flags_of,
     metrics,
-    recipe_of,
     tiny_config,
     trained,
     trainer,
@@ -72,7 +71,7 @@ def batch(count=4, seed=0):
 
 
 def test_every_model_has_a_recipe_that_states_all_its_options(name):
-    section = config.load(recipe_of(name)).model
+    section = config.load(config.example_of(name)).model
     assert set(section) == {"name", *zoo.defaults(name)}
 
 
@@ -259,7 +258,7 @@ def test_the_lone_onnx_file_is_sampled_where_tensorflow_is_blocked(exported, tmp
 def test_flags_reproduce_the_configuration(name, monkeypatch):
     settings, values = tiny_config(name), flags.FlagValues()
     monkeypatch.setattr(sys, "argv", ["train", *flags_of(settings)])  # config_flags looks there
-    loaded = config.load(recipe_of(name), flags_of(settings))
+    loaded = config.load(config.example_of(name), flags_of(settings))
     config_flags.DEFINE_config_dict("config", loaded, flag_values=values)
     values(sys.argv)
     assert values.config.to_dict() == settings.to_dict()

@@ -5,7 +5,9 @@ import signal
 import time
 
 import pytest
-from shared import assert_same_state, checkpoint, flags_of, metrics, python, recipe_of, tiny_config
+from shared import assert_same_state, checkpoint, flags_of, metrics, python, tiny_config
+
+from train import config
 
 STEPS = 60
 
@@ -14,7 +16,7 @@ def command(workdir):
     settings = tiny_config(
         "dcgan", train_steps=STEPS, steps_per_call=1, checkpoint_every=3, sample_every=20, sample_count=1
     )
-    return ["-m", "train", f"--recipe={recipe_of('dcgan')}", f"--workdir={workdir}", *flags_of(settings)]
+    return ["-m", "train", f"--recipe={config.example_of('dcgan')}", f"--workdir={workdir}", *flags_of(settings)]
 
 
 def newest(workdir) -> int:

@@ -1,8 +1,9 @@
 """The data section of a run's configuration: check it without TensorFlow, then load a split of it.
 
-- `name`: 'digits', 'folder:/path' or an image data set of tensorflow-datasets by its name; or, for points of the plane
-  instead of pictures, 'ring' or 'grid' (see `mixtures`)
-- `image_size`: side of the square images in pixels, 4 to 1024; no matter for points
+- `name`: 'digits', 'folder:/path' or an image data set of tensorflow-datasets by its name; 'stacked:NAME', pictures of
+  1,000 modes made of the set NAME (see `stacked`); or, for points of the plane instead of pictures, 'ring' or 'grid'
+  (see `mixtures`)
+- `image_size`: side of the square images in pixels, 4 to 1024 (stacked: 64); no matter for points
 - `channels`: 1, 3, or 0 for as many as the source has; no matter for points
 - `binarize`: 'none' or, for pictures, 'dynamic': each pixel is white with its grey level as the probability (see
   `batches`)
@@ -11,7 +12,7 @@
 
 from typing import Any
 
-from train.data import digits, folder, mixtures, tfds
+from train.data import digits, folder, mixtures, stacked, tfds
 from train.data.source import Source
 from zoo.errors import UserError, unknown
 from zoo.metrics.mixtures import MIXTURES
@@ -32,6 +33,9 @@ def check(config: Any) -> None:
     if config.name in MIXTURES:
         if config.binarize != "none":
             raise UserError(f"data.binarize is {config.binarize!r}; the points of {config.name!r} need 'none'")
+    elif config.name.startswith(stacked.PREFIX):
+        stacked.check(config)
+        check(stacked.part(config))
     elif config.name.startswith(folder.PREFIX):
         folder.check(config.name)
     elif config.name != "digits":
@@ -51,6 +55,8 @@ def load(config: Any, split: str) -> Source:
         return mixtures.load(config, split)
     if config.name == "digits":
         return digits.load(config, split)
+    if config.name.startswith(stacked.PREFIX):
+        return stacked.load(load(stacked.part(config), split), config, split)
     return folder.load(config, split) if config.name.startswith(folder.PREFIX) else tfds.load(config, split)
 
 

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from train.data.cache import cached
 from train.data.source import PREPROCESSING, Source, square
-from zoo.errors import UserError, unknown
+from zoo.errors import UserError, first_line, unknown
 from zoo.metrics.mixtures import MIXTURES
 
 
@@ -34,8 +34,8 @@ def check(name: str) -> None:
     known = {"digits", *MIXTURES, *_names()}
     base = re.split("[/:]", name)[0]  # without configuration and version
     if base not in known:
-        near = get_close_matches(base, known, n=1, cutoff=0.5)
-        others = ("digits", *MIXTURES, "folder:PATH", "an image set of tensorflow-datasets")
+        near = get_close_matches(base, {*known, "stacked:NAME"}, n=1, cutoff=0.5)
+        others = ("digits", *MIXTURES, "stacked:NAME", "folder:PATH", "an image set of tensorflow-datasets")
         raise unknown("data set", name, near or others)
 
 
@@ -158,4 +158,4 @@ def _labelled(builder: Any) -> bool:
 
 def _cause(error: Exception) -> str:
     """Return the first line of `error`, shortened."""
-    return f"{type(error).__name__}: {(str(error).strip() or '-').splitlines()[0][:200]}"
+    return f"{type(error).__name__}: {first_line(error)}"

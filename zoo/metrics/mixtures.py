@@ -1,12 +1,12 @@
 """Mixtures of Gaussians in the plane whose modes are known, and how many of them samples find. numpy only."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from zoo.errors import UserError
+from zoo.metrics.modes import coverage
 
 # standard deviations: farther from every centre, a point is of no mode
 HIGH_QUALITY_RADIUS = 3
@@ -37,27 +37,19 @@ MIXTURES = {"ring": Mixture(_ring(), sigma=0.01), "grid": Mixture(_grid(), sigma
 def measure(points: np.ndarray, mixture: Mixture) -> dict[str, Any]:
     """Return how well `points` (N, 2) cover the mixture: the protocol of PacGAN (Lin et al. 2018).
 
-    A point belongs to its nearest centre, and is of high quality if that is within 3 sigma. Only such points count:
+    A point belongs to its nearest centre, and is of high quality if that is within 3 sigma. `high_quality` is the share
+    of such points, 0 to 1 (the mixture itself has 1 - exp(-9/2) = 0.989), and they alone count for the `coverage` of
+    the K centres: `modes` and `reverse_kl`.
 
-    - `modes`: how many of the K centres have at least one;
-    - `high_quality`: their share of all N points, 0 to 1 (the mixture itself has 1 - exp(-9/2) = 0.989);
-    - `reverse_kl`: KL(q || uniform) in nats, where q_k is the share of the high-quality points that belongs to centre
-      k: 0 if all modes have equally many, log K if one has all. None if no point is of high quality.
-
-    Few points keep `reverse_kl` above 0: for samples of the mixture its mean is about (K - 1) / (2 N). NaN or infinity
-    among the points, or no point at all, is a `UserError`.
+    NaN or infinity among the points, or no point at all, is a `UserError`.
     """
     if not len(points) or not np.isfinite(points).all():
         raise UserError("there are no points to measure, or some are NaN or infinity")
     offsets = np.asarray(points, np.float64)[:, None] - mixture.centres
     distances = np.sqrt((offsets**2).sum(axis=-1))
     is_good = distances.min(axis=1) <= HIGH_QUALITY_RADIUS * mixture.sigma
-    modes = len(mixture.centres)
-    counts = np.bincount(distances.argmin(axis=1)[is_good], minlength=modes)
-    q = counts[counts > 0] / counts.sum()
     return {
-        "modes": len(q),
+        **coverage(distances.argmin(axis=1)[is_good], len(mixture.centres)),
         "high_quality": float(is_good.mean()),
-        "reverse_kl": float((q * np.log(q)).sum() + math.log(modes)) if len(q) else None,
         "count": len(points),
     }
