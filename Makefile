@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-all lint format theory bench wheel lock clean
+.PHONY: help setup demo test test-all lint format theory bench results wheel lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -41,11 +41,14 @@ demo: $(READY) ## train on real digits, export, sample without TensorFlow: minut
 	@echo "  $(BIN)/python -m train --recipe=nade_digits --workdir=runs/nade"
 	@echo "  $(BIN)/python -m train --workdir=runs/mine --config.data.name=folder:/path/to/your/pictures --config.data.image_size=32"
 
+# two processes, each with a TensorFlow of its own: most of a test is Python that traces, on one core
+PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+
 test: $(READY) ## run the tests (minutes)
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: $(READY) ## run all the tests, the slow ones included
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: $(READY) ## ruff, and mypy on the parts that run without TensorFlow
 	$(BIN)/ruff check .
@@ -61,6 +64,9 @@ theory: $(READY) ## measure what the theory claims, claim by claim, on one page:
 
 bench: $(READY) ## measure the trainer's overhead and the runtimes side by side
 	$(BIN)/python tests/bench.py
+
+results: $(READY) ## write the stored results of the studies into README.md and docs/results
+	$(BIN)/python tests/results.py
 
 wheel: $(READY) ## build dist/genzoo-*.whl
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .

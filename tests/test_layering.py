@@ -19,7 +19,8 @@ WITHOUT_TENSORFLOW = (
     *("zoo", "zoo.divergences", "zoo.errors", "zoo.files", "zoo.images", "zoo.inference"),
     *("zoo.noise", "zoo.program", "zoo.spec"),
     *(f"zoo.metrics.{path.stem}" for path in (REPOSITORY / "zoo" / "metrics").glob("[a-z]*.py")),
-    *("train", "train.config", "train.strategies"),
+    *("train", "train.config", "train.strategies", "train.comparison", "train.evaluation", "train.results"),
+    *("train.studies", "train.study"),
     *("export", "export.bundle", "export.card"),
 )
 

@@ -83,6 +83,8 @@ def test_the_base_installation_explains_itself(base, tmp_path):
         ["genzoo-train", "--workdir=run"],
         ["genzoo-train", "--help"],
         ["genzoo-evaluate"],
+        ["genzoo-study"],
+        ["genzoo-theory"],
         ["genzoo-export", "--workdir=run", "--output=bundle"],
         ["python", "-m", "train"],
     ],

@@ -1,0 +1,69 @@
+"""Write the stored results of the studies into the documentation; run by `make results`.
+
+docs/results/README.md is written anew; of README.md, what stands between the two comments below.
+"""
+
+import re
+from pathlib import Path
+
+from shared import REPOSITORY
+
+from train import results
+from zoo import files
+
+RESULTS = REPOSITORY / "docs" / "results"
+README = REPOSITORY / "README.md"
+BEGIN, END = "<!-- results -->", "<!-- /results -->"
+
+INTRODUCTION = """# Results
+
+Each table is what one study measured: a file of [train/studies](../../train/studies), run by the command below it. The
+JSON file of the same name holds the figures of every seed with their protocol, all settings and versions. The pictures
+show what the last step made of the same noises with the first seed; nothing was selected.
+"""
+
+
+def page(directory: Path = RESULTS) -> str:
+    """Return the text of the page about all results that are stored in the directory."""
+    return "\n".join([INTRODUCTION, *(section(path) for path in stored(directory))])
+
+
+def section(path: Path) -> str:
+    """Return what the page says of one study."""
+    result = results.read(path)
+    parts = [f"## {result['title']}", result["about"], results.table(result), results.caption(result)]
+    parts.append(f"    {result['command']}\n\n[{path.name}]({path.name})")
+    pictures = {title: row["picture"] for title, row in result["rows"].items() if row["picture"]}
+    if pictures:
+        cells = (pictures, ["---"] * len(pictures), (f"![{title}]({name})" for title, name in pictures.items()))
+        parts.append("\n".join(f"| {' | '.join(row)} |" for row in cells))
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def summary(directory: Path = RESULTS) -> str:
+    """Return the part of README.md: the tables alone."""
+    every = (results.read(path) for path in stored(directory))
+    return "\n\n".join(f"{result['title']}\n\n{results.table(result)}" for result in every)
+
+
+def readme(text: str, directory: Path = RESULTS) -> str:
+    """Return the text of README.md with the tables between its two comments."""
+    if not re.search(f"{BEGIN}.*{END}", text, re.DOTALL):
+        raise ValueError(f"README.md lacks the comments {BEGIN} and {END}, between which the tables go")
+    before, _, rest = text.partition(BEGIN)
+    return f"{before}{BEGIN}\n{summary(directory)}\n{END}{rest.partition(END)[2]}"
+
+
+def stored(directory: Path) -> list[Path]:
+    """Return the results in the directory, by name."""
+    return sorted(directory.glob("*.json"))
+
+
+def main() -> None:
+    """Write both files."""
+    files.write_bytes(RESULTS / "README.md", page().encode())
+    files.write_bytes(README, readme(README.read_text()).encode())
+
+
+if __name__ == "__main__":
+    main()

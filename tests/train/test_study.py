@@ -1,0 +1,423 @@
+"""A study trains its rows with its seeds, measures them alike, survives interruption, and tells what it found."""
+
+import json
+import os
+import re
+import signal
+import time
+
+import pytest
+import results as documentation
+from shared import python, tiny_config
+
+from train import config, results, studies
+from zoo import files
+from zoo.errors import UserError
+
+STEPS = 400
+TEXT = '''"""Which width is better?
+
+Twelve words of protocol.
+"""
+
+from train.studies import Column, Study
+
+
+def get_study():
+    return Study(
+        recipe={recipe!r},
+        rows={{"DCGAN": {overrides!r}, "Wide, or not": {{**{overrides!r}, "model.base_channels": 5}}}},
+        metrics=("frechet",),
+        columns={{"distance": Column("frechet", "frechet_distance", digits=3)}},
+        seeds=(0, 1),
+        count=80,
+    )
+'''
+# counts its readers by the number of threads that they were given
+RECIPE = """
+import os
+from pathlib import Path
+
+from train import config
+
+
+def get_config():
+    with open(Path(__file__).with_name("threads"), "a") as file:
+        file.write(os.environ.get("TF_NUM_INTRAOP_THREADS", "all") + os.linesep)
+    return config.load("dcgan_digits")
+"""
+
+
+def overrides(**changes):
+    settings = tiny_config(
+        "dcgan", steps_per_call=5, checkpoint_every=100, sample_every=200, sample_count=1, train_steps=STEPS, **changes
+    )
+    return {key: value for key, value in config.flatten(settings.to_dict()) if key != "seed"}
+
+
+def written(directory, **changes):
+    (directory / "recipe.py").write_text(RECIPE)
+    path = directory / "width.py"
+    path.write_text(TEXT.format(recipe=str(directory / "recipe.py"), overrides=overrides(**changes)))
+    return path
+
+
+def study(directory, *flags):
+    """Start the study that is written in the directory; its environment names no number of threads."""
+    places = [
+        f"--study={directory / 'width.py'}",
+        f"--workdir={directory / 'runs'}",
+        f"--output={directory / 'results'}",
+    ]
+    return python("-m", "train.study", *places, *flags)
+
+
+def said(process, status):
+    output, _ = process.communicate()
+    assert process.returncode == status, output
+    return output
+
+
+def of(directory):
+    return json.loads((directory / "results" / "width.json").read_text())
+
+
+def finished(directory):
+    return {title: list(row["runs"]) for title, row in of(directory)["rows"].items()}
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """The directory of a study that was interrupted, in which one run failed, and that was then finished."""
+    directory = tmp_path_factory.mktemp("study")
+    written(directory)
+    stray = directory / "runs" / "wide-or-not" / "1" / "stray.txt"
+    files.write_bytes(stray, b"")
+
+    process = study(directory, "--jobs=2")
+    first, second = (directory / "runs" / row / "0" / "metrics.jsonl" for row in ("dcgan", "wide-or-not"))
+    deadline = time.monotonic() + 120
+    while not all(path.is_file() and path.stat().st_size for path in (first, second)):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, "two runs were meant to train within two minutes"
+        time.sleep(0.01)
+    assert finished(directory) == {"DCGAN": [], "Wide, or not": []}, "two runs were meant to run at the same time"
+    process.send_signal(signal.SIGINT)
+    assert "the same command resumes" in said(process, 130)
+    saved = [max(int(path.name) for path in (run.parent / "checkpoints").glob("[0-9]*")) for run in (first, second)]
+    assert all(step > 0 for step in saved), "the children were meant to save their state"
+    assert any(step < STEPS for step in saved), "and to be interrupted"
+
+    failed = said(study(directory, "--jobs=2"), 2)
+    assert "resumed at step" in (directory / "runs" / "dcgan" / "0.log").read_text()
+    assert finished(directory) == {"DCGAN": ["0", "1"], "Wide, or not": ["0"]}
+    before = of(directory)
+    stray.unlink()
+    return directory, failed, before, said(study(directory, "--jobs=2"), 0)
+
+
+def test_a_failed_run_is_one_line_that_names_its_log_and_keeps_no_other_from_running(done):
+    directory, failed, _, _ = done
+    last = failed.splitlines()[-1]
+    log = directory / "runs" / "wide-or-not" / "1.log"
+    assert last.startswith(f"error: not all runs are finished; python -m train failed, see {log}: --workdir=")
+    assert "holds other files and no config.json" in last
+    assert "| Wide, or not |" in failed, "what is there is shown"
+    assert re.search(r"^\| DCGAN \| [\d.]+ ± [\d.]+ \|$", failed, re.MULTILINE)
+    assert re.search(r"^\| Wide, or not \| [\d.]+ \(n = 1\) \|$", failed, re.MULTILINE)
+
+
+def test_the_same_command_finishes_what_is_missing_and_nothing_else(done):
+    directory, _, before, _ = done
+    after = of(directory)
+    assert finished(directory) == {"DCGAN": ["0", "1"], "Wide, or not": ["0", "1"]}
+    del after["rows"]["Wide, or not"]["runs"]["1"]
+    assert after == before
+    assert (directory / "runs" / "dcgan" / "0.log").read_text().count("resumed at step") == 1
+
+
+def test_the_result_holds_its_protocol_and_no_place(done):
+    directory, *_ = done
+    result = of(directory)
+    cores = len(os.sched_getaffinity(0))
+    assert (result["title"], result["about"]) == ("Which width is better?", "Twelve words of protocol.")
+    assert result["protocol"] == {
+        "metrics": ["frechet"],
+        "checkpoints": ["last"],
+        "count": 80,
+        "split": "test",
+        "seed": 0,
+        "cores": cores,
+        "threads": max(1, cores // 2),
+    }
+    assert result["versions"].keys() == {"genzoo", "tensorflow", "keras", "onnxruntime", "numpy", "python"}
+    row = result["rows"]["Wide, or not"]
+    assert row["overrides"]["model.base_channels"] == row["settings"]["model.base_channels"] == 5
+    for seed, run in row["runs"].items():
+        own = json.loads((directory / "runs" / "wide-or-not" / seed / "config.json").read_text())
+        assert {**row["settings"], "seed": int(seed)} == dict(config.flatten(own)), "checked is what was run"
+        (line,) = run["lines"]["last"]
+        assert (line["metric"], line["count_fake"], line["protocol"]["source"]["step"]) == ("frechet", 80, STEPS)
+        assert run["step"] == STEPS
+        assert 0 < run["seconds"] < 300
+    distances = {
+        run["lines"]["last"][0]["frechet_distance"] for row in result["rows"].values() for run in row["runs"].values()
+    }
+    assert len(distances) == 4, "each row with each seed is a run of its own"
+    text = (directory / "results" / "width.json").read_text()
+    assert str(directory) not in text and os.uname().nodename not in text
+    assert row["recipe"] == "recipe.py"
+
+
+def test_each_run_has_its_share_of_the_cores(done):
+    directory, *_ = done
+    lines = (directory / "threads").read_text().split()
+    assert lines.count(str(max(1, len(os.sched_getaffinity(0)) // 2))) >= 4, "the children's"
+    assert lines.count("all") >= 3, "the parent's"
+
+
+def test_the_picture_of_a_row_is_the_last_one_of_its_first_seed(done):
+    directory, *_ = done
+    for title, name in (("DCGAN", "dcgan"), ("Wide, or not", "wide-or-not")):
+        assert of(directory)["rows"][title]["picture"] == f"width/{name}.png"
+        drawn = directory / "runs" / name / "0" / "samples" / f"{STEPS:08d}.png"
+        assert (directory / "results" / "width" / f"{name}.png").read_bytes() == drawn.read_bytes()
+
+
+def test_the_table_is_printed_after_the_runs_and_on_demand(done):
+    directory, _, _, output = done
+    result = of(directory)
+    told = f"{results.table(result)}\n\n{results.caption(result)}\n"
+    assert output.endswith(told)
+    process = python("-m", "train.study", "--study=width", f"--output={directory / 'results'}", "--table")
+    assert said(process, 0) == told
+
+
+def test_another_definition_is_refused_by_what_differs(done):
+    directory, *_ = done
+    before = (directory / "results" / "width.json").read_bytes()
+    good = (directory / "width.py").read_text()
+    try:
+        for old, new, message in (
+            ("count=80", "count=90", "count (80 -> 90)"),
+            ('"model.base_channels": 5', '"model.base_channels": 6', "Wide, or not: model.base_channels (5 -> 6)"),
+            ('"Wide, or not"', '"Wider"', "the stored result has the row 'Wide, or not', the study has not"),
+        ):
+            (directory / "width.py").write_text(good.replace(old, new))
+            refused = said(study(directory, "--jobs=2"), 2)
+            assert message in refused.splitlines()[-1]
+        if len(os.sched_getaffinity(0)) > 1:
+            (directory / "width.py").write_text(good)
+            assert "threads (" in said(study(directory, "--jobs=1"), 2)
+    finally:
+        (directory / "width.py").write_text(good)
+    assert (directory / "results" / "width.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        ('("frechet",)', '("frechet", "frechett")', "unknown metric 'frechett'; did you mean 'frechet'?"),
+        ('Column("frechet",', 'Column("kernel",', "unknown metric of a column 'kernel'; known: frechet"),
+        ("count=80", 'checkpoints=("last", "best")', "row 'DCGAN': --checkpoint=best: this run was not evaluated"),
+        ("count=80", 'split="tests"', "unknown split 'tests'; did you mean 'test'?"),
+        ('"model.base_channels": 5', '"model.widht": 5', "row 'Wide, or not': unknown configuration key 'model.widht'"),
+        (
+            '"model.base_channels": 5',
+            '"train_steps": 2.5',
+            "row 'Wide, or not': Could not override field 'train_steps'",
+        ),
+        ('"model.base_channels": 5', '"batch_size": 0', "row 'Wide, or not': --config.batch_size=0: use a positive"),
+        ('"model.base_channels": 5', '"recipe": "dcgan"', "row 'Wide, or not': unknown recipe 'dcgan'"),
+        ('"model.base_channels": 5', '"seed": 5', "row 'Wide, or not': it sets the seed, which is the study's"),
+        ('"Wide, or not"', '"dcgan."', "the study's rows are DCGAN, dcgan.: it needs different ones"),
+        ("(0, 1)", "(0, 0)", "the study's seeds are 0, 0: it needs different ones"),
+        ("(0, 1)", "(0, -1)", "row 'DCGAN': --config.seed=-1"),
+        ("count=80", 'published={"other": ("1", "2")}', "published rows of other than 1 texts"),
+        ("count=80", 'published={"other": ("1",)}', "published rows and no source"),
+        ("def get_study", "def got_study", "is no study: it needs a docstring and a function get_study"),
+    ],
+)
+def test_what_cannot_be_run_or_shown_is_refused_before_anything_runs(tmp_path, old, new, message):
+    path = written(tmp_path)
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    refused = said(study(tmp_path), 2)
+    assert refused.count("\n") == 1
+    assert message in refused
+    assert not (tmp_path / "runs").exists() and not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        ([], "--study is missing: name one of fashion, "),
+        (["--study=rign", "--workdir=x"], "unknown study 'rign'; did you mean 'ring'?"),
+        (["--study=none.py", "--workdir=x"], "no study file none.py; the studies that come along: fashion, "),
+        (["--study=ring"], "--workdir is missing"),
+        (["--study=none", "--table"], "no result docs/results/none.json yet"),
+        (["--study=ring", "--count=5"], "unknown flag '--count'"),
+    ],
+)
+def test_flags_that_lead_nowhere_are_one_line(flags, message):
+    refused = said(python("-m", "train.study", *flags), 2)
+    assert refused.count("\n") == 1
+    assert message in refused
+
+
+@pytest.mark.parametrize("name", studies.available())
+def test_every_study_that_comes_along_could_be_run(name, tmp_path):
+    """The working directory is locked by somebody else, which is found out once all else is checked."""
+    with files.lock(tmp_path / ".lock"):
+        process = python(
+            "-m", "train.study", f"--study={name}", f"--workdir={tmp_path}", f"--output={tmp_path / 'results'}"
+        )
+        assert f"another study runs in --workdir={tmp_path}" in said(process, 2)
+    assert not (tmp_path / "results").exists()
+
+
+def line(metric, **figures):
+    protocol = {"samples": 1234, "reference": {"count": 999, "name": "digits", "split": "test"}}
+    if metric == "frechet":
+        protocol["extractor"] = {"file": "x.onnx", "sha256": "0123456789abcdef"}
+    return {"metric": metric, **figures, "protocol": protocol}
+
+
+def run(distance, recall, seconds=60.0):
+    lines = [line("frechet", frechet_distance=distance), line("precision_recall", recall=recall)]
+    best = [line("frechet", frechet_distance=distance / 2), line("precision_recall", recall=recall)]
+    return {"step": 4000, "seconds": seconds, "lines": {"last": lines, "best": best}}
+
+
+def known():
+    """Return a result whose table can be worked out by hand."""
+    row = {"recipe": "r", "overrides": {}, "picture": None}
+    settings = {"ema": 0.0, "batch_size": 64, "evaluate.metric": "frechet", "evaluate.count": 50, "evaluate.every": 100}
+    return {
+        "title": "Which?",
+        "about": "So.",
+        "command": "python -m train.study --study=x",
+        "protocol": {"checkpoints": ["last"], "threads": 1, "cores": 2},
+        "versions": {"genzoo": "1.0", "tensorflow": "2.0", "keras": "3.0"},
+        "seeds": [0, 3, 5],
+        "columns": {
+            "distance": {"metric": "frechet", "figure": "frechet_distance", "digits": 2, "scale": 1.0},
+            "recall, %": {"metric": "precision_recall", "figure": "recall", "digits": 1, "scale": 100},
+        },
+        "published": {},
+        "source": "",
+        "rows": {
+            "b": {
+                **row,
+                "settings": settings,
+                "runs": {"0": run(1.0, 0.5), "3": run(2.0, None), "5": run(6.0, 0.7, 150)},
+            },
+            "a": {**row, "settings": {**settings, "ema": 0.9, "batch_size": 320}, "runs": {"3": run(4.0, None)}},
+            "none": {**row, "settings": {**settings, "ema": 0.5}, "runs": {}},
+        },
+    }
+
+
+def test_cells_are_means_and_sample_deviations_of_the_seeds_that_are_there():
+    # 1, 2, 6: mean 3, deviation sqrt((4 + 1 + 9) / 2) = sqrt 7; 50, 70: mean 60, deviation sqrt 200
+    assert results.table(known()).splitlines() == [
+        "|  | distance | recall, % |",
+        "| --- | --- | --- |",
+        "| b | 3.00 ± 2.65 | 60.0 ± 14.1 (n = 2) |",
+        "| a | 4.00 (n = 1) | none |",
+        "| none | not run | not run |",
+    ]
+
+
+def test_only_the_seeds_of_the_study_count():
+    result = known() | {"seeds": [0, 3]}
+    assert results.table(result).splitlines()[2] == "| b | 1.50 ± 0.71 | 50.0 (n = 1) |"
+
+
+def test_each_checkpoint_has_its_columns_and_published_rows_come_last():
+    result = known()
+    result["protocol"]["checkpoints"] = ["last", "best"]
+    result["published"], result["source"] = {"GAN": ["1 ± 1", "2", "", "3"]}, "Somebody (2014), 10 trainings."
+    lines = results.table(result).splitlines()
+    assert lines[0] == "|  | distance, last | recall, %, last | distance, best | recall, %, best |"
+    assert lines[2] == "| b | 3.00 ± 2.65 | 60.0 ± 14.1 (n = 2) | 1.50 ± 1.32 | 60.0 ± 14.1 (n = 2) |"
+    assert lines[-1] == "| GAN, published | 1 ± 1 | 2 |  | 3 |"
+    told = results.caption(result)
+    assert told.endswith("Published: Somebody (2014), 10 trainings.")
+    assert "The best one was chosen by frechet on 50 samples and the train split, every 100 steps." in told
+
+
+def test_a_column_whose_figure_does_not_exist_names_the_nearest():
+    result = known()
+    result["columns"]["distance"]["figure"] = "distance"
+    with pytest.raises(UserError, match="unknown figure of the metric frechet 'distance'; did you mean 'frechet_dist"):
+        results.table(result)
+
+
+def test_the_caption_tells_the_protocol():
+    assert results.caption(known()) == (
+        "Mean ± standard deviation (by n - 1) over n = 3 trainings, with the seeds 0, 3, 5. Measured on 1,234 samples. "
+        "Reference: 999 images of digits, test split. Features: x.onnx (SHA-256 01234567). Trained for 4,000 steps in "
+        "batches of 64 or 320; decay of the generator's average (EMA): none or 0.9. The last checkpoint is that of the "
+        "last step. A run trained for 1.0 to 2.5 minutes on 1 of 2 cores. genzoo 1.0, TensorFlow 2.0, Keras 3.0."
+    )
+    assert results.caption(known() | {"seeds": [3]}).startswith("One training, with the seed 3: no spread is known. ")
+    assert results.caption(known() | {"seeds": [7]}) == "No run is finished yet."
+
+
+def test_settings_that_an_earlier_version_did_not_know_are_at_their_defaults():
+    old, new = known(), known()
+    new["rows"]["b"]["settings"]["stop.steps"] = 0
+    results.check_same(old, new)
+    new["rows"]["b"]["settings"]["stop.steps"] = 5
+    with pytest.raises(UserError, match=r"b: stop.steps \(0 -> 5\); put the study back"):
+        results.check_same(old, new)
+
+
+def test_seeds_rows_and_columns_may_be_added():
+    new = known()
+    new["rows"]["new"] = new["rows"]["a"]
+    new["seeds"], new["columns"], new["title"] = [0, 3, 5, 6], {}, "What?"
+    results.check_same(known(), new)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_a_stored_result_that_is_none_is_one_clear_line(tmp_path, text):
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(UserError, match="x.json is corrupt: .*; remove it and run the study again"):
+        results.read(tmp_path / "x.json")
+
+
+def test_the_page_and_the_readme_tell_every_stored_result(tmp_path):
+    result = known()
+    for name in ("y", "x"):
+        result["title"] = f"Which {name}?"
+        result["rows"]["b"]["picture"] = f"{name}/b.png"
+        files.write_json(tmp_path / f"{name}.json", result)
+    page = documentation.page(tmp_path)
+    assert page.index("## Which x?") < page.index("## Which y?")
+    for part in (results.table(result), results.caption(result), "So.", f"    {result['command']}", "![b](x/b.png)"):
+        assert part in page
+    text = f"before\n{documentation.BEGIN}\nold\n{documentation.END}\nafter\n"
+    new = documentation.readme(text, tmp_path)
+    assert new.startswith(f"before\n{documentation.BEGIN}\nWhich x?\n\n|")
+    assert new.endswith(f"|\n{documentation.END}\nafter\n")
+    assert "old" not in new
+    assert documentation.readme(new, tmp_path) == new
+    with pytest.raises(ValueError, match="README.md lacks the comments"):
+        documentation.readme("before\n", tmp_path)
+
+
+def test_the_documentation_tells_the_stored_results():
+    """If this fails: make results."""
+    page = documentation.RESULTS / "README.md"
+    assert page.read_text() == documentation.page()
+    assert documentation.README.read_text() == documentation.readme(documentation.README.read_text())
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_no_result_names_a_place_of_the_machine_that_made_it():
+    for path in documentation.RESULTS.glob("*.json"):
+        assert not re.search(r'"/|[\s=:]/(home|root|tmp|work|Users)', path.read_text()), path
