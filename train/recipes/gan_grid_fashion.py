@@ -17,7 +17,7 @@ def get_config() -> ConfigDict:
     """Return the configuration."""
     config = defaults()
     config.objective, config.penalty, config.learning_rate = "non_saturating", "none", 2e-4
-    config.train_steps = 2000
+    config.train_steps = 1500
     config.checkpoint_every = 250
     config.sample_every = 500
     config.ema = 0.998

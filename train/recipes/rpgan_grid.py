@@ -19,13 +19,13 @@ from train.config import adam, defaults, model
 def get_config() -> ConfigDict:
     """Return the configuration."""
     config = defaults()
-    config.train_steps = 12_000
+    config.train_steps = 30_000
     config.batch_size = 256
-    config.sample_every = 1000
+    config.sample_every = 2000
     config.sample_count = 2500
-    config.checkpoint_every = 2000
+    config.checkpoint_every = 5000
     config.data.name = "grid"
-    config.model = model("rpgan", network="mlp", latent_dim=2, base_channels=128, penalty_weight=0.1)
+    config.model = model("rpgan", network="mlp", latent_dim=2, base_channels=128, penalty_weight=0.05)
     for player in ("discriminator", "generator"):
         config.optimizers[player] = adam(1e-3, beta_1=0.0, beta_2=0.99)
         config.optimizers[player].schedule = "cosine"
