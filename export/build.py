@@ -47,6 +47,7 @@ def build(workdir: Path, output: Path, overwrite: bool = False, checkpoint: str 
                 step=step,
                 versions={"genzoo": zoo.__version__, **{name: metadata.version(name) for name in _PACKAGES}},
                 parity={},
+                checkpoint=checkpoint,
             )
             runtimes = {
                 "saved_model": saved_model.load(directory / bundle.SAVED_MODEL),

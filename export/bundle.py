@@ -21,7 +21,7 @@ from zoo.errors import UserError
 from zoo.inference import MANIFEST, METADATA_KEY, ONNX
 from zoo.spec import GeneratorSpec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 had no `checkpoint`
 SAVED_MODEL = "saved_model/1"
 SAMPLES = "samples.png"
 CARD = "README.md"
@@ -37,7 +37,8 @@ class Manifest:
 
     `model` is the registered name, `recipe` the resolved configuration of the run, `step` its training step,
     `versions` the packages that made it, `parity` the largest differences measured at export, `files` the
-    SHA-256 of each file by its relative path (empty in the copy inside the ONNX file).
+    SHA-256 of each file by its relative path (empty in the copy inside the ONNX file), `checkpoint` which of the run's
+    this was: the "last", or the "best" by the metric that the recipe names.
     """
 
     model: str
@@ -47,6 +48,7 @@ class Manifest:
     versions: dict[str, str]
     parity: dict[str, Any]
     files: dict[str, str] = dataclasses.field(default_factory=dict)
+    checkpoint: str = "last"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, the schema version first."""
@@ -68,7 +70,9 @@ class Manifest:
             raise UserError(
                 f"the manifest has schema {version}, this genzoo reads up to {SCHEMA_VERSION}; install a newer genzoo"
             )
-        types = {"model": str, "spec": dict, "recipe": dict, "step": int} | dict.fromkeys(
+        if version == 1:
+            value = {"checkpoint": "last", **value}
+        types = {"model": str, "spec": dict, "recipe": dict, "step": int, "checkpoint": str} | dict.fromkeys(
             ("versions", "parity", "files"), dict
         )
         if difference := types.keys() ^ (value.keys() - {"schema_version"}):

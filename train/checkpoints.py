@@ -46,6 +46,14 @@ class Checkpoints:
         for old in self.steps()[: -self.keep]:
             shutil.rmtree(self._path(old), ignore_errors=True)
 
+    def is_whole(self, step: int) -> bool:
+        """Return whether the checkpoint of `step` is as it was written."""
+        try:
+            self._check(self._path(step))
+        except (OSError, ValueError):
+            return False
+        return True
+
     def restore(self, partial: bool = False) -> int | None:
         """Load the newest whole checkpoint and return its step, or None where there is none at all.
 
@@ -56,8 +64,7 @@ class Checkpoints:
         for step in reversed(steps):
             path = self._path(step)
             try:
-                if json.loads((path / _CHECKSUMS).read_text()) != self._without_list(files.checksums(path)):
-                    raise ValueError("its checksums differ")
+                self._check(path)
                 status = self.state.read(str(path / "state"))
                 if partial:
                     status.assert_existing_objects_matched().expect_partial()
@@ -87,5 +94,7 @@ class Checkpoints:
         return self.directory / f"{step:08d}"
 
     @staticmethod
-    def _without_list(checksums: dict[str, str]) -> dict[str, str]:
-        return {name: digest for name, digest in checksums.items() if name != _CHECKSUMS}
+    def _check(path: Path) -> None:
+        found = {name: digest for name, digest in files.checksums(path).items() if name != _CHECKSUMS}
+        if json.loads((path / _CHECKSUMS).read_text()) != found:
+            raise ValueError("its checksums differ")

@@ -36,6 +36,7 @@ class Reference:
 
     def __init__(self, section: ConfigDict, split: str, count: int, seed: int, extractor: Extractor) -> None:
         self.section, self.split, self.seed, self.extractor = section, split, seed, extractor
+        self.description = data.load(section, split).description
         self.images = self.of_split(split, count)
 
     def of_split(self, split: str, count: int | None = None) -> np.ndarray:
@@ -57,13 +58,14 @@ class Reference:
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """What these images are."""
+        """What these images are: so many, chosen from the split that is described."""
         section = self.section
         return {
             "name": section.name,
             "split": self.split,
             "count": len(self.images),
             "binarize": section.binarize,
+            "from": self.description,
         }
 
 

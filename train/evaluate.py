@@ -41,14 +41,16 @@ REFERENCE = flags.DEFINE_string(
     "reference", None, "data set of the real images, such as mnist or folder:PATH; by default what the run trained on"
 )
 SPLIT = flags.DEFINE_enum("split", "test", ["train", "test"], "split of the reference that the samples stand beside")
-COUNT = flags.DEFINE_integer("count", 10_000, "samples, and real images at most", lower_bound=2)
+COUNT = flags.DEFINE_integer(
+    "count", None, "samples, and real images at most; by default 10,000, for mixture 2,500", lower_bound=2
+)
 SEED = flags.DEFINE_integer("seed", 0, "of the samples, the choice of real images and the metrics", lower_bound=0)
 EXTRACTOR = flags.DEFINE_string("extractor", None, "ONNX file that turns images into features, instead of ours")
 RANGE = flags.DEFINE_list("extractor_range", None, "what it takes black and white for, such as 0,1; if it does not say")
 OUTPUT = flags.DEFINE_string("extractor_output", None, "name of its output of features, if there are several")
 SIZE = flags.DEFINE_integer("image_size", 0, "side that a folder's pictures are resized to; 0 = own", lower_bound=0)
 
-MIXTURE_SAMPLES = 2500  # PacGAN's number
+SAMPLES, MIXTURE_SAMPLES = 10_000, 2500  # the latter is PacGAN's number
 
 
 def main() -> None:
@@ -67,15 +69,19 @@ def main() -> None:
     kind = samplers.kind_of(SOURCE.value)
     if kind == "run":
         check_kept(config.read(SOURCE.value), CHECKPOINT.value)
-    elif of_runs := [name for name in NAMES.value if name in METRICS]:
-        raise UserError(f"{', '.join(of_runs)} needs a run as its --source; {SOURCE.value} is none")
+    elif "log_likelihood" in NAMES.value:
+        raise UserError(f"log_likelihood needs a run as its --source; {SOURCE.value} is none")
+    if kind == "folder" and "mixture" in NAMES.value:
+        raise UserError(
+            f"mixture needs a run, bundle or ONNX file of points as its --source; {SOURCE.value} is a folder"
+        )
     if kind == "folder" and not REFERENCE.value:
         raise UserError("--reference is missing: name the real images, such as mnist or folder:PATH")
     extractor = Extractor(EXTRACTOR.value or DIGITS_AND_FASHION, RANGE.value, OUTPUT.value)
     backend.start()
     compared = compare(extractor) if set(NAMES.value) & comparison.METRICS.keys() else None
     for name in NAMES.value:
-        line = METRICS[name](SOURCE.value, CHECKPOINT.value) if name in METRICS else compared.measure(name)
+        line = compared.measure(name) if compared and name in comparison.METRICS else METRICS[name]()
         print(json.dumps(line, allow_nan=False), flush=True)
 
 
@@ -87,7 +93,7 @@ def compare(extractor: Extractor) -> "Comparison":
     from train.samplers import create
 
     sampler = create(SOURCE.value, SIZE.value, CHECKPOINT.value)
-    samples = sampler.draw(COUNT.value, SEED.value)
+    samples = sampler.draw(COUNT.value or SAMPLES, SEED.value)
     if samples.ndim != 4:
         raise UserError(f"{SOURCE.value} makes samples of shape {samples.shape[1:]}, not images: measure mixture")
     section = sampler.data or ConfigDict({"binarize": "none", "unreadable": "skip"})
@@ -129,36 +135,37 @@ def measure_log_likelihood(workdir: str, checkpoint: str = LAST) -> dict[str, ob
     }
 
 
-def measure_mixture(workdir: str, checkpoint: str = LAST) -> dict[str, object]:
-    """Return how many modes of its data's mixture 2,500 samples of the run at `workdir` find, and how well."""
-    import numpy as np
+def measure_mixture(
+    source: str, checkpoint: str = LAST, count: int = MIXTURE_SAMPLES, seed: int = 0
+) -> dict[str, object]:
+    """Return how many modes of its data's mixture `count` samples of the generator find, and how well.
 
-    from train import restore
-    from zoo import noise
+    `source` is a run, a bundle or an ONNX file.
+    """
+    from train import samplers
     from zoo.metrics.mixtures import HIGH_QUALITY_RADIUS, MIXTURES, measure
 
-    config, model, step = restore.load(workdir, checkpoint)
-    if config.data.name not in MIXTURES:
-        raise UserError(f"mixture is for runs on {' or '.join(MIXTURES)}; this one is on {config.data.name}")
-    spec, seed = model.generator_spec, 0
-    inputs = noise.draw(spec, MIXTURE_SAMPLES, seed)
-    points = np.asarray(model.generator(inputs, training=False)[spec.output.name])
+    sampler = samplers.create(source, checkpoint=checkpoint)
+    if sampler.data.name not in MIXTURES:
+        raise UserError(f"mixture is for runs on {' or '.join(MIXTURES)}; this one is on {sampler.data.name}")
     return {
         "metric": "mixture",
-        **measure(points, MIXTURES[config.data.name]),
+        **measure(sampler.draw(count, seed), MIXTURES[sampler.data.name]),
         "protocol": {
-            "data": config.data.to_dict(),
+            "source": sampler.protocol,
+            "mixture": sampler.data.name,
+            "samples": count,
             "seed": seed,
             "high_quality": f"within {HIGH_QUALITY_RADIUS} sigma of the nearest centre",
             "reverse_kl": "nats, of the high-quality samples' modes from uniform",
-            "checkpoint": checkpoint,
-            "step": step,
-            "ema": config.ema,
         },
     }
 
 
-METRICS = {"log_likelihood": measure_log_likelihood, "mixture": measure_mixture}
+METRICS = {
+    "log_likelihood": lambda: measure_log_likelihood(SOURCE.value, CHECKPOINT.value),
+    "mixture": lambda: measure_mixture(SOURCE.value, CHECKPOINT.value, COUNT.value or MIXTURE_SAMPLES, SEED.value),
+}
 
 
 def run() -> None:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from train import pictures
 from zoo.errors import UserError, unknown
 from zoo.metrics.extractor import DIGITS_AND_FASHION, Extractor
+from zoo.metrics.mixtures import MIXTURES
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -27,7 +28,9 @@ NONE = "none"
 # the checkpoints of a run that a program can take, and their directories
 LAST, BEST = "last", "best"
 CHECKPOINTS = {LAST: "checkpoints", BEST: "best"}
-SEED = 0  # of the samples, of the choice of real images and of the metric
+# of the samples, of the choice of real images and of the metric: beyond those that `train.evaluate` takes, so that what
+# chose a checkpoint is not what judges it afterwards
+SEED = 2**32 + 2
 
 
 class Figure(NamedTuple):
@@ -59,6 +62,10 @@ def check(config: ConfigDict) -> None:
         )
     if section.count < 2:
         raise UserError(f"--config.evaluate.count={section.count}: use 2 samples or more")
+    if config.data.name in MIXTURES:
+        raise UserError(
+            f"--config.evaluate.metric={section.metric} is for images; {config.data.name} holds points: use none"
+        )
     extractor(section)
 
 
@@ -69,6 +76,13 @@ def check_kept(config: ConfigDict, checkpoint: str) -> None:
             "--checkpoint=best: this run was not evaluated while it trained; take last, or train another with "
             "--config.evaluate.metric=frechet"
         )
+
+
+def told(section: ConfigDict, checkpoint: str) -> str:
+    """Return what a protocol says of the checkpoint, "last" or "best", of a run with the section `config.evaluate`."""
+    if checkpoint == LAST:
+        return LAST
+    return f"best by {section.metric} on {section.count:,} samples, train split, every {section.every:,} steps"
 
 
 def extractor(section: ConfigDict) -> Extractor:
@@ -88,8 +102,13 @@ class Evaluation:
         # the one before the best too, in case the best is torn
         self.checkpoints = Checkpoints(workdir / CHECKPOINTS[BEST], state, keep=2)
         self.figure = FIGURES[self.section.metric]
-        self.source = {"kind": "run", "model": config.model.name, "ema": config.ema}
+        self.source = {"kind": "run", "model": config.model.name, "ema": config.ema, "precision": config.precision}
         self.reference = Reference(config.data, "train", self.section.count, SEED, extractor(self.section))
+        for line in self._lines():
+            if line["protocol"].get("extractor", {}).get("sha256", "") not in ("", self.reference.extractor.sha256):
+                raise UserError(
+                    f"the extractor changed since {self.path} was begun: put it back or take a new --workdir"
+                )
 
     def is_due(self, step: int, is_last: bool) -> bool:
         """Return whether the step, which is the run's last or not, is one to evaluate and was not evaluated yet."""
@@ -101,7 +120,7 @@ class Evaluation:
 
         line = Comparison(samples, self.reference, SEED, {**self.source, "step": step}).measure(self.section.metric)
         figures = {**self._figures(), step: line[self.figure.name]}
-        rivals = [rival for rival in self.checkpoints.steps() if rival in figures]
+        rivals = [rival for rival in self.checkpoints.steps() if rival in figures and self.checkpoints.is_whole(rival)]
         best = (max if self.figure.more_is_better else min)([*rivals, step], key=figures.__getitem__)
         # the checkpoint first: what is killed in between is measured again
         if best == step:

@@ -15,7 +15,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from train.evaluation import LAST
+from train.evaluation import LAST, told
 from zoo import noise
 from zoo.errors import UserError
 from zoo.images import to_uint8
@@ -81,7 +81,7 @@ def from_run(workdir: str, checkpoint: str = LAST) -> Sampler:
     config, model, step = restore.load(workdir, checkpoint)
     spec = model.generator_spec
     generator = tf.function(lambda inputs: model.generator(inputs, training=False)[spec.output.name])
-    protocol = {"kind": "run", "model": config.model.name, "checkpoint": checkpoint, "step": step, "ema": config.ema}
+    protocol = _protocol("run", config.model.name, config, spec, checkpoint, step)
     return Sampler(drawing(lambda inputs: generator(inputs).numpy(), spec), config.data, protocol)
 
 
@@ -92,7 +92,8 @@ def from_onnx(path: Path, kind: str = "onnx") -> Sampler:
     try:
         manifest = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
         spec, recipe = GeneratorSpec.from_json(manifest["spec"]), ConfigDict(manifest["recipe"])
-        protocol = {"kind": kind, "model": manifest["model"], "step": manifest["step"], "ema": recipe.ema}
+        checkpoint = manifest.get("checkpoint", LAST)
+        protocol = _protocol(kind, manifest["model"], recipe, spec, checkpoint, manifest["step"])
         section = recipe.data
     except (KeyError, ValueError, TypeError, AttributeError, UserError):
         raise UserError(f"{path} is an ONNX file, but no generator that genzoo exported: its metadata differ") from None
@@ -136,7 +137,18 @@ def from_folder(path: Path, image_size: int = 0) -> Sampler:
         channels = 1 if all(picture.mode in _GREY for picture in opened) else 3
         return np.stack([square(picture, image_size or smallest, channels) for picture in opened])
 
-    return Sampler(draw, None, {"kind": "folder", "pictures": len(names)})
+    resized = (
+        {"image_size": image_size, "resize": "centre squares, Lanczos where the size differs"} if image_size else {}
+    )
+    return Sampler(draw, None, {"kind": "folder", "pictures": len(names), **resized})
+
+
+def _protocol(
+    kind: str, model: str, recipe: ConfigDict, spec: GeneratorSpec, checkpoint: str, step: int
+) -> dict[str, Any]:
+    classes = {"classes": "in turn"} if any(tensor.is_class for tensor in spec.conditions) else {}
+    kept = told(recipe.get("evaluate"), checkpoint)
+    return {"kind": kind, "model": model, "checkpoint": kept, "step": step, "ema": recipe.ema, **classes}
 
 
 def drawing(generate: Generate, spec: GeneratorSpec) -> Callable[[int, int], np.ndarray]:

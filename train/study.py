@@ -30,7 +30,7 @@ from zoo.errors import UserError, unknown
 STUDY = flags.DEFINE_string("study", None, f"which: {', '.join(studies.available())}, or a file x.py")
 WORKDIR = flags.DEFINE_string("workdir", None, "directory for the runs and their logs, such as runs/fashion")
 OUTPUT = flags.DEFINE_string("output", "docs/results", "directory for the results")
-JOBS = flags.DEFINE_integer("jobs", 1, "runs at a time; each takes its share of the cores", lower_bound=1)
+JOBS = flags.DEFINE_integer("jobs", 1, "runs at a time; each trains on its share of the cores", lower_bound=1)
 TABLE = flags.DEFINE_bool("table", False, "print the table of what is stored, then stop")
 
 SEED = 0  # of the evaluations
@@ -116,8 +116,11 @@ def _check(study: studies.Study) -> None:
         if not values or len(distinct) < len(values) or "" in distinct:
             raise UserError(f"the study's {what} are {', '.join(map(str, values)) or 'none'}: it needs different ones")
     for what in ("metrics", "columns", "checkpoints"):
-        if not getattr(study, what):
-            raise UserError(f"the study has no {what}")
+        named = getattr(study, what)
+        if not named or len(set(named)) < len(named):
+            raise UserError(f"the study's {what} are {', '.join(named) or 'none'}: it needs different ones")
+    if study.count < 2:
+        raise UserError(f"the study's count is {study.count}: use 2 samples or more")
     cells = len(study.columns) * len(study.checkpoints)
     if any(len(texts) != cells for texts in study.published.values()):
         raise UserError(f"the study has published rows of other than {cells} texts, one for each column and checkpoint")
@@ -199,7 +202,7 @@ class Runner:
         for checkpoint in protocol["checkpoints"]:
             printed = self._call(log, "train.evaluate", f"--source={workdir}", f"--checkpoint={checkpoint}", *asked)
             lines[checkpoint] = [json.loads(line) for line in printed]
-        # inside training calls, interrupted or not; without start-up, checkpoints and evaluations
+        # inside training calls, their tracing included; without start-up, checkpoints and evaluations
         starts = [0, *(line["step"] for line in steps)]
         seconds = sum(
             (line["step"] - start) / line["steps_per_second"] for start, line in zip(starts, steps, strict=False)
@@ -220,6 +223,7 @@ class Runner:
         # a process group of its own: Ctrl-C reaches it through `_stop` alone (a second signal would end it at once)
         options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "process_group": 0}
         with open(log, "a") as errors:
+            begin = errors.tell()
             with self.lock:
                 if self.stopping:
                     raise CancelledError
@@ -229,8 +233,9 @@ class Runner:
         with self.lock:
             self.processes.remove(process)
         if process.returncode:
-            said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-            last = said[-1] if said else f"it ended with status {process.returncode}"
+            said = log.read_bytes()[begin:].decode(errors="replace").splitlines()
+            last = next((line for line in reversed(said) if line.startswith("error: ")), "")
+            last = last or f"it ended with status {process.returncode}, a signal if below 0"
             raise UserError(f"python -m {module} failed, see {log}: {last.removeprefix('error: ')}")
         return output.splitlines()
 

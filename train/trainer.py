@@ -99,7 +99,7 @@ class Trainer:
                     self.draw_samples()
                 if saving:
                     self.save()
-                if stopping:
+                if stopping and self.step < self.config.train_steps:
                     break
                 self.evaluate()
         settled = self._has_settled()
@@ -210,13 +210,16 @@ class Trainer:
             self.attempts = int(self.model.noise_key.numpy()[1])
         if self.is_chief:
             self.checkpoints.drop_after(self.step)
-            self._forget_after(self.step)
+            self._forget_after(-1 if restored is None else self.step)
+        # the untrained generator, before anything is saved that would bind the run to a metric that refuses the data;
+        # or what a kill kept from being measured
+        self.evaluate()
+        if self.is_chief:
             if restored is None:
                 self.save()  # a first checkpoint, so that there is always one to roll back to
                 self.draw_samples()
             else:
                 print(f"resumed at step {self.step}", file=sys.stderr)
-        self.evaluate()  # the untrained generator, to be compared with; or what a kill kept from being measured
         self.restart_iterator()
 
     def _retry(self, failure: NotFinite) -> None:

@@ -26,12 +26,13 @@ def run(main: Callable[[], None], define: Callable[[], None] | None = None) -> N
     sys.exit(_status(main, define))
 
 
-def _terminate(_number: int, _frame: object) -> NoReturn:
-    sys.exit(128 + signal.SIGTERM)
+def _terminate(number: int, _frame: object) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def _status(main: Callable[[], None], define: Callable[[], None] | None) -> int:
-    signal.signal(signal.SIGTERM, _terminate)  # an exception, so that what is half-written is removed
+    for number in (signal.SIGTERM, signal.SIGHUP):  # an exception, so that what is half-written is removed
+        signal.signal(number, _terminate)
     try:
         if define:
             define()

@@ -95,6 +95,7 @@ def test_missing_key(key):
     [
         ({"schema_version": SCHEMA_VERSION + 1}, "install a newer genzoo"),
         ({"schema_version": 0}, "positive"),
+        ({"checkpoint": 3}, "checkpoint must be of type str"),
         ({"schema_version": True}, "positive"),
         ({"schema_version": "1"}, "positive"),
         ({"surprise": 1}, "unknown keys: surprise"),
@@ -182,4 +183,11 @@ def test_huge_manifest(bundle):
 
 def test_error_names_the_file(bundle):
     with pytest.raises(UserError, match=f"{MANIFEST}: .*newer genzoo"):
-        read(edit(bundle, schema_version=2))
+        read(edit(bundle, schema_version=3))
+
+
+def test_a_manifest_of_the_first_schema_is_of_a_last_checkpoint():
+    first = {key: value for key, value in VALID.items() if key != "checkpoint"} | {"schema_version": 1}
+    assert Manifest.from_json(first) == Manifest.from_json(VALID)
+    with pytest.raises(UserError, match="missing or unknown keys: checkpoint"):
+        Manifest.from_json({**first, "schema_version": SCHEMA_VERSION})

@@ -157,7 +157,7 @@ def test_a_class_conditional_generator_is_exported_whole(tmp_path, monkeypatch):
     hidden = keras.layers.Dense(4)(z) + keras.layers.Embedding(4, 4, "normal")(label)
     image = keras.layers.Reshape((2, 2, 1))(keras.layers.Activation("tanh")(hidden))
     model = SimpleNamespace(generator=keras.Model({"z": z, "label": label}, {"image": image}), generator_spec=spec)
-    monkeypatch.setattr(build.restore, "load", lambda _: (tiny_config("nade"), model, 4))
+    monkeypatch.setattr(build.restore, "load", lambda *_: (tiny_config("nade"), model, 4))
 
     build.build(tmp_path / "run", tmp_path / "bundle")
     generator = serving.Generator(tmp_path / "bundle")

@@ -86,7 +86,7 @@ def test_onnx_of_another_project(refused, factory, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "word"), [("[]", "object"), ("{", "not JSON"), ('{"schema_version": 2}', "newer genzoo")]
+    ("text", "word"), [("[]", "object"), ("{", "not JSON"), ('{"schema_version": 3}', "newer genzoo")]
 )
 def test_bad_embedded_manifest(refused, factory, tmp_path, text, word):
     model = factory.model()

@@ -80,6 +80,7 @@ def test_every_line_carries_its_protocol(bundle):
         "source": {
             "kind": "bundle",
             "model": "dcgan",
+            "checkpoint": "last",
             "step": 4,
             "ema": 0.9,
             "sha256": files.sha256(bundle / "model.onnx"),
@@ -88,7 +89,13 @@ def test_every_line_carries_its_protocol(bundle):
         "image": [8, 8, 1],
         "quantised": "uint8",
         "seed": 7,
-        "reference": {"name": "digits", "split": "test", "count": 100, "binarize": "none"},
+        "reference": {
+            "name": "digits",
+            "split": "test",
+            "count": 100,
+            "binarize": "none",
+            "from": data.load(DIGITS, "test").description,
+        },
     }
     assert alike["protocol"] == protocol
     assert frechet["protocol"] == protocol | {"extractor": Extractor().protocol}
@@ -205,7 +212,7 @@ def test_points_and_foreign_files_are_refused(tmp_path, bundle):
         (["--source=/nowhere"], "/nowhere holds no run"),
         (["--source=/nowhere", "--metrics=frechett"], "unknown metric 'frechett'; did you mean 'frechet'?"),
         (["--source=/nowhere", "--metrics="], f"--metrics is empty: name some of {', '.join(METRICS)}"),
-        (["--source={folder}", "--metrics=mixture"], "mixture needs a run as its --source"),
+        (["--source={folder}", "--metrics=mixture"], "mixture needs a run, bundle or ONNX file of points"),
         (["--source={folder}", "--metrics=frechet"], "--reference is missing"),
         (["--source={folder}", "--metrics=frechet", "--reference=digits"], "64 features: their covariance is singular"),
         (

@@ -1,7 +1,9 @@
 """Evaluation during training keeps the best checkpoint, and changes nothing."""
 
 import json
+import os
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -82,8 +84,11 @@ def test_the_figures_are_those_of_the_saved_checkpoint_beside_the_train_split(ru
     reference = Reference(sampler.data, "train", 70, evaluation.SEED, Extractor())
     measured = Comparison(sampler.draw(70, evaluation.SEED), reference, evaluation.SEED, {}).measure("frechet")
     assert last["frechet_distance"] == pytest.approx(measured["frechet_distance"], rel=1e-6)
-    assert last["protocol"]["reference"] == {"name": "digits", "split": "train", "count": 70, "binarize": "none"}
-    assert last["protocol"]["source"] == {"kind": "run", "model": "gan_grid", "ema": 0.9, "step": 4}
+    assert last["protocol"]["reference"] == reference.protocol
+    assert (reference.protocol["split"], reference.protocol["count"]) == ("train", 70)
+    source = {"kind": "run", "model": "gan_grid", "ema": 0.9, "precision": "float32", "step": 4}
+    assert last["protocol"]["source"] == source
+    assert last["protocol"]["seed"] == evaluation.SEED > 2**32
     assert last["protocol"]["extractor"] == Extractor().protocol
 
 
@@ -111,9 +116,45 @@ def test_a_finished_run_is_not_measured_again(run, monkeypatch):
 def test_what_lies_beyond_a_rollback_is_forgotten(run, tmp_path):
     shutil.copytree(run, tmp_path / "run")
     made = trainer(tiny(), tmp_path / "run")
+    made.evaluation.checkpoints.save(4)
+    assert kept(tmp_path / "run")[-1] == 4
     made.evaluation.forget_after(2)
     assert [line["step"] for line in lines(tmp_path / "run")] == [0, 2]
-    assert all(step <= 2 for step in kept(tmp_path / "run"))
+    assert kept(tmp_path / "run")[-1] <= 2
+
+
+def test_a_torn_best_checkpoint_is_no_rival(monkeypatch, tmp_path):
+    following = iter((5.0, 3.0, 4.0))
+    monkeypatch.setitem(comparison.METRICS, "frechet", Metric(False, lambda _: {"frechet_distance": next(following)}))
+    made = evaluation.Evaluation(tiny(), tmp_path, tf.train.Checkpoint(value=tf.Variable(0)))
+    for step in (0, 2, 4):
+        made.measure(step, np.zeros((2, 8, 8, 1), np.uint8))
+        if step == 2:
+            (tmp_path / "best" / "00000002" / "state.index").write_bytes(b"")
+    assert made.checkpoints.restore() == 4, "4.0 is better than 5.0, and 3.0 cannot be read any more"
+
+
+def test_figures_of_two_extractors_do_not_compete(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    of_another = [json.dumps(line).replace(Extractor().sha256, "0" * 64) + "\n" for line in lines(run)]
+    (tmp_path / "run" / "evaluations.jsonl").write_text("".join(of_another))
+    with pytest.raises(UserError, match=r"the extractor changed since .*evaluations.jsonl was begun"):
+        trainer(tiny(), tmp_path / "run")
+
+
+def test_a_signal_in_the_last_call_still_lets_the_end_be_measured(monkeypatch, tmp_path):
+    made = trainer(tiny(), tmp_path)
+    monkeypatch.setattr(made, "_any_worker", bool)
+    train_until = made.train_until
+
+    def interrupted(target):
+        if target == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return train_until(target)
+
+    monkeypatch.setattr(made, "train_until", interrupted)
+    assert made.run()
+    assert [line["step"] for line in lines(tmp_path)] == [0, 2, 4]
 
 
 def test_two_replicas_evaluate_what_they_train(mirrored, tmp_path):
@@ -144,6 +185,7 @@ def test_the_curves_show_the_figure(run):
         ({"evaluate.extractor": "missing.onnx"}, "cannot read the extractor missing.onnx"),
         ({"evaluate.extractor_range": "1,0"}, "is no range of pixels"),
         ({"evaluate.extractor_output": "x"}, "unknown float32 output"),
+        ({"data.name": "ring"}, "evaluate.metric=frechet is for images; ring holds points: use none"),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused_at_the_edge(changes, message):
@@ -151,16 +193,10 @@ def test_what_cannot_be_evaluated_is_refused_at_the_edge(changes, message):
         tiny(**changes)
 
 
-def test_too_few_samples_for_the_metric_are_refused_before_the_first_step(tmp_path):
+def test_too_few_samples_for_the_metric_are_refused_before_anything_binds_the_run_to_them(tmp_path):
     with pytest.raises(UserError, match="has 64 samples of 64 features"):
         trainer(tiny(**{"evaluate.count": 64}), tmp_path).run()
-    assert not (tmp_path / "metrics.jsonl").read_text()
-
-
-def test_points_have_no_such_metric(tmp_path):
-    settings = tiny(**{"data.name": "ring"})
-    with pytest.raises(UserError, match="ring holds points, not images"):
-        trainer(settings, tmp_path)
+    assert not list(tmp_path.glob("checkpoints/[0-9]*")), "the same --workdir can be used with another count"
 
 
 def test_the_best_of_a_run_that_was_not_evaluated_is_refused(tmp_path):
@@ -182,6 +218,11 @@ def test_export_takes_the_best(run, tmp_path):
 
     step = restore.load(run, "best")[2]
     assert step == kept(run)[-1]
-    assert build.build(run, tmp_path / "bundle", checkpoint="best").step == step
+    manifest = build.build(run, tmp_path / "bundle", checkpoint="best")
+    assert (manifest.step, manifest.checkpoint) == (step, "best")
+    told = "best by frechet on 70 samples, train split, every 2 steps"
+    for source, which in ((run, "best"), (tmp_path / "bundle", "last"), (tmp_path / "bundle/model.onnx", "last")):
+        protocol = samplers.create(str(source), checkpoint=which).protocol
+        assert (protocol["checkpoint"], protocol["step"]) == (told, step)
     with pytest.raises(UserError, match="lies among the checkpoints"):
         build.build(run, run / "best" / "bundle", checkpoint="best")

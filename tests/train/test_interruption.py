@@ -10,11 +10,12 @@ from shared import assert_same_state, checkpoint, flags_of, metrics, python, tin
 from train import config
 
 STEPS = 60
+MEASURED = {"evaluate.metric": "frechet", "evaluate.every": 15, "evaluate.count": 70}
 
 
 def command(workdir):
     settings = tiny_config(
-        "dcgan", train_steps=STEPS, steps_per_call=1, checkpoint_every=3, sample_every=20, sample_count=1
+        "dcgan", train_steps=STEPS, steps_per_call=1, checkpoint_every=3, sample_every=20, sample_count=1, **MEASURED
     )
     return ["-m", "train", f"--recipe={config.example_of('dcgan')}", f"--workdir={workdir}", *flags_of(settings)]
 
@@ -74,6 +75,11 @@ def test_signals_and_kills_change_nothing(uninterrupted, tmp_path, seed):
     assert_same_state(checkpoint(workdir, STEPS), checkpoint(uninterrupted, STEPS))
     for path in sorted((uninterrupted / "samples").iterdir()):
         assert path.read_bytes() == (workdir / "samples" / path.name).read_bytes(), path.name
+    for kept in (
+        "evaluations.jsonl",
+        *(f"best/{path.name}/checksums.json" for path in (uninterrupted / "best").iterdir()),
+    ):
+        assert (uninterrupted / kept).read_bytes() == (workdir / kept).read_bytes(), kept
     losses = [[{**line, "steps_per_second": 0} for line in metrics(run)] for run in (workdir, uninterrupted)]
     assert losses[0] == losses[1]
     assert not list((workdir / "checkpoints").glob(".*")), "what a killed save leaves is swept up"

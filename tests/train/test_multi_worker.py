@@ -3,13 +3,16 @@
 import json
 import socket
 
+import numpy as np
 from shared import assert_same_state, checkpoint, flags_of, python, tiny_config, trained
 
 from train import config
+from train.pictures import EVALUATIONS, read_lines
 
 
 def test_two_workers_train_as_one_device_with_the_whole_batch(tmp_path):
-    settings = tiny_config("dcgan")
+    measured = {"evaluate.metric": "frechet", "evaluate.every": 2, "evaluate.count": 70}
+    settings = tiny_config("dcgan", **measured)
     for part in settings.optimizers:
         settings.optimizers[part] = config.sgd(0.01)
     flags = [f"--recipe={config.example_of('dcgan')}", "--strategy=multi_worker", f"--workdir={tmp_path / 'two'}"]
@@ -28,3 +31,7 @@ def test_two_workers_train_as_one_device_with_the_whole_batch(tmp_path):
     assert [process.returncode for process in workers] == [0, 0], "\n".join(outputs)
     trained(settings, tmp_path / "one")
     assert_same_state(checkpoint(tmp_path / "two", 4), checkpoint(tmp_path / "one", 4), tolerance=1e-6)
+    two, one = (read_lines(tmp_path / run / EVALUATIONS) for run in ("two", "one"))
+    assert [line["step"] for line in two] == [line["step"] for line in one] == [0, 2, 4]
+    figures = ([line["frechet_distance"] for line in lines] for lines in (two, one))
+    np.testing.assert_allclose(*figures, rtol=1e-3)

@@ -2,14 +2,13 @@
 
 import json
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 from shared import tiny_config, trained
 
-from train import data, evaluate, pictures, restore
+from train import data, evaluate, pictures, samplers
 from zoo import images, noise
 from zoo.errors import UserError
 from zoo.metrics.mixtures import MIXTURES
@@ -50,26 +49,45 @@ def test_the_metric_sees_the_averaged_generator_s_samples_of_seed_0(run, monkeyp
     np.testing.assert_allclose(line["points"], averaged, atol=1e-6)
     assert not np.allclose(line["points"], raw, atol=1e-5)
     assert line["mixture"] is MIXTURES["ring"]
-    assert line["protocol"]["data"]["name"] == "ring"
-    assert (line["protocol"]["step"], line["protocol"]["ema"], line["protocol"]["seed"]) == (4, 0.9, 0)
+    source = {"kind": "run", "model": made.config.model.name, "checkpoint": "last", "step": 4, "ema": 0.9}
+    said = {name: line["protocol"][name] for name in ("source", "mixture", "samples", "seed")}
+    assert said == {"source": source, "mixture": "ring", "samples": 2500, "seed": 0}
+
+
+def sampler_of(name, draw=None):
+    return samplers.Sampler(draw, tiny_config("gan_grid", **{"data.name": name}).data, {"kind": "run"})
 
 
 def test_a_generator_of_the_four_corners_of_the_grid_is_told_so(monkeypatch):
-    model = SimpleNamespace(generator=lambda inputs, training: {"point": 4 * np.sign(inputs["z"])}, generator_spec=SPEC)
-    settings = tiny_config("gan_grid", **{"data.name": "grid"})
-    monkeypatch.setattr(restore, "load", lambda workdir: (settings, model, 7))
-    line = json.loads(json.dumps(evaluate.METRICS["mixture"]("runs/x"), allow_nan=False))
+    def corners(count, seed):
+        return 4 * np.sign(noise.draw(SPEC, count, seed)["z"])
+
+    monkeypatch.setattr(samplers, "create", lambda source, checkpoint: sampler_of("grid", corners))
+    line = json.loads(json.dumps(evaluate.measure_mixture("runs/x"), allow_nan=False))
     assert (line["metric"], line["modes"], line["high_quality"], line["count"]) == ("mixture", 4, 1, 2500)
     assert line["reverse_kl"] == pytest.approx(math.log(25 / 4), abs=0.01)
     quadrants = np.unique(noise.draw(SPEC, 2500, seed=0)["z"] > 0, axis=0, return_counts=True)[1] / 2500
     assert line["reverse_kl"] == pytest.approx((quadrants * np.log(25 * quadrants)).sum())
+    other = evaluate.measure_mixture("runs/x", count=100, seed=7)
+    assert (other["count"], other["protocol"]["samples"], other["protocol"]["seed"]) == (100, 100, 7)
+    assert other["reverse_kl"] != line["reverse_kl"]
 
 
 def test_a_run_on_other_data_has_no_modes_to_count(monkeypatch):
-    monkeypatch.setattr(restore, "load", lambda workdir: (tiny_config("gan_grid"), None, 4))
+    monkeypatch.setattr(samplers, "create", lambda source, checkpoint: sampler_of("digits"))
     with pytest.raises(UserError, match="mixture is for runs on ring or grid; this one is on digits") as error:
         evaluate.measure_mixture("runs/x")
     assert "\n" not in str(error.value)
+
+
+def test_the_exported_file_finds_the_modes_that_its_run_finds(run, tmp_path):
+    from export import build
+
+    directory, _ = run
+    build.build(directory, tmp_path / "bundle")
+    of_run, of_file = (evaluate.measure_mixture(str(source)) for source in (directory, tmp_path / "bundle/model.onnx"))
+    assert of_run["modes"] == of_file["modes"]
+    assert of_file["protocol"]["source"]["kind"] == "onnx"
 
 
 def test_the_bundle_shows_2500_points(run, tmp_path):

@@ -31,5 +31,5 @@ def get_config() -> ConfigDict:
         config.model[key] = config.get_ref(key)
     for player in ("discriminator", "generator"):
         config.optimizers[player] = adam(2e-4, beta_1=0.5)
-        config.optimizers[player].learning_rate = config.get_ref("learning_rate")
+        config.optimizers[player].learning_rate = config.get_oneway_ref("learning_rate")
     return config

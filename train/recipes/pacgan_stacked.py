@@ -23,7 +23,8 @@ from train.config import adam, defaults, model
 def get_config() -> ConfigDict:
     """Return the configuration."""
     config = defaults()
-    config.train_steps = 4000
+    config.train_steps = 6000
+    config.sample_every = 1000
     config.ema = 0.0  # as in the paper
     config.data.name = "stacked:mnist"
     config.data.image_size = 28

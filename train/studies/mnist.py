@@ -1,4 +1,4 @@
-"""Which objective makes the best digits (MNIST) at one network and one number of updates of the generator?
+"""Which objective makes the best digits (MNIST) with one network and one budget?
 
 The study of Fashion-MNIST with the same rows and settings, none of them chosen anew for the digits.
 """

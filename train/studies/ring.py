@@ -21,6 +21,7 @@ def get_study() -> Study:
         },
         seeds=(1, 2, 3),
         metrics=("mixture",),
+        count=2500,
         columns={
             "modes of 8": Column("mixture", "modes", digits=1),
             "high quality, %": Column("mixture", "high_quality", digits=1, scale=100),

@@ -27,6 +27,6 @@ def get_study() -> Study:
             "PacDCGAN2": ("1000.0 ± 0.00", "0.06 ± 0.003"),
         },
         source="Lin, Khetan, Fanti and Oh (2018), mean ± standard error; not the same protocol: 50 epochs of 128,000 "
-        "pictures, larger networks, two updates of the generator for each of the discriminator, another classifier, "
+        "packs, larger networks, two updates of the generator for each of the discriminator, another classifier, "
         "and digits of MNIST's train and test splits together.",
     )
