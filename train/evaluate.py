@@ -13,8 +13,8 @@ rounded to bytes and compared with as many real images of their size.
 - nearest_neighbours: are samples copies of the training images?
 - parzen: the log-likelihood of the first GAN papers
 - log_likelihood: of held-out data, for runs of models that have a likelihood
-- stacked_modes: how many of the 1,000 modes of stacked digits do samples of a run on 'stacked:mnist' find?
-- mixture: modes found, share of high quality and reverse KL of samples, for runs on 'ring' or 'grid'
+- stacked_modes: how many of the 1,000 modes of three stacked digits do samples find, and how evenly?
+- mixture: modes found, share of high quality and reverse KL of points, for generators trained on 'ring' or 'grid'
 
 Figures are comparable only under equal protocols. The extractor that comes along knows grey digits and garments only;
 --extractor takes any other ONNX file that turns images into vectors.

@@ -127,8 +127,8 @@ class Evaluation:
             self.checkpoints.save(step)
         pictures.write_lines(self.path, [*self._lines(), {"step": step, **line}])
         name = self.figure.name.replace("_", " ")
-        told = f"step {step}: {name} {figures[step]:.4g}, best {figures[best]:.4g} at step {best}"
-        tqdm.write(told, file=sys.stderr)
+        message = f"step {step}: {name} {figures[step]:.4g}, best {figures[best]:.4g} at step {best}"
+        tqdm.write(message, file=sys.stderr)
         return figures[step]
 
     def forget_after(self, step: int) -> None:

@@ -1,11 +1,17 @@
-"""Any objective x penalty x normalisation on Fashion-MNIST, all at one network and one budget.
+"""Any objective x penalty x normalisation on Fashion-MNIST, all with one budget.
 
-    python -m train --recipe=gan_grid_fashion --workdir=runs/ns
+    python -m train --recipe=gan_grid_fashion --workdir=runs/ns --config.learning_rate=3e-3 \
+        --config.model.normalization=batch
     python -m train --recipe=gan_grid_fashion --workdir=runs/hinge --config.objective=hinge --config.penalty=r1
 
-Result: not measured yet.
-Protocol: the same network and number of updates for every choice; seeds are --config.seed.
-Time: a minute or two on one core.
+Result: the first command, the non-saturating game, comes within a Frechet distance of 1.46 +- 0.09 of the test split
+(1.42, 1.40, 1.56). docs/results compares nine objectives and penalties; none beats this one by more than the seeds'
+spread. Only a model that sees the labels does: `--config.model.name=projection_gan` with the settings that
+`train/studies/fashion.py` names, 0.78 +- 0.05.
+Protocol: 10,000 samples of the averaged generator at the last step beside the 10,000 images of the test split, features
+of the extractor that comes along; mean and standard deviation over the seeds 0, 1, 2 (--config.seed). The settings were
+chosen with seed 10 on the train split, see `train/studies/fashion.py`.
+Time: 1 minute on one core; 1 to 2 with a gradient penalty.
 """
 
 from ml_collections import ConfigDict
