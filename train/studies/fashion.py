@@ -14,9 +14,9 @@ runs: nothing had begun to get worse.
 
 The published ranking (FID by Inception, each at its best of 100 settings) is WGAN 21.5, WGAN-GP 24.5, NS GAN 26.5,
 DRAGAN 27.7, MM GAN 29.6, LSGAN 30.7. Here NS GAN and the hinge lead, DRAGAN and LSGAN follow, WGAN and WGAN-GP come
-behind, and MM GAN is as good as NS GAN with one seed and fails with two. With one critic update a step and a tenth of
-the training, a critic has less time to be right; more than that the table does not say. The gap from the best of these
-objectives to what came later is within the seeds' spread; labels are worth more than any objective.
+behind, and MM GAN is as good as NS GAN with one seed and fails with two. Whether one update of the critic a step, the
+tenth of the training or the other features turn the order round, the table does not say. No later objective beats the
+best of these by more than the seeds' spread; labels are worth more than any objective.
 """
 
 from train.studies import Column, Study
