@@ -6,8 +6,8 @@ mode; see `zoo.metrics.modes`.
 
 Not at this length: 6,000 steps, where the paper has 50 epochs of 2,000. The plain DCGAN, which finds fewer than 100
 modes there, finds most of them here, and with packing there are fewer, perhaps since the discriminator judges half as
-many packs in a step. Many digits are still hard to read, and a misread one can count for a mode. Real stacks of the test
-split, read by the same classifier, have all 1,000 modes and a reverse KL of 0.0255 nats.
+many packs in a step. Many digits are still hard to read, and a misread one can count for a mode. Real stacks of the
+test split, read by the same classifier, have all 1,000 modes and a reverse KL of 0.0255 nats.
 """
 
 from train.studies import Column, Study
