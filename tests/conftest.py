@@ -1,11 +1,16 @@
 """One TensorFlow for the whole session: started as the programs start it, with two virtual CPU devices."""
 
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for tests/shared.py
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell makes what it starts in the background deaf to SIGINT; the programs that tests interrupt would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
