@@ -9,13 +9,13 @@ from shared import assert_same_state, checkpoint, flags_of, metrics, python, tin
 
 from train import config
 
-STEPS = 60
-MEASURED = {"evaluate.metric": "frechet", "evaluate.every": 15, "evaluate.count": 70}
+STEPS = 120
+MEASURED = {"evaluate.metric": "frechet", "evaluate.every": 30, "evaluate.count": 70}
 
 
 def command(workdir):
     settings = tiny_config(
-        "dcgan", train_steps=STEPS, steps_per_call=1, checkpoint_every=3, sample_every=20, sample_count=1, **MEASURED
+        "dcgan", train_steps=STEPS, steps_per_call=1, checkpoint_every=3, sample_every=40, sample_count=1, **MEASURED
     )
     return ["-m", "train", f"--recipe={config.example_of('dcgan')}", f"--workdir={workdir}", *flags_of(settings)]
 
