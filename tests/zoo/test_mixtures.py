@@ -30,7 +30,7 @@ def test_the_centres_themselves_are_perfect(mixture):
     points = np.repeat(mixture.centres, 3, axis=0)
     assert measure(points, mixture) == {
         "modes": len(mixture.centres), "high_quality": 1, "reverse_kl": pytest.approx(0, abs=1e-12),
-        "count": 3 * len(mixture.centres),
+        "spread": 0, "count": 3 * len(mixture.centres),
     }  # fmt: skip
 
 
@@ -57,20 +57,33 @@ def test_only_high_quality_points_count_for_the_modes_and_their_divergence():
     points = np.concatenate([np.repeat(GRID.centres[[0, 1]], [6, 2], axis=0), np.repeat([far], 8, axis=0)])
     measured = measure(np.random.default_rng(0).permutation(points), GRID)
     expected = 3 / 4 * math.log(3 / 4 * 25) + 1 / 4 * math.log(1 / 4 * 25)
-    assert measured == {"modes": 2, "high_quality": 0.5, "reverse_kl": pytest.approx(expected), "count": 16}
+    assert measured == {
+        "modes": 2,
+        "high_quality": 0.5,
+        "reverse_kl": pytest.approx(expected),
+        "spread": 0,
+        "count": 16,
+    }
 
 
 def test_without_a_point_of_high_quality_there_is_no_divergence():
     with np.errstate(all="raise"):
         measured = measure(np.full((10, 2), 1e6), RING)
-    assert measured == {"modes": 0, "high_quality": 0, "reverse_kl": None, "count": 10}
+    assert measured == {"modes": 0, "high_quality": 0, "reverse_kl": None, "spread": None, "count": 10}
 
 
 def test_a_point_belongs_to_the_nearest_of_centres_that_overlap():
     close = Mixture(np.array([[0.0, 0.0], [1.0, 0.0]]), sigma=1.0)
     measured = measure(np.array([[0.4, 0], [0.6, 0], [0.7, 0], [3, 0]]), close)
     expected = 1 / 4 * math.log(1 / 2) + 3 / 4 * math.log(3 / 2)
-    assert measured == {"modes": 2, "high_quality": 1, "reverse_kl": pytest.approx(expected), "count": 4}
+    assert (measured["modes"], measured["high_quality"]) == (2, 1)
+    assert measured["reverse_kl"] == pytest.approx(expected)
+    assert measured["spread"] == pytest.approx(math.sqrt((0.4**2 + 0.4**2 + 0.3**2 + 2**2) / 4))
+
+
+def test_the_spread_is_in_sigma_and_leaves_out_what_is_far():
+    points = GRID.centres[[3, 3, 4]] + [[0.1, 0], [0, -0.05], [1, 0]]
+    assert measure(points, GRID)["spread"] == pytest.approx(math.sqrt((2**2 + 1**2) / 2))
 
 
 @pytest.mark.parametrize("mixture", MIXTURES.values(), ids=MIXTURES)
@@ -83,6 +96,10 @@ def test_the_mixture_s_own_points_have_the_documented_quality_and_bias(mixture):
     quality = np.array([one["high_quality"] for one in measured])
     chance = 1 - math.exp(-9 / 2)
     assert abs(quality.mean() - chance) < 4 * math.sqrt(chance * (1 - chance) / 100_000)
+    # r^2 / 2 has the exponential law, cut off at 9 / 2
+    expected = math.sqrt(2 - 9 * math.exp(-9 / 2) / chance)
+    assert expected == pytest.approx(1.378, abs=5e-4), "as documented"
+    assert np.mean([one["spread"] for one in measured]) == pytest.approx(expected, rel=0.01)
     divergence = np.mean([one["reverse_kl"] for one in measured])
     assert divergence == pytest.approx((modes - 1) / (2 * 500), rel=0.15)
 
