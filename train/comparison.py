@@ -1,4 +1,4 @@
-"""Samples beside real images: every metric that `train.evaluate` and evaluation during training can name.
+"""Samples beside real images: the metrics of images, for `train.evaluate` and for evaluation during training.
 
 A new metric is one function of a `Comparison` and its line in `METRICS`.
 """
@@ -36,12 +36,15 @@ class Reference:
 
     def __init__(self, section: ConfigDict, split: str, count: int, seed: int, extractor: Extractor) -> None:
         self.section, self.split, self.seed, self.extractor = section, split, seed, extractor
-        self.description = data.load(section, split).description
-        self.images = self.of_split(split, count)
+        source = data.load(section, split)
+        self.description = source.description
+        self.images = self._images(source, count)
 
     def of_split(self, split: str, count: int | None = None) -> np.ndarray:
         """Return `count` images of the `split`, chosen by the seed, or all, as uint8 (N, H, W, C)."""
-        source = data.load(self.section, split)
+        return self._images(data.load(self.section, split), count)
+
+    def _images(self, source: data.Source, count: int | None) -> np.ndarray:
         if not source.holds_pictures:
             raise UserError(f"{self.section.name} holds points, not images: measure mixture instead")
         whole = source.samples
