@@ -12,7 +12,6 @@ import logging
 import keras
 import numpy as np
 import onnx
-import onnxruntime
 import onnxslim
 import tf2onnx
 
@@ -20,7 +19,8 @@ from export import bundle
 from export.fold import fold_projections
 from export.parity import Sampler
 from export.saved_model import as_function, signature
-from zoo.errors import first_line
+from zoo.errors import UserError, first_line
+from zoo.inference import open_session
 from zoo.spec import GeneratorSpec
 
 OPSET = 18  # the highest that tf2onnx writes, low enough for older runtimes
@@ -63,9 +63,9 @@ def describe(model: onnx.ModelProto, manifest: bundle.Manifest) -> bytes:
 def load(data: bytes) -> Sampler:
     """Return the file's generator in onnxruntime, as a function from numpy to numpy arrays, by name."""
     try:
-        session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions have no common base
-        raise NotConvertible(f"onnxruntime does not load it: {first_line(error)}") from error
+        session = open_session(data, "the graph")
+    except UserError as error:
+        raise NotConvertible(str(error)) from error
     names = [output.name for output in session.get_outputs()]
 
     def sample(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
