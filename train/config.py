@@ -242,9 +242,16 @@ def read(workdir: str | os.PathLike[str]) -> ConfigDict:
         stored = json.loads(path.read_text())
         if missing := {"model", "optimizers", "data"} - set(stored):
             raise ValueError(f"it lacks {', '.join(sorted(missing))}")
-        return ConfigDict(_completed(stored, defaults().to_dict()))
+        return ConfigDict(_completed(stored, known_settings(stored["model"]["name"])))
+    except KeyError as error:
+        raise UserError(f"{path} is corrupt: its model lacks {error}") from None
     except (ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is corrupt: {error}") from None
+
+
+def known_settings(model_name: str) -> dict[str, Any]:
+    """Return every setting but the optimisers' at its default, which it has where an earlier version knew none."""
+    return {**defaults().to_dict(), "model": zoo.defaults(model_name)}
 
 
 def _completed(stored: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:

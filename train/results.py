@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from train.config import defaults, flatten
+from train.config import flatten, known_settings
 from train.evaluation import BEST, LAST
 from zoo.errors import UserError, unknown
 
@@ -41,12 +41,13 @@ def check_same(old: Result, new: Result) -> None:
 
     Seeds and rows may be added; what the table shows may change.
     """
-    known = dict(flatten(defaults().to_dict()))  # for keys that an earlier version did not know
     pairs = {"": (_shared(old), _shared(new))}
     for title, row in old["rows"].items():
         if title not in new["rows"]:
             raise UserError(f"the stored result has the row {title!r}, the study has not: {_REMEDY}")
-        pairs[f"{title}: "] = {**known, **row["settings"]}, {**known, **new["rows"][title]["settings"]}
+        was, now = row["settings"], new["rows"][title]["settings"]
+        known = dict(flatten(known_settings(now["model.name"])))
+        pairs[f"{title}: "] = {**known, **was}, {**known, **now}
     changes = [
         f"{prefix}{key} ({was.get(key, 'none')} -> {now.get(key, 'none')})"
         for prefix, (was, now) in pairs.items()

@@ -72,7 +72,8 @@ class GenerativeModel(keras.Model):
     @property
     def step(self) -> tf.Tensor:
         """The number of training steps done, int64."""
-        return tf.cast(self.optimizers[list(self.parts)[-1]].iterations, tf.int64)
+        last = list(self.parts)[-1]
+        return tf.cast(self.optimizers[last].iterations, tf.int64) // self.updates_of(last)
 
     def noise(self, shape: tuple, law: str, draw: int, low: float = 0.0, high: float = 1.0) -> tf.Tensor:
         """Return this replica's noise, float32 of `shape`: a function of (seed, attempt, step, replica, draw) alone.

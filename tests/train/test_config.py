@@ -8,6 +8,7 @@ import sys
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from ml_collections import ConfigDict
 from shared import REPOSITORY, tiny_config
 
 import zoo
@@ -201,7 +202,7 @@ def test_a_recipe_of_one_s_own_is_a_file(tmp_path):
     assert config.load(str(own)).model.hidden_units == 1 + config.load("nade_digits").model.hidden_units
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "3", '"x"', "{}"])
+@pytest.mark.parametrize("text", ["", "{", "[1]", "3", '"x"', "{}", '{"model": {}, "optimizers": {}, "data": {}}'])
 def test_a_corrupt_config_json_is_one_line(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(UserError, match="is corrupt"):
@@ -209,12 +210,13 @@ def test_a_corrupt_config_json_is_one_line(tmp_path, text):
 
 
 def test_a_run_of_an_earlier_version_reads_with_the_defaults_of_what_it_did_not_know(tmp_path):
-    settings = tiny_config("dcgan").to_dict()
+    settings = tiny_config("dcgan", **{"model.kernel_size": 5}).to_dict()
     stored = {key: value for key, value in settings.items() if key != "evaluate"}
-    stored["data"] = {key: value for key, value in settings["data"].items() if key != "unreadable"}
+    for section, unknown in (("data", "unreadable"), ("model", "kernel_size")):
+        stored[section] = {key: value for key, value in settings[section].items() if key != unknown}
     (tmp_path / "config.json").write_text(json.dumps(stored))
     assert config.read(tmp_path).to_dict() == settings
-    config.check_resumable(config.read(tmp_path), tiny_config("dcgan"))
+    config.check_resumable(config.read(tmp_path), ConfigDict(settings))
 
 
 def test_a_file_that_is_no_recipe_is_one_line(tmp_path):

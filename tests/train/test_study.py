@@ -293,7 +293,8 @@ def run(distance, recall, seconds=60.0):
 def known():
     """Return a result whose table can be worked out by hand."""
     row = {"recipe": "r", "overrides": {}, "picture": None}
-    settings = {"ema": 0.0, "batch_size": 64, "evaluate.metric": "frechet", "evaluate.count": 50, "evaluate.every": 100}
+    settings = {"model.name": "pacgan", "ema": 0.0, "batch_size": 64}
+    settings |= {"evaluate.metric": "frechet", "evaluate.count": 50, "evaluate.every": 100}
     return {
         "title": "Which?",
         "about": "So.",
@@ -366,12 +367,13 @@ def test_the_caption_tells_the_protocol():
     assert results.caption(known() | {"seeds": [7]}) == "No run is finished yet."
 
 
-def test_settings_that_an_earlier_version_did_not_know_are_at_their_defaults():
+@pytest.mark.parametrize(("key", "default"), [("stop.steps", 0), ("model.generator_updates", 1)])
+def test_settings_that_an_earlier_version_did_not_know_are_at_their_defaults(key, default):
     old, new = known(), known()
-    new["rows"]["b"]["settings"]["stop.steps"] = 0
+    new["rows"]["b"]["settings"][key] = default
     results.check_same(old, new)
-    new["rows"]["b"]["settings"]["stop.steps"] = 5
-    with pytest.raises(UserError, match=r"b: stop.steps \(0 -> 5\); put the study back"):
+    new["rows"]["b"]["settings"][key] = 5
+    with pytest.raises(UserError, match=rf"b: {key} \({default} -> 5\); put the study back"):
         results.check_same(old, new)
 
 

@@ -158,6 +158,21 @@ def test_packing_by_one_is_the_plain_game():
     assert same(values(one.trainable_variables), values(other.trainable_variables))
 
 
+def test_pacgan_updates_the_generator_so_often_each_time_with_noise_of_its_own(monkeypatch):
+    model, drawn = create("pacgan", generator_updates=3, base_channels=2), []
+    latents = type(model).latents
+    monkeypatch.setattr(
+        type(model), "latents", lambda self, *given: drawn.append(latents(self, *given).numpy()) or drawn[-1]
+    )
+    for step in (1, 2):
+        model.train_step(data(4))
+        assert int(model.step) == step
+        assert int(model.optimizers["discriminator"].iterations) == step
+        assert int(model.optimizers["generator"].iterations) == 3 * step
+    assert [z.shape for z in drawn] == [(4, 3)] * 8
+    assert len(np.unique(np.concatenate(drawn), axis=0)) == 32
+
+
 def test_the_projection_discriminator_is_its_equation():
     """D(x, y) = y^T V phi(x) + psi(phi(x))."""
     model = create("projection_gan", classes=3, base_channels=2)
@@ -226,6 +241,7 @@ def test_points_are_made_in_the_data_s_own_units():
         ("rpgan", {"sample_shape": (2,)}, r"not samples of \(2,\); mlp makes any"),
         ("sngan", {"network": "mpl"}, "unknown network 'mpl'; did you mean 'mlp'"),
         ("pacgan", {"packing": 0}, "model.packing=0"),
+        ("pacgan", {"generator_updates": 0}, "model.generator_updates=0: use a number from 1 to 15"),
         ("pacgan", {"normalization": "instance"}, "model.normalization='instance': use one of"),
         ("acgan", {"classes": 1}, "model.classes=1"),
         ("acgan", {"class_weight": -1.0}, "model.class_weight=-1.0"),

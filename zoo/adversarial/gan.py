@@ -23,7 +23,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from zoo.adversarial.model import AdversarialModel, check_critic_updates
+from zoo.adversarial.model import AdversarialModel, check_updates
 from zoo.adversarial.networks import check_positive, generator_model
 from zoo.adversarial.objectives import OBJECTIVES
 from zoo.errors import UserError
@@ -63,7 +63,7 @@ class GAN(AdversarialModel):
     ) -> None:
         if objective not in ("non_saturating", "minimax"):
             raise UserError(f"model.objective={objective!r}: use 'non_saturating' or 'minimax'")
-        check_critic_updates("k", k)
+        check_updates("k", k)
         check_positive(
             latent_dim=latent_dim,
             generator_units=generator_units,

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from zoo.adversarial.model import AdversarialModel, check_critic_updates
+from zoo.adversarial.model import AdversarialModel, check_updates
 from zoo.adversarial.networks import build
 from zoo.adversarial.objectives import OBJECTIVES
 from zoo.adversarial.penalties import PENALTIES, check_penalty
@@ -49,7 +49,7 @@ class GANGrid(AdversarialModel):
         if penalty not in (*PENALTIES, "clipping"):
             raise unknown("penalty", penalty, (*PENALTIES, "clipping"))
         check_penalty(penalty, penalty_weight, normalization)
-        check_critic_updates("n_critic", n_critic)
+        check_updates("n_critic", n_critic)
         if not clip > 0:
             raise UserError(f"model.clip={clip}: use a positive number")
         output_bias = OBJECTIVES[objective].boundary is not None

@@ -12,8 +12,8 @@ from zoo.errors import UserError
 from zoo.model import GenerativeModel
 from zoo.spec import GeneratorSpec, TensorSpec
 
-# how many critic updates one training step may make: each has 16 of the 256 draws of noise
-MAX_CRITIC_UPDATES = 15
+# how often one training step may update a player, the other being updated once: each has 16 of the 256 draws of noise
+MAX_UPDATES = 15
 
 
 class AdversarialModel(GenerativeModel):
@@ -29,6 +29,8 @@ class AdversarialModel(GenerativeModel):
     penalty_weight: float = 0.0
     # the discriminator's updates in one training step, each on its own part of the batch
     critic_updates: int = 1
+    # and the generator's, each on as many samples as the batch has
+    generator_updates: int = 1
 
     def __init__(
         self,
@@ -65,7 +67,7 @@ class AdversarialModel(GenerativeModel):
 
     def updates_of(self, part: str) -> int:
         """Return how many updates of the part's optimiser make one training step."""
-        return self.critic_updates if part == "discriminator" else 1
+        return self.critic_updates if part == "discriminator" else self.generator_updates
 
     def generate(self, count: tf.Tensor, label: tf.Tensor | None, draws: Iterator[int]) -> tf.Tensor:
         """Return samples (count, *sample_shape) in training, of the classes `label` (count,) if there are any."""
@@ -160,7 +162,7 @@ class AdversarialModel(GenerativeModel):
         return lambda shape: self.noise(shape, "uniform", next(draws))
 
 
-def check_critic_updates(option: str, value: int) -> None:
-    """Refuse a number of critic updates in one training step that cannot be."""
-    if not 1 <= value <= MAX_CRITIC_UPDATES:
-        raise UserError(f"model.{option}={value}: use a number from 1 to {MAX_CRITIC_UPDATES}")
+def check_updates(option: str, value: int) -> None:
+    """Refuse a number of updates of one player in one training step that cannot be."""
+    if not 1 <= value <= MAX_UPDATES:
+        raise UserError(f"model.{option}={value}: use a number from 1 to {MAX_UPDATES}")

@@ -3,7 +3,8 @@
 Lin, Khetan, Fanti and Oh, "PacGAN: the power of two samples in generative adversarial networks" (2018). The
 discriminator judges m samples at once, all real or all generated, laid on top of each other as channels. A generator
 that drops modes repeats itself, which shows in a pack long before it shows in a single sample. Nothing else changes:
-the rest is the game of Goodfellow et al. (2014).
+the rest is the game of Goodfellow et al. (2014). The authors' program for images updates the generator twice for each
+update of the discriminator.
 """
 
 from collections.abc import Iterator
@@ -11,26 +12,27 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from zoo.adversarial.model import AdversarialModel
+from zoo.adversarial.model import AdversarialModel, check_updates
 from zoo.adversarial.networks import build
 from zoo.adversarial.objectives import OBJECTIVES
 from zoo.errors import UserError
 
 
 class PacGAN(AdversarialModel):
-    """A discriminator of packs of `packing` samples (Lin et al. 2018).
+    """A discriminator of packs of `packing` samples (Lin et al. 2018), and `generator_updates` in each training step.
 
     `network` is "dcgan", "resnet" or "mlp", `normalization` the discriminator's. The noise has `latent_dim` numbers of
     the law `latent`, "normal" or "uniform" on [-1, 1); `base_channels` is the width next to the image.
     """
 
-    smallest: ClassVar[dict[str, Any]] = {"latent_dim": 4, "base_channels": 4}
+    smallest: ClassVar[dict[str, Any]] = {"latent_dim": 4, "base_channels": 4, "generator_updates": 2}
 
     def __init__(
         self,
         *,
         sample_shape: tuple[int, ...],
         packing: int = 2,
+        generator_updates: int = 1,
         network: str = "dcgan",
         normalization: str = "batch",
         latent_dim: int = 100,
@@ -39,6 +41,7 @@ class PacGAN(AdversarialModel):
     ) -> None:
         if packing < 1:
             raise UserError(f"model.packing={packing}: use a positive number")
+        check_updates("generator_updates", generator_updates)
         pack_shape = (*sample_shape[:-1], packing * sample_shape[-1])
         generator, discriminator = (
             build(network, shape, latent_dim, base_channels, normalization=normalization)[player]
@@ -46,6 +49,7 @@ class PacGAN(AdversarialModel):
         )
         super().__init__(sample_shape, latent_dim, latent, (generator, discriminator), OBJECTIVES["non_saturating"])
         self.packing = packing
+        self.generator_updates = generator_updates
         self.network = network
         self.normalization = normalization
         self.base_channels = base_channels
@@ -61,6 +65,9 @@ class PacGAN(AdversarialModel):
         return self.discriminator(packs, training=True)
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One step of the discriminator, then one of the generator."""
+        """One update of the discriminator, then `generator_updates` of the generator, each with noise of its own."""
         x = data["image"]
-        return {**self.discriminator_step(x), **self.generator_step(x)}
+        logs = self.discriminator_step(x)
+        for turn in range(1, self.generator_updates + 1):
+            logs |= self.generator_step(x, turn=turn)
+        return logs

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from zoo.adversarial.model import AdversarialModel, check_critic_updates
+from zoo.adversarial.model import AdversarialModel, check_updates
 from zoo.adversarial.networks import build
 from zoo.adversarial.objectives import OBJECTIVES
 
@@ -37,7 +37,7 @@ class SNGAN(AdversarialModel):
         latent: str = "normal",
         base_channels: int = 64,
     ) -> None:
-        check_critic_updates("n_critic", n_critic)
+        check_updates("n_critic", n_critic)
         networks = build(network, sample_shape, latent_dim, base_channels, normalization="spectral", output_bias=False)
         super().__init__(sample_shape, latent_dim, latent, networks, OBJECTIVES["hinge"])
         self.n_critic = self.critic_updates = n_critic

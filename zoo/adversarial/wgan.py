@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from zoo.adversarial.model import AdversarialModel, check_critic_updates
+from zoo.adversarial.model import AdversarialModel, check_updates
 from zoo.adversarial.networks import build
 from zoo.adversarial.objectives import OBJECTIVES
 from zoo.errors import UserError
@@ -51,7 +51,7 @@ class WGAN(AdversarialModel):
         latent: str = "normal",
         base_channels: int = 64,
     ) -> None:
-        check_critic_updates("n_critic", n_critic)
+        check_updates("n_critic", n_critic)
         if not clip > 0:
             raise UserError(f"model.clip={clip}: use a positive number")
         if warmup_updates < n_critic:

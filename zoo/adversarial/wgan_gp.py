@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from zoo.adversarial.model import AdversarialModel, check_critic_updates
+from zoo.adversarial.model import AdversarialModel, check_updates
 from zoo.adversarial.networks import build
 from zoo.adversarial.objectives import OBJECTIVES
 from zoo.adversarial.penalties import PENALTIES, check_penalty
@@ -46,7 +46,7 @@ class WGANGP(AdversarialModel):
     ) -> None:
         name = "one_sided_gradient" if one_sided else "gradient"
         check_penalty(name, penalty_weight, normalization)
-        check_critic_updates("n_critic", n_critic)
+        check_updates("n_critic", n_critic)
         networks = build(
             network, sample_shape, latent_dim, base_channels, normalization=normalization, output_bias=False
         )
