@@ -4,17 +4,19 @@ Noise follows from the seed alone (`zoo.noise`), always in blocks of the same si
 in a picture file, so that all sources of one generator are judged alike.
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
+from train.data import folder
 from train.evaluation import LAST, told
 from zoo import noise
 from zoo.errors import UserError
@@ -23,9 +25,8 @@ from zoo.inference import MANIFEST, METADATA_KEY, ONNX, open_session
 from zoo.spec import GeneratorSpec
 
 _BLOCK = 64
-_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
-_GREY = ("1", "L", "LA", "I;16")
 
+T = TypeVar("T")
 Generate = Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
@@ -51,7 +52,7 @@ def kind_of(path: str) -> str:
     for name, kind in (("config.json", "run"), (MANIFEST, "bundle")):
         if (place / name).is_file():
             return kind
-    if place.is_dir() and _pictures(place):
+    if place.is_dir() and next(folder.walk(place), None):
         return "folder"
     raise UserError(
         f"{path} holds no run (no config.json), no bundle (no manifest.json) and no pictures, nor is it an ONNX file"
@@ -111,31 +112,25 @@ def from_folder(path: Path, image_size: int = 0) -> Sampler:
     Their centre squares are resized to `image_size`; 0 leaves the size, which must then be that of all. They are grey
     if all are.
     """
-    from PIL import Image, ImageOps
+    names = sorted(folder.walk(path))
 
-    from train.data.source import square
-
-    names = _pictures(path)
-
-    def decode(name: str) -> Image.Image:
+    def read(name: str, what: Callable[[Path], T]) -> T:
         try:
-            with Image.open(path / name) as picture:
-                picture.load()
-                return ImageOps.exif_transpose(picture)
-        except (OSError, ValueError, SyntaxError) as error:
+            return what(path / name)
+        except Exception as error:  # a damaged file may make Pillow raise anything
             raise UserError(f"cannot read {path / name}: {error}; repair or remove it") from None
 
     def draw(count: int, seed: int) -> np.ndarray:
-        chosen = np.random.default_rng(seed).permutation(len(names))[:count]
-        opened = [decode(names[index]) for index in tqdm(chosen, desc="decoding", unit=" pictures", disable=None)]
-        widths = [min(picture.size) for picture in opened]
-        smallest, largest = min(widths), max(widths)
+        chosen = [names[index] for index in np.random.default_rng(seed).permutation(len(names))[:count]]
+        sides = [read(name, folder.side) for name in chosen]
+        smallest, largest = min(sides), max(sides)
         if not image_size and smallest < largest:
             raise UserError(
                 f"the pictures of {path} have sides of {smallest} to {largest} pixels: choose one with --image_size"
             )
-        channels = 1 if all(picture.mode in _GREY for picture in opened) else 3
-        return np.stack([square(picture, image_size or smallest, channels) for picture in opened])
+        channels = 1 if all(folder.is_grey(path / name) for name in chosen) else 3
+        decode = functools.partial(folder.decode, size=image_size or smallest, channels=channels)
+        return np.stack([read(name, decode) for name in tqdm(chosen, desc="decoding", unit=" pictures", disable=None)])
 
     resized = (
         {"image_size": image_size, "resize": "centre squares, Lanczos where the size differs"} if image_size else {}
@@ -167,8 +162,3 @@ def drawing(generate: Generate, spec: GeneratorSpec) -> Callable[[int, int], np.
         return np.concatenate(made)[:count]
 
     return draw
-
-
-def _pictures(path: Path) -> list[str]:
-    found = (file for file in path.rglob("*") if file.suffix.lower() in _ENDINGS and file.is_file())
-    return sorted(file.relative_to(path).as_posix() for file in found)

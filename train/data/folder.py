@@ -43,7 +43,7 @@ def check(name: str) -> None:
             f"{root} is {'not a directory' if root.exists() else 'missing'}; data.name must be folder:PATH "
             "with the directory of your pictures"
         )
-    if next(_walk(root), None) is None:
+    if next(walk(root), None) is None:
         raise UserError(f"no picture file below {root}; genzoo reads {', '.join(_ENDINGS)}")
 
 
@@ -54,18 +54,18 @@ def load(config: Any, split: str) -> Source:
     readable one.
     """
     root = _root(config.name)
-    files = sorted(_walk(root))
+    files = sorted(walk(root))
     chosen = _chosen(root, files, split)
     classes = sorted({file.split("/")[0] for file in files})
     if len(classes) < 2 or not all("/" in file for file in files):
         classes = []
 
     def rows() -> Iterator[tuple[np.ndarray, int]]:
-        channels = config.channels or (1 if all(_is_grey(root / file) for file in files) else 3)
+        channels = config.channels or (1 if all(is_grey(root / file) for file in files) else 3)
         readable = 0
         for file in tqdm(chosen, desc=f"decoding {split}", unit=" pictures", disable=None):
             try:
-                image = _decode(root / file, config.image_size, channels)
+                image = decode(root / file, config.image_size, channels)
             except Exception as error:  # a damaged file may make Pillow raise anything
                 if config.unreadable == "refuse":
                     raise UserError(
@@ -104,7 +104,7 @@ def _root(name: str) -> Path:
     return Path(name.removeprefix(PREFIX)).expanduser()
 
 
-def _walk(root: Path) -> Iterator[str]:
+def walk(root: Path) -> Iterator[str]:
     """Yield the path below `root`, with forward slashes, of every picture file, in no particular order."""
 
     def refuse(error: OSError) -> None:
@@ -139,21 +139,29 @@ def _fingerprint(root: Path, files: list[str]) -> str:
     return digest.hexdigest()
 
 
-def _is_grey(path: Path) -> bool:
+def side(path: Path) -> int:
+    """Return the side, in pixels, of the largest square in the picture."""
+    with opened(path) as picture:
+        return min(picture.size)
+
+
+def is_grey(path: Path) -> bool:
     """Return whether the picture is stored as grey; one that cannot be opened does not count as colour."""
     try:
-        with _open(path) as picture:
+        with opened(path) as picture:
             return picture.mode in _GREY
-    except Exception:  # `rows` reports it
+    except Exception:  # decoding reports it
         return True
 
 
-def _decode(path: Path, size: int, channels: int) -> np.ndarray:
-    with _open(path) as picture:
+def decode(path: Path, size: int, channels: int) -> np.ndarray:
+    """Return the picture's centre square as uint8 (size, size, channels); Pillow's errors are those of the file."""
+    with opened(path) as picture:
         return square(ImageOps.exif_transpose(picture), size, channels)
 
 
-def _open(path: Path) -> Image.Image:
+def opened(path: Path) -> Image.Image:
+    """Return the picture, of which Pillow has read the header only."""
     if not path.is_file():  # a pipe would wait for ever
         raise OSError("not a regular file")
     with warnings.catch_warnings():

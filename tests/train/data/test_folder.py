@@ -218,7 +218,7 @@ def test_a_second_load_decodes_nothing_until_a_file_changes(root, monkeypatch):
     save(root / "a.png", 1)
     first = data.load(config(root), "train").samples
     with monkeypatch.context() as patch:
-        patch.setattr(folder, "_decode", lambda *_: pytest.fail("decoded again"))
+        patch.setattr(folder, "decode", lambda *_: pytest.fail("decoded again"))
         np.testing.assert_array_equal(data.load(config(root), "train").samples, first)
     assert data.load(config(root, image_size=4), "train").samples.shape == (1, 4, 4, 1)
     save(root / "a.png", 2)
