@@ -90,11 +90,16 @@ def kantorovich_dual(p: np.ndarray, q: np.ndarray, distances: np.ndarray) -> tup
     difference = coo_array(
         (np.repeat([1.0, -1.0], len(row)), (np.tile(row, 2), np.concatenate([i, j]))), (len(row), p.size)
     )
+    # in units of the largest difference and distance: the solver's tolerances are absolute
+    gain = p / p.sum() - q / q.sum()
+    mass, far = np.abs(gain).max(), distances.max()
+    if not (mass > 0 and far > 0):
+        return 0.0, np.zeros(p.size)
     bounds = [(0, 0), *[(None, None)] * (p.size - 1)]
-    best = linprog(
-        q - p, A_ub=difference if len(row) else None, b_ub=distances[i, j] if len(row) else None, bounds=bounds
-    )
-    return -float(best.fun), best.x
+    best = linprog(-gain / mass, A_ub=difference, b_ub=distances[i, j] / far, bounds=bounds)
+    if not best.success:
+        raise UserError(f"no best critic was found: {best.message}")
+    return max(0.0, -best.fun) * mass * far, best.x * far
 
 
 def optimal_discriminator(p_real: np.ndarray, p_generated: np.ndarray) -> np.ndarray:

@@ -137,6 +137,23 @@ def test_where_all_points_are_one_apart_the_distance_is_the_total_variation(pair
     assert value == pytest.approx(total_variation(p, q), abs=1e-9)
 
 
+@pytest.mark.parametrize("moved", [1e-1, 1e-5, 1e-8])
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e25])
+def test_the_best_critic_is_as_exact_for_close_distributions_and_in_any_unit(moved, unit):
+    """Of points on a line, a share `moved` goes two and a half steps on from where it was."""
+    points = np.array([0.0, 1.0, 2.5, 4.0])
+    p, q = np.array([0.25, 0.25, 0.25 + moved, 0.25 - moved]), np.array([0.25 + moved, 0.25, 0.25, 0.25 - moved])
+    value, f = kantorovich_dual(p, q, unit * cdist(points[:, None], points[:, None]))
+    assert value == pytest.approx(2.5 * moved * unit, rel=1e-6)
+    assert f[2] - f[0] == pytest.approx(2.5 * unit)
+
+
+def test_equal_distributions_and_points_in_one_place_are_at_no_distance():
+    same, together = kantorovich_dual([0.5, 0.5], [0.5, 0.5], 1.0 - np.eye(2)), np.zeros((2, 2))
+    assert same[0] == kantorovich_dual([0.5, 0.5], [1.0, 0.0], together)[0] == 0
+    assert kantorovich_dual([1.0], [1.0], np.zeros((1, 1)))[0] == 0
+
+
 def test_densities_on_parallel_lines_have_the_distance_of_the_lines():
     line = np.stack([np.zeros(6), np.arange(6)], axis=1)
     both = np.concatenate([line, line + np.array([0.3, 0])])
