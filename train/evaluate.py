@@ -46,7 +46,9 @@ COUNT = flags.DEFINE_integer(
 )
 SEED = flags.DEFINE_integer("seed", 0, "of the samples, the choice of real images and the metrics", lower_bound=0)
 EXTRACTOR = flags.DEFINE_string("extractor", None, "ONNX file that turns images into features, instead of ours")
-RANGE = flags.DEFINE_list("extractor_range", None, "what it takes black and white for, such as 0,1; if it does not say")
+RANGE = flags.DEFINE_list(
+    "extractor_range", None, "what it takes black and white for, such as 0,1 or -1,1 or imagenet; if it does not say"
+)
 OUTPUT = flags.DEFINE_string("extractor_output", None, "name of its output of features, if there are several")
 SIZE = flags.DEFINE_integer("image_size", 0, "side that a folder's pictures are resized to; 0 = own", lower_bound=0)
 

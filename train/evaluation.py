@@ -87,7 +87,7 @@ def told(section: ConfigDict, checkpoint: str) -> str:
 
 def extractor(section: ConfigDict) -> Extractor:
     """Return the feature extractor that the section names; one that cannot be used is a `UserError`."""
-    input_range = tuple(section.extractor_range.split(",")) if section.extractor_range else None
+    input_range = section.extractor_range.split(",") if section.extractor_range else None
     return Extractor(section.extractor or DIGITS_AND_FASHION, input_range, section.extractor_output or None)
 
 

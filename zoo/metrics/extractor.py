@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ DIGITS_AND_FASHION = Path(__file__).with_name("digits_and_fashion.onnx")
 METADATA_KEY = "genzoo_extractor"  # the entry of the ONNX metadata, JSON, that may hold the `input_range`
 _CHANNELS = (1, 3)
 _BATCH = 128
+# low and high of each channel where the bytes 0 and 255 lie at 0 and 1, less the mean of ImageNet's pixels, over their
+# standard deviation: what networks of torchvision and their kin take
+_IMAGENET = [(x - m) / s for m, s in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225)) for x in (0.0, 1.0)]
+IMAGENET = "imagenet"
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as Pillow's own conversion
 
 
@@ -41,19 +46,21 @@ class Extractor:
     width, channels) or (batch, channels, height, width) with 1 or 3 channels; a free height or width takes the images'
     own.
 
-    `input_range`: (low, high), what the bytes 0 and 255 become; by default what the file's metadata say, and one of
-    the two must say so.
+    `input_range`: (low, high), what the bytes 0 and 255 become, in all channels or as (low, high, low, high, ...) in
+    each, or "imagenet": that of networks that take ImageNet's pixels less their mean, over their standard deviation.
+    By default what the file's metadata say, and one of the two must say so.
 
-    `output`: the name of the features, a float32 output (batch, D); by default "features", else the only such output.
-    Outputs named "probabilities" or "logits" give the class probabilities.
+    `output`: the name of the features, a float32 output (batch, D) or (batch, D, 1, 1); by default "features", else
+    the only such output. Outputs named "probabilities" or "logits" give the class probabilities.
 
-    A file that cannot be used so is a `UserError`.
+    A file that cannot be used so is a `UserError`, when it is opened or when it makes of images what is no vector of
+    finite numbers for each.
     """
 
     def __init__(
         self,
         path: str | os.PathLike[str] = DIGITS_AND_FASHION,
-        input_range: tuple[float, float] | None = None,
+        input_range: Sequence[float | str] | str | None = None,
         output: str | None = None,
     ) -> None:
         self.path = Path(path)
@@ -64,8 +71,8 @@ class Extractor:
         self.sha256 = hashlib.sha256(data).hexdigest()
         self._session = open_session(data, self.path)
         self._read_input()
-        self.low, self.high = self._checked_range(input_range)
-        vectors = [o.name for o in self._session.get_outputs() if o.type == "tensor(float)" and len(o.shape) == 2]
+        self._range = self._checked_range(input_range)
+        vectors = [o.name for o in self._session.get_outputs() if o.type == "tensor(float)" and _is_vector(o.shape)]
         self.output = self._features(vectors, output)
         self._classes = next((name for name in ("probabilities", "logits") if name in vectors), None)
 
@@ -78,7 +85,7 @@ class Extractor:
             "sha256": self.sha256,
             "output": self.output,
             "input": [*sides, self._channels],
-            "input_range": [self.low, self.high],
+            "input_range": self._range.tolist(),
             "resize": "bicubic, antialiased (Pillow), in float32",
         }
 
@@ -117,7 +124,8 @@ class Extractor:
         self._sides = shape[2:] if self._channels_first else shape[1:3]
         self._batch = shape[0] if isinstance(shape[0], int) else 0  # 0: free
 
-    def _checked_range(self, given: tuple[float, float] | None) -> tuple[float, float]:
+    def _checked_range(self, given: Sequence[float | str] | str | None) -> np.ndarray:
+        """Return low and high, (2,), of all channels, or (channels, 2)."""
         if given is None:
             text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}")
             try:
@@ -128,15 +136,20 @@ class Extractor:
                 ) from None
         if given is None:
             raise UserError(
-                f"the extractor {self.path} does not say in which range it takes pixels: name it, such as 0,1 or -1,1"
+                f"the extractor {self.path} does not say in which range it takes pixels: name it, such as 0,1 or -1,1 "
+                f"or {IMAGENET}"
             )
         try:
-            low, high = map(float, given)
+            numbers = np.array(_IMAGENET if given in (IMAGENET, [IMAGENET]) else list(map(float, given)))
         except (TypeError, ValueError):
-            low = high = 0.0
-        if not (np.isfinite([low, high]).all() and low < high):
-            raise UserError(f"{given!r} is no range of pixels: use two numbers, such as 0,1 or -1,1")
-        return low, high
+            numbers = np.array([])
+        pairs = numbers.reshape(-1, 2) if numbers.size in (2, 2 * self._channels) else np.zeros((1, 2))
+        if not (np.isfinite(pairs).all() and (pairs[:, 0] < pairs[:, 1]).all()):
+            raise UserError(
+                f"{given!r} is no range of pixels: use two numbers, such as 0,1 or -1,1, or two for each of the "
+                f"{self._channels} channels, or {IMAGENET} for three"
+            )
+        return pairs[0] if len(pairs) == 1 else pairs
 
     def _features(self, vectors: list[str], wanted: str | None) -> str:
         if wanted is not None:
@@ -160,17 +173,31 @@ class Extractor:
         height, width = (
             side if isinstance(side, int) else own for side, own in zip(self._sides, x.shape[1:3], strict=True)
         )
-        x = self.low + _resized(x, height, width) * np.float32((self.high - self.low) / 255)
+        low, high = self._range.T
+        x = np.float32(low) + _resized(x, height, width) * np.float32((high - low) / 255)
         if missing := max(0, self._batch - len(x)):
-            x = np.concatenate([x, np.full((missing, *x.shape[1:]), self.low, np.float32)])
+            x = np.concatenate([x, np.broadcast_to(np.float32(low), (missing, *x.shape[1:]))])
         return np.ascontiguousarray(x.transpose(0, 3, 1, 2) if self._channels_first else x, np.float32)
 
     def _run(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        names = [self.output, self._classes or self.output]
         try:
-            features, classes = self._session.run([self.output, self._classes or self.output], {self._input: x})
+            made = self._session.run(names, {self._input: x})
         except Exception as error:  # onnxruntime's errors have no common base of their own
             raise UserError(f"the extractor {self.path} fails on {x.shape}: {first_line(error)}") from None
+        for name, values in zip(names, made, strict=True):
+            if len(values) != len(x):
+                raise UserError(
+                    f"the extractor {self.path} makes {len(values)} rows of {name!r} of {len(x)} images, not one each"
+                )
+            if not np.isfinite(values).all():
+                raise UserError(f"the extractor {self.path} makes NaN or infinity of some images, in {name!r}")
+        features, classes = (values.reshape(len(x), -1) for values in made)
         return features, classes
+
+
+def _is_vector(shape: list[int | str]) -> bool:
+    return len(shape) >= 2 and all(side == 1 for side in shape[2:])
 
 
 def _resized(images: np.ndarray, height: int, width: int) -> np.ndarray:

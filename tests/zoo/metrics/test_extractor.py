@@ -26,12 +26,24 @@ prepared_mnist = pytest.mark.skipif(
 def write(tmp_path):
     """Return a function that writes an ONNX file: its input flattened, under each of the output names."""
 
-    def write_file(shape, outputs=("features",), input_range=(0, 255), kind=TensorProto.FLOAT, rank=2, inputs=1):
+    def write_file(
+        shape,
+        outputs=("features",),
+        input_range=(0, 255),
+        kind=TensorProto.FLOAT,
+        made=None,
+        inputs=1,
+        axis=1,
+        roots=(),
+    ):
         names = [f"image{index}" for index in range(inputs)]
         given = [helper.make_tensor_value_info(name, kind, shape) for name in names]
-        made = [helper.make_tensor_value_info(name, kind, [shape[0], *[None] * (rank - 1)]) for name in outputs]
-        one = "Flatten" if rank == 2 else "Identity"
-        nodes = [helper.make_node(one, [names[0]], [name]) for name in outputs]
+        nodes = [helper.make_node("Sqrt", [names[0]], ["root"])] if roots else []
+        for name in outputs:
+            of = "root" if name in roots else names[0]
+            options = {} if made else {"axis": axis}
+            nodes.append(helper.make_node("Identity" if made else "Flatten", [of], [name], **options))
+        made = [helper.make_tensor_value_info(name, kind, made or [None, None]) for name in outputs]
         graph = helper.make_graph(nodes, "flat", given, made)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
         if input_range is not None:
@@ -66,6 +78,35 @@ def test_bytes_fill_the_range_of_the_file_or_the_one_that_was_asked_for(write):
     path = write(("n", 2, 2, 1), input_range=(-1, 1))
     np.testing.assert_allclose(Extractor(path)(images).features, [[-1, -0.6, 0.6, 1]], atol=1e-6)
     np.testing.assert_allclose(Extractor(path, input_range=(0, 1))(images).features, [[0, 0.2, 0.8, 1]], atol=1e-6)
+
+
+def test_each_channel_may_have_a_range_of_its_own(write):
+    """Pixels of grey 0, 51, 255 and 255; ImageNet's mean is (.485, .456, .406), its deviation (.229, .224, .225)."""
+    images = np.repeat(np.array([0, 51, 255, 255], np.uint8), 3).reshape(1, 2, 2, 3)
+    path, mean, deviation = write((2, 2, 2, 3)), [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+    expected = [((x - m) / d) for x in (0, 0.2, 1, 1) for m, d in zip(mean, deviation, strict=True)]
+    for given in ("imagenet", ["imagenet"]):
+        np.testing.assert_allclose(Extractor(path, given)(images).features, [expected], rtol=1e-5)
+    extractor = Extractor(path, ["0", "1", "-1", "1", "0", "255"])
+    np.testing.assert_allclose(extractor(images).features, [[0, -1, 0, 0.2, -0.6, 51, *[1, 1, 255] * 2]], rtol=1e-5)
+    assert extractor.protocol["input_range"] == [[0, 1], [-1, 1], [0, 255]]
+
+
+def test_a_vector_may_have_further_axes_of_one_number(write):
+    columns = noise(5, 4, 1)[:, :, :1]
+    found = Extractor(write((2, 4, 1, 1), made=(2, 4, 1, 1), outputs=("pool", "logits")), output="pool")(columns)
+    np.testing.assert_array_equal(found.features, columns.reshape(5, 4))
+    assert found.probabilities.shape == (5, 4)
+
+
+def test_what_is_no_finite_vector_for_each_image_is_one_clear_line(write):
+    path = write(("n", 2, 2, 1), axis=2)
+    with pytest.raises(UserError, match="makes 10 rows of 'features' of 5 images, not one each"):
+        Extractor(path)(noise(5, 2, 1))
+    for outputs in (("features",), ("features", "probabilities")):
+        path = write(("n", 2, 2, 1), outputs=outputs, roots=outputs[-1:], input_range=(-1, 1))
+        with pytest.raises(UserError, match=f"makes NaN or infinity of some images, in '{outputs[-1]}'"):
+            Extractor(path)(noise(5, 2, 1))
 
 
 def test_grey_becomes_colour_and_colour_luma(write):
@@ -138,10 +179,12 @@ def test_the_protocol_names_the_very_file(write):
         ({"shape": ("n", 1, 4, 3)}, "with 1 or 3 channels"),
         ({"shape": ("n", 4, 4, 1), "kind": TensorProto.INT32}, "one float32 tensor"),
         ({"shape": ("n", 4, 4, 1), "inputs": 2}, "one float32 tensor"),
-        ({"shape": ("n", 4, 4, 1), "rank": 4}, "has 0 float32 outputs .* nothing that could be features"),
+        ({"shape": ("n", 4, 4, 1), "made": ("n", 4, 4, 1)}, "has 0 float32 outputs .* nothing that could be features"),
         ({"shape": ("n", 4, 4, 1), "input_range": None}, "does not say in which range it takes pixels"),
         ({"shape": ("n", 4, 4, 1), "input_range": (1, 0)}, r"\[1, 0\] is no range"),
         ({"shape": ("n", 4, 4, 1), "input_range": "wide"}, "'wide' is no range"),
+        ({"shape": ("n", 4, 4, 1), "input_range": "imagenet"}, "'imagenet' is no range .* each of the 1 channels"),
+        ({"shape": ("n", 4, 4, 3), "input_range": (0, 1, 0, 1)}, "is no range .* each of the 3 channels"),
     ],
 )
 def test_a_file_of_no_use_is_one_clear_line(write, options, message):
@@ -154,7 +197,8 @@ def test_weights_in_another_file_are_never_read(write, tmp_path, monkeypatch):
     """Their bytes would not be those of the SHA-256 in the protocol."""
     monkeypatch.chdir(tmp_path)
     model = onnx.load(write(("n", 2, 2, 1)))
-    model.graph.node[0].output[0] = "flat"
+    (node,) = model.graph.node
+    node.output[0] = "flat"
     model.graph.node.append(helper.make_node("MatMul", ["flat", "weight"], ["features"]))
     model.graph.initializer.append(numpy_helper.from_array(np.eye(4, dtype=np.float32), "weight"))
     onnx.save(model, "whole.onnx")
