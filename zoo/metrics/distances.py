@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.errors import UserError
 
-_BLOCK = 2**22  # distances held at once: 32 MB
+_BLOCK = 2**23  # numbers held at once: 64 MB
 
 
 def points(**sets: np.ndarray) -> list[np.ndarray]:
@@ -17,17 +17,22 @@ def points(**sets: np.ndarray) -> list[np.ndarray]:
 
     A set that is empty or not finite, or sets of different D, are a `UserError` that names the set.
     """
-    flat = {}
+    return [values.astype(np.float64, copy=False) for values in flat(**sets)]
+
+
+def flat(**sets: np.ndarray) -> list[np.ndarray]:
+    """Return what `points` does, but in the sets' own types: bytes take an eighth of the memory."""
+    flattened = {}
     for name, values in sets.items():
         if not len(values):
             raise UserError(f"the {name} set is empty")
-        flat[name] = np.asarray(values, np.float64).reshape(len(values), -1)
-        if not np.isfinite(flat[name]).all():
+        flattened[name] = np.asarray(values).reshape(len(values), -1)
+        if not np.isfinite(flattened[name]).all():
             raise UserError(f"the {name} set holds NaN or infinity")
-    dimensions = {name: values.shape[1] for name, values in flat.items()}
+    dimensions = {name: values.shape[1] for name, values in flattened.items()}
     if len(set(dimensions.values())) > 1:
         raise UserError(f"the sets have different numbers of features: {dimensions}; use one extractor for all")
-    return list(flat.values())
+    return list(flattened.values())
 
 
 def pictures(**sets: np.ndarray) -> list[np.ndarray]:
@@ -49,19 +54,28 @@ def pictures(**sets: np.ndarray) -> list[np.ndarray]:
 def squared_blocks(queries: np.ndarray, centres: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield (rows, squares) over slices of `queries` (N, D): squares[i, j] = |queries[rows][i] - centres[j]|^2.
 
-    Both arrays are float64; squares is float64 (rows, len(centres)), never negative, and 0 between copies.
+    `squares` is float64 (rows, len(centres)), never negative, and 0 between copies.
     """
-    # distances do not change by a common offset, which would cost digits
-    queries, centres = queries - centres[0], centres - centres[0]
-    query_squares, centre_squares = (np.einsum("nd,nd->n", x, x) for x in (queries, centres))
+    origin = centres[0].astype(np.float64)  # distances do not change by a common offset, which would cost digits
     rounding = np.finfo(np.float64).eps * (centres.shape[1] + 4)
-    step = max(1, _BLOCK // len(centres))
-    for start in range(0, len(queries), step):
-        rows = slice(start, min(start + step, len(queries)))
-        sums = query_squares[rows, None] + centre_squares
-        squares = sums - 2 * (queries[rows] @ centres.T)
+    parts = _slices(len(centres), _BLOCK // centres.shape[1])
+    centre_squares = np.concatenate([_squares(centres[columns] - origin) for columns in parts])
+    for rows in _slices(len(queries), _BLOCK // len(centres)):
+        shifted = queries[rows] - origin
+        products = np.concatenate([shifted @ (centres[columns] - origin).T for columns in parts], axis=1)
+        sums = _squares(shifted)[:, None] + centre_squares
+        squares = sums - 2 * products
         squares[squares <= rounding * sums] = 0  # rounding error is all that is left of the difference
         yield rows, squares
+
+
+def _squares(x: np.ndarray) -> np.ndarray:
+    return np.einsum("nd,nd->n", x, x)
+
+
+def _slices(count: int, step: int) -> list[slice]:
+    step = max(1, step)
+    return [slice(start, min(start + step, count)) for start in range(0, count, step)]
 
 
 def kth_nearest(queries: np.ndarray, k: int = 1, among: np.ndarray | None = None) -> np.ndarray:

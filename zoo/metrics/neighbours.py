@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import UserError
-from zoo.metrics.distances import kth_nearest, points
+from zoo.metrics.distances import flat, kth_nearest, points
 
 
 def memorisation(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray, percentile: float = 1.0) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def memorisation(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray, perc
     """
     from scipy.stats import mannwhitneyu
 
-    train, held_out, fake = points(train=train, held_out=held_out, fake=fake)
+    train, held_out, fake = flat(train=train, held_out=held_out, fake=fake)
     if not 0 < percentile < 100:
         raise UserError(f"percentile {percentile} must lie between 0 and 100")
     if len(held_out) * percentile < 100:

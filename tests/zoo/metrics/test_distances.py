@@ -63,6 +63,7 @@ def test_too_few_neighbours():
 def test_sets_are_flattened_and_checked():
     images, features = distances.points(a=np.ones((2, 4, 4, 3), np.uint8), b=np.ones((5, 48), np.float32))
     assert (images.shape, images.dtype, features.shape) == ((2, 48), np.float64, (5, 48))
+    assert distances.flat(a=np.ones((2, 4, 4, 3), np.uint8))[0].dtype == np.uint8
     for bad in (np.nan, np.inf):
         with pytest.raises(UserError, match="the b set holds NaN or infinity"):
             distances.points(a=np.ones((2, 1)), b=np.array([[bad]]))

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 
 from zoo.errors import UserError
 from zoo.metrics.neighbours import memorisation, nearest_neighbour_test
@@ -68,8 +69,13 @@ def test_copies_are_caught_where_held_out_images_have_duplicates():
 
 
 def test_pictures_are_compared_by_pixels():
-    images = RNG.integers(0, 256, (120, 4, 4, 1), np.uint8)
-    assert memorisation(images[:20], images[20:], images[:5])["close_share"] == 1
+    images = RNG.integers(0, 256, (130, 4, 4, 1), np.uint8)
+    measured = memorisation(images[:20], images[20:120], images[120:])
+    held_out, fake = (
+        cdist(x.reshape(-1, 16), images[:20].reshape(20, 16)).min(axis=1) for x in np.split(images, [120])
+    )
+    assert measured["threshold"] == pytest.approx(held_out[20:].min())
+    assert measured["median_ratio"] == pytest.approx(np.median(fake) / np.median(held_out[20:]))
 
 
 def test_too_few_held_out_images():
