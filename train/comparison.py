@@ -11,6 +11,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from train import data
+from train.data import stacked
 from train.data.batches import held_out
 from zoo.errors import UserError
 from zoo.images import to_uint8
@@ -25,7 +26,7 @@ from zoo.metrics.parzen import parzen
 from zoo.metrics.score import inception_score
 from zoo.metrics.sliced_wasserstein import sliced_wasserstein
 
-_VALIDATION = 1000  # images of the train split that choose the width of the Parzen window
+_VALIDATION = 1000  # held-out images, at most, that choose the width of the Parzen window
 
 
 class Reference:
@@ -71,6 +72,10 @@ class Reference:
             "from": self.description,
         }
 
+    def whole(self, splits: str) -> dict[str, Any]:
+        """What whole `splits` are, in the protocol of a metric that looks at these."""
+        return {"name": self.section.name, "splits": splits, "binarize": self.section.binarize}
+
 
 class Comparison:
     """Samples, uint8 (count, height, width, channels), beside the images of a reference of the same shape.
@@ -93,25 +98,29 @@ class Comparison:
 
     def measure(self, name: str) -> dict[str, Any]:
         """Return what the metric `name` measures, and the protocol."""
-        sees_features, measure = METRICS[name]
+        metric = METRICS[name]
         protocol = {
             "source": self.source,
             "samples": len(self.samples),
             "image": list(self.samples.shape[1:]),
             "quantised": "uint8",
             "seed": self.seed,
-            "reference": self.reference.protocol,
+            "reference": self.reference.whole(metric.splits) if metric.splits else self.reference.protocol,
         }
-        if sees_features:
+        if metric.sees_features:
             protocol["extractor"] = self.reference.extractor.protocol
-        return {"metric": name, **measure(self), "protocol": protocol}
+        return {"metric": name, **metric.measure(self), "protocol": protocol}
 
 
 class Metric(NamedTuple):
-    """A function of a comparison, and whether it looks at the extractor's output or at pixels."""
+    """A function of a comparison, and whether it looks at the extractor's output or at pixels.
+
+    Where it looks at whole splits instead of the reference's images, `splits` says at which, and what for.
+    """
 
     sees_features: bool
     measure: Callable[[Comparison], dict[str, Any]]
+    splits: str = ""
 
 
 def as_many(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -125,14 +134,17 @@ def _score(comparison: Comparison) -> dict[str, Any]:
     if real is None or fake is None:
         path = comparison.reference.extractor.path
         raise UserError(f"score needs class probabilities: {path} has no output called probabilities or logits")
-    of_real = inception_score(real, seed=comparison.seed)
-    return {
-        **inception_score(fake, seed=comparison.seed),
-        "reference_inception_score": of_real["inception_score"],
-    }
+    of_real, of_fake = (
+        inception_score(x, seed=comparison.seed) for x in as_many(real, fake)
+    )  # it grows with the count
+    return {**of_fake, "reference_inception_score": of_real["inception_score"]}
 
 
 def _stacked_modes(comparison: Comparison) -> dict[str, Any]:
+    name = comparison.reference.section.name
+    if not name.startswith(stacked.PREFIX):
+        raise UserError(f"stacked_modes is for stacked pictures; the reference is {name}: use {stacked.PREFIX}mnist")
+
     def classify(digits: np.ndarray) -> np.ndarray | None:
         return comparison.reference.extractor(digits).probabilities
 
@@ -147,13 +159,15 @@ def _ms_ssim(comparison: Comparison) -> dict[str, Any]:
 
 def _nearest_neighbours(comparison: Comparison) -> dict[str, Any]:
     train, test = (comparison.reference.of_split(split) for split in ("train", "test"))
-    return {**memorisation(train, test, comparison.samples), "splits": "train against held-out test, in pixels"}
+    return memorisation(train, test, comparison.samples)
 
 
 def _parzen(comparison: Comparison) -> dict[str, Any]:
-    validation, test = comparison.reference.of_split("train", _VALIDATION), comparison.reference.of_split("test")
-    measured = parzen(comparison.samples, validation, test)
-    return {**measured, "splits": "sigma by images of train, likelihood of all of test, pixels in [0, 1]"}
+    # images that were trained on would choose a width too small for new ones; there is no third split
+    test = comparison.reference.of_split("test")
+    test = np.random.default_rng(comparison.seed).permutation(test)
+    count = min(_VALIDATION, len(test) // 2)
+    return parzen(comparison.samples, test[:count], test[count:])
 
 
 METRICS = {
@@ -168,6 +182,6 @@ METRICS = {
         False, lambda c: sliced_wasserstein(*as_many(c.reference.images, c.samples), seed=c.seed)
     ),
     "ms_ssim": Metric(False, _ms_ssim),
-    "nearest_neighbours": Metric(False, _nearest_neighbours),
-    "parzen": Metric(False, _parzen),
+    "nearest_neighbours": Metric(False, _nearest_neighbours, splits="train; test, held out"),
+    "parzen": Metric(False, _parzen, splits="test: a part chooses sigma, the likelihood is that of the rest"),
 }

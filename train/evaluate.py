@@ -2,7 +2,7 @@
 
 Prints one line of JSON per metric, with its protocol: what was measured on what, how many, at which step, by which
 extractor. The source is a run, a bundle, a lone ONNX file of ours, or a folder of pictures by anybody. Samples are
-rounded to bytes and compared with as many real images of their size.
+rounded to bytes and compared with real images of their size, as many if there are so many.
 
 - frechet, kernel: distances between features (FID and KID, where an Inception network makes the features)
 - precision_recall, density_coverage: quality and variety apart
@@ -26,7 +26,9 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from train.evaluation import CHECKPOINTS, LAST, check_kept
+from train.data import ALL, SPLITS
+from train.data.folder import PREFIX as FOLDER
+from train.evaluation import CHECKPOINTS, LAST, check_kept, told
 from zoo import program
 from zoo.errors import UserError, unknown
 from zoo.metrics.extractor import DIGITS_AND_FASHION, Extractor
@@ -40,11 +42,21 @@ CHECKPOINT = flags.DEFINE_enum("checkpoint", LAST, list(CHECKPOINTS), "of a run:
 REFERENCE = flags.DEFINE_string(
     "reference", None, "data set of the real images, such as mnist or folder:PATH; by default what the run trained on"
 )
-SPLIT = flags.DEFINE_enum("split", "test", ["train", "test"], "split of the reference that the samples stand beside")
-COUNT = flags.DEFINE_integer(
-    "count", None, "samples, and real images at most; by default 10,000, for mixture 2,500", lower_bound=2
+SPLIT = flags.DEFINE_enum(
+    "split",
+    None,
+    [*SPLITS, ALL],
+    "of the reference, beside which the samples stand; by default test, and all of a folder given as the --reference",
 )
-SEED = flags.DEFINE_integer("seed", 0, "of the samples, the choice of real images and the metrics", lower_bound=0)
+COUNT = flags.DEFINE_integer(
+    "count",
+    None,
+    "samples, and real images at most; by default 10,000, with stacked_modes 26,000, for mixture 2,500",
+    lower_bound=2,
+)
+SEED = flags.DEFINE_integer(
+    "seed", 0, "of the samples, the choice of real images and the metrics", lower_bound=0, upper_bound=2**32 - 1
+)
 EXTRACTOR = flags.DEFINE_string("extractor", None, "ONNX file that turns images into features, instead of ours")
 RANGE = flags.DEFINE_list(
     "extractor_range", None, "what it takes black and white for, such as 0,1 or -1,1 or imagenet; if it does not say"
@@ -52,7 +64,8 @@ RANGE = flags.DEFINE_list(
 OUTPUT = flags.DEFINE_string("extractor_output", None, "name of its output of features, if there are several")
 SIZE = flags.DEFINE_integer("image_size", 0, "side that a folder's pictures are resized to; 0 = own", lower_bound=0)
 
-SAMPLES, MIXTURE_SAMPLES = 10_000, 2500  # the latter is PacGAN's number
+SAMPLES = 10_000
+STACKED_SAMPLES, MIXTURE_SAMPLES = 26_000, 2500  # PacGAN's numbers
 
 
 def main() -> None:
@@ -95,12 +108,14 @@ def compare(extractor: Extractor) -> "Comparison":
     from train.samplers import create
 
     sampler = create(SOURCE.value, SIZE.value, CHECKPOINT.value)
-    samples = sampler.draw(COUNT.value or SAMPLES, SEED.value)
+    count = STACKED_SAMPLES if "stacked_modes" in NAMES.value else SAMPLES
+    samples = sampler.draw(COUNT.value or count, SEED.value)
     if samples.ndim != 4:
         raise UserError(f"{SOURCE.value} makes samples of shape {samples.shape[1:]}, not images: measure mixture")
     section = sampler.data or ConfigDict({"binarize": "none", "unreadable": "skip"})
     own = {"name": REFERENCE.value or section.name, "image_size": samples.shape[1], "channels": samples.shape[-1]}
-    reference = Reference(ConfigDict({**section, **own}), SPLIT.value, len(samples), SEED.value, extractor)
+    split = SPLIT.value or (ALL if (REFERENCE.value or "").startswith(FOLDER) else "test")
+    reference = Reference(ConfigDict({**section, **own}), split, len(samples), SEED.value, extractor)
     return Comparison(samples, reference, SEED.value, sampler.protocol)
 
 
@@ -123,7 +138,7 @@ def measure_log_likelihood(workdir: str, checkpoint: str = LAST) -> dict[str, ob
         "data": config.data.to_dict(),
         "split": "test",
         "binarize": "held-out split drawn once, seed 0" if config.data.binarize == "dynamic" else "none",
-        "checkpoint": checkpoint,
+        "checkpoint": told(config.evaluate, checkpoint),
         "step": step,
         "ema": config.ema,
     }

@@ -3,7 +3,7 @@
 A convolutional classifier of grey 28 x 28 pictures into 20 classes, the ten digits of MNIST, then the ten garments of
 Fashion-MNIST. Its `features`, the 64 channels behind the `logits`, stand for a picture in the metrics of `zoo.metrics`:
 on such pictures they see what features made for photographs do not. It also learns from the 8 x 8 scans of `digits`,
-which the recipes train on: one that had not recognised none of those held out.
+which the recipes train on: a version trained without them recognised none of those held out.
 
 The output is an ONNX file and, beside it, a JSON file with its SHA-256, its accuracies and where it comes from. The
 test splits are looked at at the end; choices are for the last twelfth of each train split, which is held out. (The

@@ -128,14 +128,12 @@ def from_folder(path: Path, image_size: int = 0) -> Sampler:
             raise UserError(
                 f"the pictures of {path} have sides of {smallest} to {largest} pixels: choose one with --image_size"
             )
-        channels = 1 if all(folder.is_grey(path / name) for name in chosen) else 3
+        channels = 1 if all(folder.is_grey(path / name) for name in names) else 3
         decode = functools.partial(folder.decode, size=image_size or smallest, channels=channels)
         return np.stack([read(name, decode) for name in tqdm(chosen, desc="decoding", unit=" pictures", disable=None)])
 
-    resized = (
-        {"image_size": image_size, "resize": "centre squares, Lanczos where the size differs"} if image_size else {}
-    )
-    return Sampler(draw, None, {"kind": "folder", "pictures": len(names), **resized})
+    resized = f"centre squares, resized to {image_size} px (Lanczos)" if image_size else "centre squares"
+    return Sampler(draw, None, {"kind": "folder", "path": str(path), "pictures": len(names), "cropped": resized})
 
 
 def _protocol(

@@ -116,6 +116,35 @@ def test_a_run_its_bundle_and_its_onnx_file_are_the_same_sampler(run, bundle):
     assert first.data.to_dict() == third.data.to_dict() == made.config.data.to_dict()
 
 
+def test_a_folder_is_the_reference_whole_or_in_splits(tmp_path, cache):
+    folder = save(data.load(DIGITS, "test").samples[:80], tmp_path / "folder")
+    section = ConfigDict({**DIGITS, "name": f"folder:{folder}"})
+    train, test, whole = (data.load(section, split).samples for split in ("train", "test", "all"))
+    assert 0 < len(test) < len(train)
+    assert sorted(map(bytes, whole)) == sorted([*map(bytes, train), *map(bytes, test)])
+    flags = f"--source={folder}", f"--reference=folder:{folder}", "--metrics=frechet"
+    (line,) = lines(*flags)
+    assert line["frechet_distance"] == pytest.approx(0, abs=1e-6), "a set beside itself"
+    assert line["protocol"]["reference"]["split"] == "all"
+    assert line["protocol"]["source"] == {
+        "kind": "folder", "path": folder, "pictures": 80, "cropped": "centre squares",
+    }  # fmt: skip
+    (line,) = lines(*flags, "--split=train")
+    assert line["count_real"] == len(train)
+    with pytest.raises(UserError, match="split 'all' is for folders of pictures; of 'digits' take 'train' or 'test'"):
+        data.load(DIGITS, "all")
+
+
+def test_some_of_a_folder_are_chosen_by_the_seed_and_have_the_channels_of_all(tmp_path):
+    digits = data.load(DIGITS, "test").samples[:30]
+    folder = save(digits, tmp_path / "folder")
+    drawn = [samplers.create(folder).draw(10, seed) for seed in (0, 1, 0)]
+    assert np.array_equal(drawn[0], drawn[2])
+    assert len({bytes(np.sort(x.ravel())) for x in (*drawn, digits[:10])}) == 3, "neither the first ones nor one choice"
+    Image.new("RGB", (8, 8)).save(tmp_path / "folder" / "colour.png")
+    assert {samplers.create(folder).draw(2, seed).shape for seed in range(5)} == {(2, 8, 8, 3)}
+
+
 def test_a_folder_is_its_pictures(tmp_path):
     digits = data.load(DIGITS, "test").samples[:12]
     drawn = samplers.create(save(digits, tmp_path / "same")).draw(100, 0)
@@ -137,14 +166,52 @@ def test_real_images_beside_themselves_are_perfect_and_train_beside_test_nearly(
     assert same.measure("frechet")["frechet_distance"] == pytest.approx(0, abs=1e-6)
     assert same.measure("precision_recall")["precision"] == 1
     assert same.measure("two_sample")["accuracy"] == 0, "each has a copy in the other set"
-    assert same.measure("score")["inception_score"] == same.measure("score")["reference_inception_score"]
-    assert same.measure("ms_ssim")["ms_ssim"] == same.measure("ms_ssim")["reference_ms_ssim"]
+    for metric, figure in (("score", "inception_score"), ("ms_ssim", "ms_ssim")):
+        of_test, beside = same.measure(metric), other.measure(metric)
+        assert of_test[figure] == of_test[f"reference_{figure}"] == beside[f"reference_{figure}"] != beside[figure]
     assert other.measure("two_sample")["accuracy"] == pytest.approx(0.5, abs=0.1)
     assert other.measure("precision_recall")["recall"] > 0.7
     assert abs(other.measure("kernel")["kernel_distance"]) < 3 * other.measure("kernel")["standard_error"]
     assert other.measure("density_coverage")["coverage"] > 0.8
-    assert other.measure("parzen")["count"] == 299
+    assert (other.measure("parzen")["validation"], other.measure("parzen")["count"]) == (149, 150)
     assert other.measure("sliced_wasserstein")["count"] == 299
+
+
+def test_half_of_the_classes_cost_recall_and_not_precision():
+    train = data.load(DIGITS, "train")
+    whole = compared(train.samples[:299]).measure("precision_recall")
+    half = compared(train.samples[train.labels < 5][:299]).measure("precision_recall")
+    assert half["precision"] > whole["precision"] - 0.05
+    assert half["recall"] < whole["recall"] - 0.2
+
+
+def test_the_score_of_few_real_images_is_that_of_as_many_samples():
+    """It grows with the count: 1,000 samples would beat the 299 real ones that they are."""
+    test = data.load(DIGITS, "test").samples
+    line = compared(test[np.arange(1000) % 299]).measure("score")
+    assert line["count"] == 299
+    assert line["inception_score"] == line["reference_inception_score"]
+
+
+def test_real_images_are_chosen_by_the_seed():
+    test = data.load(DIGITS, "test").samples
+    chosen = [Reference(DIGITS, "test", 50, seed, Extractor()).images for seed in (0, 1, 0)]
+    assert np.array_equal(chosen[0], chosen[2])
+    assert len({bytes(np.sort(x.ravel())) for x in (*chosen, test[:50])}) == 3
+
+
+def test_what_looks_at_whole_splits_says_so():
+    comparison = compared(data.load(DIGITS, "train").samples[:100])
+    for name, splits in (("nearest_neighbours", "train; test, held out"), ("parzen", "test: a part chooses sigma")):
+        told = comparison.measure(name)["protocol"]["reference"]
+        assert told["splits"].startswith(splits)
+        assert not told.keys() & {"split", "count", "from"}
+
+
+def test_the_width_of_the_parzen_window_is_not_chosen_on_what_was_trained_on():
+    """Copies of the training images: the best width for these would be the least there is."""
+    line = compared(data.load(DIGITS, "train").samples).measure("parzen")
+    assert line["sigma"] > 0.11
 
 
 def test_every_metric_tells_noise_from_digits():
@@ -185,6 +252,11 @@ def test_score_needs_classes():
     blind.path, blind.protocol = "blind.onnx", {}
     with pytest.raises(UserError, match=r"blind.onnx has no output called probabilities or logits"):
         compared(data.load(DIGITS, "test").samples, extractor=blind).measure("score")
+
+
+def test_modes_are_counted_beside_stacked_pictures_only():
+    with pytest.raises(UserError, match="stacked_modes is for stacked pictures; the reference is digits: use stacked:"):
+        compared(data.load(DIGITS, "test").samples).measure("stacked_modes")
 
 
 def test_points_and_foreign_files_are_refused(tmp_path, bundle):

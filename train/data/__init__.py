@@ -13,11 +13,12 @@
 from typing import Any
 
 from train.data import digits, folder, mixtures, stacked, tfds
+from train.data.folder import ALL
 from train.data.source import Source
 from zoo.errors import UserError, unknown
 from zoo.metrics.mixtures import MIXTURES
 
-__all__ = ["SPLITS", "Source", "check", "load"]
+__all__ = ["ALL", "SPLITS", "Source", "check", "load"]
 
 SPLITS = ("train", "test")
 
@@ -43,12 +44,14 @@ def check(config: Any) -> None:
 
 
 def load(config: Any, split: str) -> Source:
-    """Return the `split` ('train' or 'test') of the data set that the data section `config` names.
+    """Return the `split` ('train', 'test' or, of a folder, 'all') of the data set that the data section `config` names.
 
     The first time, a folder or a set of tensorflow-datasets is decoded into the cache (`cache`), which takes a while;
     raises `UserError` for whatever the user can put right.
     """
-    if split not in SPLITS:
+    if split == ALL and not config.name.startswith(folder.PREFIX):
+        raise UserError(f"split {ALL!r} is for folders of pictures; of {config.name!r} take 'train' or 'test'")
+    if split not in (*SPLITS, ALL):
         raise unknown("split", split, SPLITS)
     check(config)
     if config.name in MIXTURES:

@@ -26,6 +26,7 @@ from train.data.source import PREPROCESSING, Source, square
 from zoo.errors import UserError
 
 PREFIX = "folder:"
+ALL = "all"  # a split that only folders have: those of others differ in law, or have a protocol
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _GREY = ("1", "L", "LA", "I;16")
@@ -121,7 +122,7 @@ def _chosen(root: Path, files: list[str], split: str) -> list[str]:
     held_out = {f for f in files if int(hashlib.sha256(os.fsencode(f)).hexdigest(), 16) % 10 == 0}
     if len(files) < 10:
         held_out = set()
-    chosen = [file for file in files if (file in held_out) == (split == "test")]
+    chosen = [file for file in files if split == ALL or (file in held_out) == (split == "test")]
     if not chosen:
         raise UserError(
             f"split {split!r} of the {len(files)} picture files below {root} is empty (by the hash of "

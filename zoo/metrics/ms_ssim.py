@@ -71,7 +71,9 @@ def form(side: int) -> tuple[int, int]:
     """Return (scales, window) for images whose shorter side is `side`: the paper's are (5, 11).
 
     As many scales, up to five, as leave room for the window of 11 pixels at the coarsest, so that five need 176
-    pixels. Below 11 pixels there is one scale, and the window is the largest odd number of pixels that fits.
+    pixels. Below 11 pixels there is one scale, and the window is the largest odd number of pixels that fits. Programs
+    behind published figures of GANs keep five scales and shrink the window instead (progressive growing's does): on
+    images of fewer than 176 pixels theirs are other figures.
     """
     scales = sum(side >> scale >= _WINDOW for scale in range(len(_WEIGHTS)))
     return max(1, scales), min(_WINDOW, side - (side + 1) % 2)
