@@ -39,10 +39,11 @@ def read(path: Path) -> Result:
 def check_same(old: Result, new: Result) -> None:
     """Refuse to add runs to another result than the one that is stored: a `UserError` names what differs.
 
-    Seeds and rows may be added; what the table shows may change.
+    Seeds and rows may be added; what the table shows may change, and so may rows without a run.
     """
-    pairs = {"": (_shared(old), _shared(new))}
-    for title, row in old["rows"].items():
+    finished = {title: row for title, row in old["rows"].items() if row["runs"]}
+    pairs = {"": (_shared(old), _shared(new))} if finished else {}
+    for title, row in finished.items():
         if title not in new["rows"]:
             raise UserError(f"the stored result has the row {title!r}, the study has not: {_REMEDY}")
         was, now = row["settings"], new["rows"][title]["settings"]

@@ -5,6 +5,7 @@ protocol, and prints the figures as a Markdown table. OUTPUT/NAME.json holds the
 picture per variant. The same command resumes after Ctrl-C, a kill or a crash; what is finished is not done again.
 """
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -57,20 +58,25 @@ def main() -> None:
 def complete(result: results.Result, workdir: Path, path: Path, jobs: int) -> list[UserError]:
     """Run what the stored result lacks, and return what failed; a stored one that was made otherwise is refused."""
     workdir.mkdir(parents=True, exist_ok=True)
-    try:
-        with files.lock(workdir / ".lock"):
-            if path.is_file():
-                old = results.read(path)
-                results.check_same(old, result)
-                for title, row in old["rows"].items():
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(files.lock(workdir / ".lock"))
+        except BlockingIOError:
+            raise UserError(f"another study runs in --workdir={workdir}: wait for it or name another") from None
+        if path.is_file():
+            old = results.read(path)
+            results.check_same(old, result)
+            for title, row in old["rows"].items():
+                if row["runs"]:
                     result["rows"][title].update(runs=row["runs"], picture=row["picture"])
-            return Runner(result, workdir, path).run(jobs)
-    except BlockingIOError:
-        raise UserError(f"another study runs in --workdir={workdir}: wait for it or name another") from None
+        return Runner(result, workdir, path).run(jobs)
 
 
 def prepare(name: str, jobs: int) -> results.Result:
-    """Return the result of a study before any run; whatever could not be run or shown is a `UserError`."""
+    """Return the result of a study before any run.
+
+    What could not be run or shown is a `UserError`, as far as it can be told without TensorFlow.
+    """
     study, text = studies.load(name)
     _check(study)
     rows = {title: _row(study, title) for title in study.rows}
@@ -102,6 +108,8 @@ def prepare(name: str, jobs: int) -> results.Result:
 def _check(study: studies.Study) -> None:
     from train import comparison, evaluate  # its flags are not this program's: imported once the command line is parsed
 
+    if not all(isinstance(column, studies.Column) for column in study.columns.values()):
+        raise UserError("the study's columns are no train.studies.Column")
     for kind, names, known in (
         ("metric", study.metrics, [*comparison.METRICS, *evaluate.METRICS]),
         ("metric of a column", [column.metric for column in study.columns.values()], study.metrics),
@@ -119,8 +127,10 @@ def _check(study: studies.Study) -> None:
         named = getattr(study, what)
         if not named or len(set(named)) < len(named):
             raise UserError(f"the study's {what} are {', '.join(named) or 'none'}: it needs different ones")
-    if study.count < 2:
-        raise UserError(f"the study's count is {study.count}: use 2 samples or more")
+    if bars := [title for title in (*study.rows, *study.columns, *study.published) if "|" in title]:
+        raise UserError(f"the title {bars[0]!r} would break the table: use no |")
+    if not isinstance(study.count, int) or study.count < 2:
+        raise UserError(f"the study's count is {study.count}: use a whole number of samples, 2 or more")
     cells = len(study.columns) * len(study.checkpoints)
     if any(len(texts) != cells for texts in study.published.values()):
         raise UserError(f"the study has published rows of other than {cells} texts, one for each column and checkpoint")
@@ -134,6 +144,8 @@ def _row(study: studies.Study, title: str) -> dict[str, Any]:
     try:
         if "seed" in overrides:
             raise UserError("it sets the seed, which is the study's")
+        if not isinstance(recipe, str):
+            raise UserError(f"its recipe is {recipe!r}, not a name or a file")
         settings = config.load(recipe, _flags(overrides))
         settings.update_from_flattened_dict(overrides)
         for seed in study.seeds:
@@ -158,7 +170,13 @@ class Runner:
     def __init__(self, result: results.Result, workdir: Path, path: Path) -> None:
         self.result, self.workdir, self.path = result, workdir, path
         threads = str(result["protocol"]["threads"])
-        self.environment = {**os.environ, **dict.fromkeys(_THREADS, threads)}
+        # our own programs, whatever file called train.py stands in the current directory (-P leaves that out)
+        places = [str(Path(config.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(places),
+            **dict.fromkeys(_THREADS, threads),
+        }
         self.lock, self.processes, self.stopping = threading.Lock(), set[subprocess.Popen[str]](), False
 
     def run(self, jobs: int) -> list[UserError]:
@@ -219,7 +237,7 @@ class Runner:
     def _call(self, log: Path, module: str, *arguments: str) -> list[str]:
         """Return the lines that a program of ours prints; its errors go to the end of the `log`."""
         log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", module, *arguments]
+        command = [sys.executable, "-P", "-m", module, *arguments]
         # a process group of its own: Ctrl-C reaches it through `_stop` alone (a second signal would end it at once)
         options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "process_group": 0}
         with open(log, "a") as errors:

@@ -11,6 +11,7 @@ import results as documentation
 from shared import python, tiny_config
 
 from train import config, results, studies
+from train.study import Runner
 from zoo import files
 from zoo.errors import UserError
 
@@ -169,6 +170,15 @@ def test_the_result_holds_its_protocol_and_no_place(done):
     assert row["recipe"] == "recipe.py"
 
 
+def test_a_program_of_the_same_name_where_one_stands_is_not_run(tmp_path, monkeypatch):
+    """`python -m` looks into the current directory first."""
+    (tmp_path / "train.py").write_text("raise SystemExit(7)")
+    monkeypatch.chdir(tmp_path)
+    runner = Runner({"protocol": {"threads": 1}}, tmp_path, tmp_path / "x.json")
+    with pytest.raises(UserError, match="train failed, see .*log: --workdir is missing"):
+        runner._call(tmp_path / "log", "train")
+
+
 def test_each_run_has_its_share_of_the_cores(done):
     directory, *_ = done
     lines = (directory / "threads").read_text().split()
@@ -236,6 +246,15 @@ def test_another_definition_is_refused_by_what_differs(done):
         ("count=80", 'published={"other": ("1", "2")}', "published rows of other than 1 texts"),
         ("count=80", 'published={"other": ("1",)}', "published rows and no source"),
         ("def get_study", "def got_study", "is no study: it needs a docstring and a function get_study"),
+        ("return Study", "return dict", "width.py returns dict, not a train.studies.Study"),
+        (
+            'Column("frechet", "frechet_distance", digits=3)',
+            '("frechet", "x")',
+            "the study's columns are no train.stud",
+        ),
+        ("count=80", "count=80.0", "the study's count is 80.0: use a whole number"),
+        ('"distance"', '"|distance|"', "the title '|distance|' would break the table: use no |"),
+        ('"model.base_channels": 5', '"recipe": 5', "row 'Wide, or not': its recipe is 5, not a name or a file"),
     ],
 )
 def test_what_cannot_be_run_or_shown_is_refused_before_anything_runs(tmp_path, old, new, message):
@@ -375,6 +394,17 @@ def test_settings_that_an_earlier_version_did_not_know_are_at_their_defaults(key
     new["rows"]["b"]["settings"][key] = 5
     with pytest.raises(UserError, match=rf"b: {key} \({default} -> 5\); put the study back"):
         results.check_same(old, new)
+
+
+def test_what_has_no_run_yet_may_change():
+    old, new = known(), known()
+    del new["rows"]["none"]
+    new["rows"]["other"] = old["rows"]["none"]
+    results.check_same(old, new)
+    for row in old["rows"].values():
+        row["runs"] = {}
+    new["protocol"]["threads"] = 2
+    results.check_same(old, new)
 
 
 def test_seeds_rows_and_columns_may_be_added():

@@ -66,7 +66,10 @@ def load(name: str) -> tuple[Study, str]:
     module = runpy.run_path(name)
     if "get_study" not in module or not module["__doc__"]:
         raise UserError(f"{name} is no study: it needs a docstring and a function get_study; see {STUDIES / 'ring.py'}")
-    return module["get_study"](), module["__doc__"].strip()
+    study = module["get_study"]()
+    if not isinstance(study, Study):
+        raise UserError(f"get_study of {name} returns {type(study).__name__}, not a train.studies.Study")
+    return study, module["__doc__"].strip()
 
 
 def slug(title: str) -> str:
