@@ -34,19 +34,30 @@ def main() -> None:
         raise UserError("--experiments and --seeds: name at least one of each")
     if not all(seed.isdecimal() and int(seed) < 2**31 for seed in SEEDS.value):
         raise UserError(f"--seeds={','.join(SEEDS.value)}: use whole numbers from 0 to 2^31 - 1")
+    seeds = [int(seed) for seed in SEEDS.value]
+    for flag, values in (("experiments", NAMES.value), ("seeds", seeds)):
+        if len(set(values)) < len(values):
+            raise UserError(f"--{flag}={','.join(map(str, values))}: one stands there twice, name each once")
     if not 0 < BUDGET.value < float("inf"):
         raise UserError(f"--budget={BUDGET.value}: use a positive number")
     backend.start()
-    measure(Path(OUTPUT.value), NAMES.value, [int(seed) for seed in SEEDS.value], BUDGET.value)
+    measure(Path(OUTPUT.value), NAMES.value, seeds, BUDGET.value)
 
 
 def measure(output: Path, names: list[str], seeds: list[int], budget: float) -> None:
-    """Run the experiments called `names`, print their numbers, and write the page and numbers.json to `output`."""
+    """Run the experiments called `names`, print their numbers, and write the page and numbers.json to `output`.
+
+    Both are written after every experiment, with what is measured by then.
+    """
+    from tqdm import tqdm
+
     from train.theory import page
 
+    output.mkdir(parents=True, exist_ok=True)  # what cannot be written had better fail now
     results, lines = {}, []
-    for number, name in enumerate(names, start=1):
-        print(f"{number}/{len(names)} {name} ...", file=sys.stderr, flush=True)
+    bar = tqdm(names, unit=" experiments", desc="theory")
+    for name in bar:
+        bar.set_postfix_str(name)
         begin = time.monotonic()
         result = importlib.import_module(f"train.theory.{name}").run(seeds, budget)
         line: dict[str, Any] = {
@@ -57,15 +68,15 @@ def measure(output: Path, names: list[str], seeds: list[int], budget: float) -> 
             "seconds": round(time.monotonic() - begin, 1),
         }
         print(json.dumps(line, allow_nan=False), flush=True)
-        print(f"    {page.verdict(result)}, {line['seconds']:.0f} s", file=sys.stderr, flush=True)
+        tqdm.write(f"{name}: {page.verdict(result)}, {line['seconds']:.0f} s", file=sys.stderr)
         results[name] = result
         lines.append(line)
-    about = (
-        f"genzoo {zoo.__version__}, seeds {', '.join(map(str, seeds))}, budget {budget:g} (1 is the full number of "
-        f"training steps), {sum(line['seconds'] for line in lines):.0f} s of computing."
-    )
-    files.write_json(output / "numbers.json", {"seeds": seeds, "budget": budget, "experiments": lines})
-    files.write_bytes(output / "index.html", page.render(results, about).encode())
+        about = (
+            f"genzoo {zoo.__version__}, seeds {', '.join(map(str, seeds))}, budget {budget:g} (1 is the full number of "
+            f"training steps), {sum(line['seconds'] for line in lines):.0f} s of computing."
+        )
+        files.write_json(output / "numbers.json", {"seeds": seeds, "budget": budget, "experiments": lines})
+        files.write_bytes(output / "index.html", page.render(results, about).encode())
     print(f"look at {output / 'index.html'}", file=sys.stderr)
 
 

@@ -6,7 +6,8 @@ follows the modes of the data. Here the generator stays as it is, the Gaussian w
 data: only what is finer than these is left for a critic to see.
 
 A critic divided by its steepest slope is a function of slope 1, and what it then earns, E f(x) - E f(G(z)), is a lower
-bound of W1. The best function earns all of W1, a critic that is too simple little of it.
+bound of W1, or nearly: the slope is the steepest that was found at many points. The best function earns all of W1, a
+critic that is too simple little of it.
 """
 
 from collections.abc import Sequence

@@ -45,8 +45,8 @@ def run(seeds: Sequence[int] = (0, 1, 2), budget: float = 1.0) -> Result:
         w_error < 1e-9
         and js_error < 1e-12
         and all(one["kl"] == math.inf and one["tv"] == 1 for one in apart)
-        and all(abs(values["mean"] - math.log(2)) < 0.02 for values in js_learned.values())
-        and all(abs(values["mean"] / theta - 1) < 0.1 for theta, values in w_learned.items())
+        and all(abs(one - math.log(2)) < 0.02 for values in js_learned.values() for one in values["values"])
+        and all(abs(one / theta - 1) < 0.1 for theta, values in w_learned.items() for one in values["values"])
     )
     numbers = {
         "KL is infinite for every theta but 0": all(one["kl"] == math.inf for one in apart),
@@ -66,11 +66,14 @@ def run(seeds: Sequence[int] = (0, 1, 2), budget: float = 1.0) -> Result:
     protocol = (
         f"{len(thetas)} thetas from -1 to 1. Exact: {_POINTS} equally likely points on each line, W1 by the "
         f"Kantorovich-Rubinstein dual as a linear program. By samples: {_SAMPLES} points of each line drawn anew, JS "
-        f"of their counts in {_CELLS} cells of each line, W1 by the best assignment. Learned: networks of 3 layers of "
-        f"64 units, {steps} steps of Adam (0.001) on {_BATCH} points of each line. The discriminator's estimate is "
-        "log 2 - loss / 2, the critic's E f(x) - E f(G(z)), both the mean of the last tenth of the steps. The gradient "
-        f"penalty of weight {PENALTY_WEIGHT:g} is no hard limit: the best critic that looks along theta only has slope "
-        f"1 + theta / {2 * PENALTY_WEIGHT:g}, and estimates a little more than |theta|. {named(seeds)}"
+        f"of their counts in {_CELLS} cells of each line (which line a point lies on is taken for known, so that only "
+        "at theta = 0 it can differ from log 2), W1 by the best assignment. Learned: networks of 3 layers of 64 units, "
+        f"{steps} steps of Adam (0.001) on {_BATCH} points of each line. The discriminator's estimate is log 2 - loss "
+        "/ 2, the critic's E f(x) - E f(G(z)), both the mean of the last tenth of the steps. The gradient penalty of "
+        f"weight {PENALTY_WEIGHT:g} is no hard limit: the best critic that looks along theta only has slope 1 + theta "
+        f"/ {2 * PENALTY_WEIGHT:g}, and estimates a little more than |theta|. Shown if the exact figures are the "
+        "claimed ones to 1e-9, and for each seed the discriminators come within 0.02 nats of log 2 and the critics "
+        f"within 10 % of theta. {named(seeds)}"
     )
     return Result(__doc__, holds, numbers, protocol, _figure(thetas, exact, sampled, js_learned, w_learned))
 

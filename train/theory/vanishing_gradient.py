@@ -142,7 +142,7 @@ def _curves(seed: int, generator_steps: int, steps: list[int]) -> dict[str, np.n
                 curves.setdefault(f"norm, {name}", []).append(norm)
                 curves.setdefault(f"variance, {name}", []).append(variance)
             if game == "non_saturating":
-                (samples,) = generator({"z": tf.reshape(latents, (-1, 64))}, training=True).values()
+                samples = tf.concat([generator({"z": z}, training=True)["image"] for z in latents], axis=0)
                 fooled = float(np.mean(player(samples) > 0))
                 for name, real in scans.items():
                     right = float(np.mean(player(real) > 0))
