@@ -1,4 +1,7 @@
-"""Every command of the README works: run in its order, in an empty directory, with tiny settings where it trains."""
+"""Every command of the README's shell blocks works, in its order and an empty directory, with tiny settings.
+
+What `make` does is run elsewhere: here its targets only have to exist.
+"""
 
 import os
 import re

@@ -4,10 +4,16 @@
         --config.model.normalization=batch
     python -m train --recipe=gan_grid_fashion --workdir=runs/hinge --config.objective=hinge --config.penalty=r1
 
+    python -m train --recipe=gan_grid_fashion --workdir=runs/projection --config.model.name=projection_gan \
+        --config.model.latent_dim=64 --config.model.latent=uniform --config.model.base_channels=16 \
+        --config.optimizers.generator.learning_rate=3e-3 --config.optimizers.discriminator.learning_rate=3e-3
+
+`--config.data.name=mnist` makes digits of each. `train.evaluate --metrics=frechet` measures a run.
+
 Result: the first command, the non-saturating game, comes within a Frechet distance of 1.46 +- 0.09 of the test split
-(1.42, 1.40, 1.56). docs/results compares nine objectives and penalties; none beats this one by more than the seeds'
-spread. Only a model that sees the labels does: `--config.model.name=projection_gan` with the settings that
-`train/studies/fashion.py` names, 0.78 +- 0.05.
+(1.42, 1.40, 1.56), on MNIST 1.21 +- 0.06. docs/results compares nine objectives and penalties; none beats this one by
+more than the seeds' spread. Only a model that sees the labels does, the third command: 0.78 +- 0.05, on MNIST 0.43 +-
+0.03.
 Protocol: 10,000 samples of the averaged generator at the last step beside the 10,000 images of the test split, features
 of the extractor that comes along; mean and standard deviation over the seeds 0, 1, 2 (--config.seed). The settings were
 chosen with seed 10 on the train split, see `train/studies/fashion.py`.

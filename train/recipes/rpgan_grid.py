@@ -6,10 +6,11 @@
 With `--config.model.name=pacgan --config.model.packing=2`, or `packing=1` (the plain game), other objectives play on
 the same network with the same optimiser.
 
-Result: all 25 modes with every seed and each of the three objectives. Samples of high quality: this recipe 97.2 +- 0.5
-% (97.4, 97.6, 96.6), the plain GAN 98.0 +- 0.5 %, PacGAN2 94.8 +- 1.7 %, where the mixture itself has 98.9 % and the
-GAN of Lin et al. (2018) 94.8 %. Reverse KL 0.0057 +- 0.0010 nats. What this measure does not see: within a mode all
-three spread too little; docs/results has the table with that column. docs/gallery/rpgan_grid.png shows seed 0.
+Result: all 25 modes with every seed, by this recipe and by both others. Samples of high quality: this recipe
+97.2 +- 0.6 % (97.4, 97.6, 96.6), the plain GAN 98.0 +- 0.5 %, PacGAN2 94.8 +- 1.7 %, where the mixture itself has
+98.9 % and the GAN of Lin et al. (2018) 94.8 %. Reverse KL 0.0057 +- 0.0010 nats. What this measure does not see:
+within a mode all three spread too little; docs/results has the table with that column. docs/gallery/rpgan_grid.png
+shows seed 0.
 Protocol: that of PacGAN (Lin et al. 2018), see `zoo.metrics.mixtures`: 2,500 samples of the averaged generator at the
 last step; mean and standard deviation over the seeds 1, 2, 3 (--config.seed). The penalty's weight (0.05, 0.1) and the
 length (12,000, 30,000) were chosen by this measure with seed 0, for this recipe alone.

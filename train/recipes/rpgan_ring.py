@@ -6,9 +6,9 @@
 With `--config.model.name=pacgan --config.model.packing=2`, or `packing=1` (the plain game), other objectives play on
 the same network with the same optimiser.
 
-Result: all 8 modes with every seed and each of the three objectives. Samples of high quality: PacGAN2 98.8 +- 0.1 %,
+Result: all 8 modes with every seed, by this recipe and by both others. Samples of high quality: PacGAN2 98.8 +- 0.1 %,
 the plain GAN 98.4 +- 0.6 %, this recipe 97.4 +- 0.5 % (96.9, 97.6, 97.8), where the mixture itself has 98.9 % and the
-GAN of Lin et al. (2018) 98.2 %. Reverse KL 0.0015 +- 0.0012 nats. What this measure does not see: within a mode all
+GAN of Lin et al. (2018) 98.2 %. Reverse KL 0.0015 +- 0.0011 nats. What this measure does not see: within a mode all
 three spread too little; docs/results has the table with that column. docs/gallery/rpgan_ring.png shows seed 0.
 Protocol: that of PacGAN (Lin et al. 2018), see `zoo.metrics.mixtures`: 2,500 samples of the averaged generator at the
 last step; mean and standard deviation over the seeds 1, 2, 3 (--config.seed). The penalty's weight (0.003, 0.01) and
