@@ -3,8 +3,8 @@
 Lin, Khetan, Fanti and Oh, "PacGAN: the power of two samples in generative adversarial networks" (2018). The
 discriminator judges m samples at once, all real or all generated, laid on top of each other as channels. A generator
 that drops modes repeats itself, which shows in a pack long before it shows in a single sample. Nothing else changes:
-the rest is the game of Goodfellow et al. (2014). The authors' program for images updates the generator twice for each
-update of the discriminator.
+the rest is the game of Goodfellow et al. (2014). (The authors' program for Stacked MNIST updates the generator twice
+for each update of the discriminator.)
 """
 
 from collections.abc import Iterator
