@@ -41,9 +41,9 @@ class Reference:
         self.description = source.description
         self.images = self._images(source, count)
 
-    def of_split(self, split: str, count: int | None = None) -> np.ndarray:
-        """Return `count` images of the `split`, chosen by the seed, or all, as uint8 (N, H, W, C)."""
-        return self._images(data.load(self.section, split), count)
+    def of_split(self, split: str) -> np.ndarray:
+        """Return all images of the `split`, as uint8 (N, H, W, C)."""
+        return self._images(data.load(self.section, split), None)
 
     def _images(self, source: data.Source, count: int | None) -> np.ndarray:
         if not source.holds_pictures:
@@ -134,9 +134,8 @@ def _score(comparison: Comparison) -> dict[str, Any]:
     if real is None or fake is None:
         path = comparison.reference.extractor.path
         raise UserError(f"score needs class probabilities: {path} has no output called probabilities or logits")
-    of_real, of_fake = (
-        inception_score(x, seed=comparison.seed) for x in as_many(real, fake)
-    )  # it grows with the count
+    # it grows with the count
+    of_real, of_fake = (inception_score(x, seed=comparison.seed) for x in as_many(real, fake))
     return {**of_fake, "reference_inception_score": of_real["inception_score"]}
 
 

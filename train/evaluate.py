@@ -46,7 +46,8 @@ SPLIT = flags.DEFINE_enum(
     "split",
     None,
     [*SPLITS, ALL],
-    "of the reference, beside which the samples stand; by default test, and all of a folder given as the --reference",
+    "of the reference, beside which the samples stand; by default test, and all of a folder given as the --reference "
+    "that the generator was not trained on",
 )
 COUNT = flags.DEFINE_integer(
     "count",
@@ -114,9 +115,14 @@ def compare(extractor: Extractor) -> "Comparison":
         raise UserError(f"{SOURCE.value} makes samples of shape {samples.shape[1:]}, not images: measure mixture")
     section = sampler.data or ConfigDict({"binarize": "none", "unreadable": "skip"})
     own = {"name": REFERENCE.value or section.name, "image_size": samples.shape[1], "channels": samples.shape[-1]}
-    split = SPLIT.value or (ALL if (REFERENCE.value or "").startswith(FOLDER) else "test")
+    split = SPLIT.value or split_of(REFERENCE.value, section.get("name"))
     reference = Reference(ConfigDict({**section, **own}), split, len(samples), SEED.value, extractor)
     return Comparison(samples, reference, SEED.value, sampler.protocol)
+
+
+def split_of(reference: str | None, trained_on: str | None) -> str:
+    """Return the split that stands for a `--reference`: of a folder that was not `trained_on`, all there is."""
+    return ALL if reference and reference.startswith(FOLDER) and reference != trained_on else "test"
 
 
 def measure_log_likelihood(workdir: str, checkpoint: str = LAST) -> dict[str, object]:

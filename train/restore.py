@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -17,9 +18,19 @@ from zoo.model import GenerativeModel
 MODEL = "model.json"
 
 
-def describe(model: GenerativeModel, data: str) -> str:
-    """Return the text of a run's model.json: the model's constructor arguments, and the data's fingerprint."""
-    return json.dumps({"arguments": model.get_config(), "data": data}, indent=2) + "\n"
+def describe(model: GenerativeModel, data: str) -> dict[str, Any]:
+    """Return what a run's model.json holds: the model's constructor arguments, and the data's fingerprint."""
+    described: dict[str, Any] = json.loads(json.dumps({"arguments": model.get_config(), "data": data}))
+    return described
+
+
+def described(path: Path, model_name: str) -> dict[str, Any]:
+    """Return what the model.json at `path` holds; options that an earlier version did not know have their defaults."""
+    try:
+        stored = json.loads(path.read_text())
+        return {**stored, "arguments": {**zoo.defaults(model_name), **stored["arguments"]}}
+    except (ValueError, TypeError, KeyError):
+        raise UserError(f"{path} is corrupt: train again in a new --workdir") from None
 
 
 def load(workdir: str | os.PathLike[str], checkpoint: str = LAST) -> tuple[ConfigDict, GenerativeModel, int]:
@@ -36,12 +47,8 @@ def load(workdir: str | os.PathLike[str], checkpoint: str = LAST) -> tuple[Confi
     nothing = UserError(f"{workdir} holds no checkpoint yet: train it first, with the same --workdir")
     if not (workdir / MODEL).is_file():
         raise nothing
-    try:
-        arguments = json.loads((workdir / MODEL).read_text())["arguments"]
-        arguments["sample_shape"] = tuple(arguments["sample_shape"])
-    except (ValueError, TypeError, KeyError):
-        raise UserError(f"{workdir / MODEL} is corrupt: train again in a new --workdir") from None
-    model = zoo.create(config.model.name, **arguments)
+    arguments = described(workdir / MODEL, config.model.name)["arguments"]
+    model = zoo.create(config.model.name, **{**arguments, "sample_shape": tuple(arguments["sample_shape"])})
     ema = MovingAverage(model.generator, config.ema)
     step = Checkpoints(workdir / CHECKPOINTS[checkpoint], state_of(model, ema)).restore(partial=True)
     if step is None:

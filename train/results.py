@@ -144,10 +144,16 @@ def _measured(lines: list[dict[str, Any]]) -> Iterator[str]:
     counts = (protocol.get("samples", line.get("count")) for line, protocol in zip(lines, protocols, strict=True))
     yield f"Measured on {_either(f'{count:,}' for count in counts)} samples."
     if references := [protocol["reference"] for protocol in protocols if "reference" in protocol]:
-        named = _either("{count:,} images of {name}, {split} split".format(**reference) for reference in references)
+        named = _either(map(_reference, references))
         yield f"Reference: {named}."
     if extractors := [protocol["extractor"] for protocol in protocols if "extractor" in protocol]:
         yield f"Features: {_either('{file} (SHA-256 {sha256:.8})'.format(**extractor) for extractor in extractors)}."
+
+
+def _reference(told: dict[str, Any]) -> str:
+    if "splits" in told:
+        return f"{told['name']} ({told['splits']})"
+    return f"{told['count']:,} images of {told['name']}, {told['split']} split"
 
 
 _CHECKPOINTS = {LAST: "The last checkpoint is that of the last step.", BEST: "The best one was chosen {}."}

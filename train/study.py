@@ -170,8 +170,9 @@ class Runner:
     def __init__(self, result: results.Result, workdir: Path, path: Path) -> None:
         self.result, self.workdir, self.path = result, workdir, path
         threads = str(result["protocol"]["threads"])
-        # our own programs, whatever file called train.py stands in the current directory (-P leaves that out)
-        places = [str(Path(config.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        # our own programs, whatever file called train.py stands in the current directory, which -P would put first;
+        # last it is there for a recipe of one's own that imports its neighbours
+        places = [str(Path(config.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")]), os.getcwd()]
         self.environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(places),

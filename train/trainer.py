@@ -172,11 +172,11 @@ class Trainer:
 
     def _claim_model(self, data: str) -> None:
         """Write the model's arguments and the data's fingerprint to a new run, or compare them with an old one's."""
-        path, text = self.workdir / restore.MODEL, restore.describe(self.model, data)
-        if self.checkpoints.steps() and path.is_file() and path.read_text() != text:
+        path, new = self.workdir / restore.MODEL, restore.describe(self.model, data)
+        if self.checkpoints.steps() and path.is_file() and restore.described(path, self.config.model.name) != new:
             raise UserError(f"the data or the model changed since {path} was written: take a new --workdir")
         if self.is_chief:
-            files.write_bytes(path, text.encode())
+            files.write_json(path, new)
 
     def _compile(self, jit: bool) -> None:
         train_step = tf.function(self.model.train_step, jit_compile=True) if jit else self.model.train_step

@@ -46,7 +46,7 @@ class GenerativeModel(keras.Model):
     def parts(self) -> dict[str, list[keras.Variable]]:
         """The trainable variables by the name of the optimiser that updates them.
 
-        Every `train_step` updates the last part exactly once, so that its optimiser counts the steps.
+        Every `train_step` updates the last part exactly `updates_of` it times, so that its optimiser counts the steps.
         """
         raise NotImplementedError
 

@@ -135,6 +135,12 @@ def test_a_folder_is_the_reference_whole_or_in_splits(tmp_path, cache):
         data.load(DIGITS, "all")
 
 
+def test_what_was_trained_on_is_no_reference_unless_asked_for():
+    named = [(None, None), (None, "folder:x"), ("folder:x", "folder:x"), ("mnist", None), ("folder:x", "folder:y")]
+    assert [evaluate.split_of(*names) for names in named] == ["test"] * 4 + ["all"]
+    assert evaluate.split_of("folder:x", None) == "all"
+
+
 def test_some_of_a_folder_are_chosen_by_the_seed_and_have_the_channels_of_all(tmp_path):
     digits = data.load(DIGITS, "test").samples[:30]
     folder = save(digits, tmp_path / "folder")

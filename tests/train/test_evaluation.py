@@ -207,6 +207,12 @@ def test_the_best_of_a_run_that_was_not_evaluated_is_refused(tmp_path):
         evaluate.measure_log_likelihood(str(tmp_path), "best")
 
 
+def test_log_likelihood_says_by_what_the_best_was_chosen(tmp_path):
+    trained(tiny_config("nade", **{"evaluate.metric": "kernel", "evaluate.every": 2, "evaluate.count": 20}), tmp_path)
+    line = evaluate.measure_log_likelihood(str(tmp_path), "best")
+    assert line["protocol"]["checkpoint"] == "best by kernel on 20 samples, train split, every 2 steps"
+
+
 def test_a_bundle_has_but_one_checkpoint(tmp_path):
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(UserError, match="--checkpoint=best is for runs"):

@@ -177,6 +177,10 @@ def test_a_program_of_the_same_name_where_one_stands_is_not_run(tmp_path, monkey
     runner = Runner({"protocol": {"threads": 1}}, tmp_path, tmp_path / "x.json")
     with pytest.raises(UserError, match="train failed, see .*log: --workdir is missing"):
         runner._call(tmp_path / "log", "train")
+    (tmp_path / "neighbour.py").write_text("STEPS = 123")
+    (tmp_path / "own.py").write_text(f"import neighbour\n{RECIPE}")
+    printed = runner._call(tmp_path / "log", "train", "--recipe=own.py", "--dry_run")
+    assert any("dcgan" in line for line in printed)
 
 
 def test_each_run_has_its_share_of_the_cores(done):
@@ -298,6 +302,8 @@ def test_every_study_that_comes_along_could_be_run(name, tmp_path):
 
 def line(metric, **figures):
     protocol = {"samples": 1234, "reference": {"count": 999, "name": "digits", "split": "test"}}
+    if metric == "parzen":
+        protocol["reference"] = {"name": "digits", "splits": "test: a part", "binarize": "none"}
     if metric == "frechet":
         protocol["extractor"] = {"file": "x.onnx", "sha256": "0123456789abcdef"}
     return {"metric": metric, **figures, "protocol": protocol}
@@ -384,6 +390,9 @@ def test_the_caption_tells_the_protocol():
     )
     assert results.caption(known() | {"seeds": [3]}).startswith("One training, with the seed 3: no spread is known. ")
     assert results.caption(known() | {"seeds": [7]}) == "No run is finished yet."
+    whole = known()
+    whole["rows"]["b"]["runs"]["0"]["lines"]["last"].append(line("parzen", nats=1.0))
+    assert "Reference: 999 images of digits, test split or digits (test: a part)." in results.caption(whole)
 
 
 @pytest.mark.parametrize(("key", "default"), [("stop.steps", 0), ("model.generator_updates", 1)])

@@ -1,10 +1,13 @@
 """The loop's own promises: NaN policy, averaging, precision, replicas."""
 
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from shared import assert_same_state, checkpoint, metrics, tiny_config, trained, trainer
 
+from train import restore
 from train.trainer import MAX_RETRIES
 from zoo.autoregressive.nade import NADE
 from zoo.errors import UserError
@@ -189,6 +192,19 @@ def test_changed_data_under_an_old_run_is_refused(tmp_path, monkeypatch):
     picture("2.png")
     with pytest.raises(UserError, match=r"changed since .*model.json"):
         trainer(settings, tmp_path / "run")
+
+
+def test_a_run_from_before_an_option_of_its_model_goes_on(tmp_path):
+    trained(tiny_config("pacgan", **{"model.generator_updates": 1}), tmp_path)
+    text = json.loads((tmp_path / "model.json").read_text())
+    del text["arguments"]["generator_updates"]
+    (tmp_path / "model.json").write_text(json.dumps(text))
+    assert restore.load(tmp_path)[1].generator_updates == 1
+    longer = trained(tiny_config("pacgan", train_steps=6, **{"model.generator_updates": 1}), tmp_path)
+    assert longer.step == 6
+    (tmp_path / "model.json").write_text("{}")
+    with pytest.raises(UserError, match=r"model.json is corrupt"):
+        trainer(longer.config, tmp_path)
 
 
 def test_what_cannot_be_written_is_one_line_and_the_checkpoints_stay(tmp_path, monkeypatch):

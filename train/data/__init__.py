@@ -52,7 +52,7 @@ def load(config: Any, split: str) -> Source:
     if split == ALL and not config.name.startswith(folder.PREFIX):
         raise UserError(f"split {ALL!r} is for folders of pictures; of {config.name!r} take 'train' or 'test'")
     if split not in (*SPLITS, ALL):
-        raise unknown("split", split, SPLITS)
+        raise unknown("split", split, (*SPLITS, ALL))
     check(config)
     if config.name in MIXTURES:
         return mixtures.load(config, split)

@@ -6,7 +6,7 @@ are not followed. The label is the first-level sub-folder, if every picture lies
 Preprocessing: first frame, EXIF orientation applied, 16-bit grey scaled to 8 bits, transparency over white, centre
 square, Lanczos resize. A folder has 1 channel if every picture is stored as grey, else 3, unless the configuration
 says. The held-out split is the files whose sha256 (of the path below the folder) is 0 mod 10, so that a file never
-changes sides when others come or go; but of fewer than 10 files none is held out.
+changes sides when others come or go; but of fewer than 10 files none is held out. The split 'all' is both.
 """
 
 import hashlib
@@ -92,12 +92,13 @@ def load(config: Any, split: str) -> Source:
         rows,
     )
     skipped = len(chosen) - len(images)
+    rule = "" if split == ALL else "by the sha256 of the path; "
     return Source(
         samples=images,
         labels=labels,
         label_names=tuple(classes),
-        description=f"{len(images):,} pictures of {root}, split {split!r} ({len(chosen):,} of {len(files):,} files, by "
-        f"the sha256 of the path; {skipped:,} unreadable), centre squares resized to {config.image_size} px (Lanczos)",
+        description=f"{len(images):,} pictures of {root}, split {split!r} ({len(chosen):,} of {len(files):,} files, "
+        f"{rule}{skipped:,} unreadable), centre squares resized to {config.image_size} px (Lanczos)",
     )
 
 

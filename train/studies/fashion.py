@@ -18,7 +18,7 @@ runs: only MM GAN with seed 2, which had failed, was a little better before.
 
 The published ranking (FID by Inception, mean and standard deviation over 50 seeds of each at its best of 100 settings;
 no deviation is given for DRAGAN) is WGAN 21.5 +- 1.6, WGAN-GP 24.5 +- 2.1, NS GAN 26.5 +- 1.6, DRAGAN 27.7, MM GAN
-29.6 +- 1.6, LSGAN 30.7 +- 2.2: neighbours there are within each other's spread. Here NS GAN and the hinge lead, DRAGAN
+29.6 +- 1.6, LSGAN 30.7 +- 2.2: these intervals overlap for most neighbours. Here NS GAN and the hinge lead, DRAGAN
 and LSGAN follow, WGAN and WGAN-GP come behind, and MM GAN is as good as NS GAN with seed 0, whose picture is shown, and
 fails with two. Whether one update of the critic a step, the tenth of the training or the other features turn the order
 round, the table does not say. No later objective beats the best of these by more than the seeds' spread. The row that

@@ -72,8 +72,9 @@ def measure(output: Path, names: list[str], seeds: list[int], budget: float) -> 
         results[name] = result
         lines.append(line)
         about = (
-            f"genzoo {zoo.__version__}, seeds {', '.join(map(str, seeds))}, budget {budget:g} (1 is the full number of "
-            f"training steps), {sum(line['seconds'] for line in lines):.0f} s of computing."
+            f"genzoo {zoo.__version__}, {len(lines)} of {len(names)} experiments, seeds {', '.join(map(str, seeds))}, "
+            f"budget {budget:g} (1 is the full number of training steps), {sum(line['seconds'] for line in lines):.0f} "
+            "s of computing."
         )
         files.write_json(output / "numbers.json", {"seeds": seeds, "budget": budget, "experiments": lines})
         files.write_bytes(output / "index.html", page.render(results, about).encode())

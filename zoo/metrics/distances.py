@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.errors import UserError
 
-_BLOCK = 2**23  # numbers held at once: 64 MB
+_BLOCK = 2**22  # numbers in one array of a block, of which there are a few at once: 32 MB each
 
 
 def points(**sets: np.ndarray) -> list[np.ndarray]:
@@ -62,9 +62,12 @@ def squared_blocks(queries: np.ndarray, centres: np.ndarray) -> Iterator[tuple[s
     centre_squares = np.concatenate([_squares(centres[columns] - origin) for columns in parts])
     for rows in _slices(len(queries), _BLOCK // len(centres)):
         shifted = queries[rows] - origin
-        products = np.concatenate([shifted @ (centres[columns] - origin).T for columns in parts], axis=1)
+        squares = np.empty((len(shifted), len(centres)))
+        for columns in parts:
+            np.matmul(shifted, (centres[columns] - origin).T, out=squares[:, columns])
         sums = _squares(shifted)[:, None] + centre_squares
-        squares = sums - 2 * products
+        squares *= -2
+        squares += sums
         squares[squares <= rounding * sums] = 0  # rounding error is all that is left of the difference
         yield rows, squares
 

@@ -50,8 +50,8 @@ class Extractor:
     each, or "imagenet": that of networks that take ImageNet's pixels less their mean, over their standard deviation.
     By default what the file's metadata say, and one of the two must say so.
 
-    `output`: the name of the features, a float32 output (batch, D) or (batch, D, 1, 1); by default "features", else
-    the only such output. Outputs named "probabilities" or "logits" give the class probabilities.
+    `output`: the name of the features, a float32 output (batch, D), or one with further axes of 1; by default
+    "features", else the only such output. Outputs named "probabilities" or "logits" give the class probabilities.
 
     A file that cannot be used so is a `UserError`, when it is opened or when it makes of images what is no vector of
     finite numbers for each.
@@ -140,7 +140,8 @@ class Extractor:
                 f"or {IMAGENET}"
             )
         try:
-            numbers = np.array(_IMAGENET if given in (IMAGENET, [IMAGENET]) else list(map(float, given)))
+            values = np.ravel(given).tolist()  # as a list, or a pair for each channel as the protocol has them
+            numbers = np.array(_IMAGENET if values == [IMAGENET] else list(map(float, values)))
         except (TypeError, ValueError):
             numbers = np.array([])
         pairs = numbers.reshape(-1, 2) if numbers.size in (2, 2 * self._channels) else np.zeros((1, 2))
@@ -166,7 +167,7 @@ class Extractor:
         return vectors[0]
 
     def _prepare(self, images: np.ndarray) -> np.ndarray:
-        """Return uint8 images as the network's input; a batch of fixed size is filled up with black ones."""
+        """Return uint8 images as the network's input; a batch of fixed size is filled up with its last image."""
         x = images.astype(np.float32)
         if x.shape[-1] != self._channels:
             x = x @ _LUMA[:, None] if self._channels == 1 else np.repeat(x, 3, axis=-1)
@@ -176,7 +177,7 @@ class Extractor:
         low, high = self._range.T
         x = np.float32(low) + _resized(x, height, width) * np.float32((high - low) / 255)
         if missing := max(0, self._batch - len(x)):
-            x = np.concatenate([x, np.broadcast_to(np.float32(low), (missing, *x.shape[1:]))])
+            x = np.concatenate([x, np.repeat(x[-1:], missing, axis=0)])
         return np.ascontiguousarray(x.transpose(0, 3, 1, 2) if self._channels_first else x, np.float32)
 
     def _run(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -197,7 +198,7 @@ class Extractor:
 
 
 def _is_vector(shape: list[int | str]) -> bool:
-    return len(shape) >= 2 and all(side == 1 for side in shape[2:])
+    return len(shape) >= 2 and sum(side != 1 for side in shape[1:]) <= 1
 
 
 def _resized(images: np.ndarray, height: int, width: int) -> np.ndarray:

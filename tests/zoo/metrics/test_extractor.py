@@ -85,7 +85,7 @@ def test_each_channel_may_have_a_range_of_its_own(write):
     images = np.repeat(np.array([0, 51, 255, 255], np.uint8), 3).reshape(1, 2, 2, 3)
     path, mean, deviation = write((2, 2, 2, 3)), [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
     expected = [((x - m) / d) for x in (0, 0.2, 1, 1) for m, d in zip(mean, deviation, strict=True)]
-    for given in ("imagenet", ["imagenet"]):
+    for given in ("imagenet", ["imagenet"], Extractor(path, "imagenet").protocol["input_range"]):
         np.testing.assert_allclose(Extractor(path, given)(images).features, [expected], rtol=1e-5)
     extractor = Extractor(path, ["0", "1", "-1", "1", "0", "255"])
     np.testing.assert_allclose(extractor(images).features, [[0, -1, 0, 0.2, -0.6, 51, *[1, 1, 255] * 2]], rtol=1e-5)
@@ -97,6 +97,15 @@ def test_a_vector_may_have_further_axes_of_one_number(write):
     found = Extractor(write((2, 4, 1, 1), made=(2, 4, 1, 1), outputs=("pool", "logits")), output="pool")(columns)
     np.testing.assert_array_equal(found.features, columns.reshape(5, 4))
     assert found.probabilities.shape == (5, 4)
+    found = Extractor(write((2, 1, 1, 4), made=(2, 1, 1, 4)))(columns.reshape(5, 1, 4, 1))
+    np.testing.assert_array_equal(found.features, columns.reshape(5, 4))
+
+
+def test_what_fills_up_a_fixed_batch_is_no_matter(write):
+    """Of black images, which none of the given ones is, this network makes NaN."""
+    images = np.maximum(noise(5, 2, 1), 1)
+    found = Extractor(write((4, 2, 2, 1), roots=("features",), input_range=(-1, 254)))(images).features
+    np.testing.assert_allclose(found, np.sqrt(images.reshape(5, 4) - 1.0), rtol=1e-5)
 
 
 def test_what_is_no_finite_vector_for_each_image_is_one_clear_line(write):
