@@ -181,6 +181,6 @@ METRICS = {
         False, lambda c: sliced_wasserstein(*as_many(c.reference.images, c.samples), seed=c.seed)
     ),
     "ms_ssim": Metric(False, _ms_ssim),
-    "nearest_neighbours": Metric(False, _nearest_neighbours, splits="train; test, held out"),
-    "parzen": Metric(False, _parzen, splits="test: a part chooses sigma, the likelihood is that of the rest"),
+    "nearest_neighbours": Metric(False, _nearest_neighbours, splits="train; test, held out; distances in pixels"),
+    "parzen": Metric(False, _parzen, splits="test: a part chooses sigma, the rest is measured; pixels in [0, 1]"),
 }

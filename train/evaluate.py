@@ -26,8 +26,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from train.data import ALL, SPLITS
-from train.data.folder import PREFIX as FOLDER
+from train.data import ALL, SPLITS, folder
 from train.evaluation import CHECKPOINTS, LAST, check_kept, told
 from zoo import program
 from zoo.errors import UserError, unknown
@@ -122,7 +121,9 @@ def compare(extractor: Extractor) -> "Comparison":
 
 def split_of(reference: str | None, trained_on: str | None) -> str:
     """Return the split that stands for a `--reference`: of a folder that was not `trained_on`, all there is."""
-    return ALL if reference and reference.startswith(FOLDER) and reference != trained_on else "test"
+    named = [name for name in (reference, trained_on) if name and name.startswith(folder.PREFIX)]
+    is_new = len({folder.root_of(name).resolve() for name in named}) == len(named)
+    return ALL if reference in named and is_new else "test"
 
 
 def measure_log_likelihood(workdir: str, checkpoint: str = LAST) -> dict[str, object]:

@@ -20,15 +20,17 @@ MODEL = "model.json"
 
 def describe(model: GenerativeModel, data: str) -> dict[str, Any]:
     """Return what a run's model.json holds: the model's constructor arguments, and the data's fingerprint."""
-    described: dict[str, Any] = json.loads(json.dumps({"arguments": model.get_config(), "data": data}))
-    return described
+    # as it comes back: lists for tuples
+    held: dict[str, Any] = json.loads(json.dumps({"arguments": model.get_config(), "data": data}))
+    return held
 
 
 def described(path: Path, model_name: str) -> dict[str, Any]:
     """Return what the model.json at `path` holds; options that an earlier version did not know have their defaults."""
     try:
         stored = json.loads(path.read_text())
-        return {**stored, "arguments": {**zoo.defaults(model_name), **stored["arguments"]}}
+        shape = list(stored["arguments"]["sample_shape"])
+        return {**stored, "arguments": {**zoo.defaults(model_name), **stored["arguments"], "sample_shape": shape}}
     except (ValueError, TypeError, KeyError):
         raise UserError(f"{path} is corrupt: train again in a new --workdir") from None
 

@@ -170,8 +170,8 @@ class Runner:
     def __init__(self, result: results.Result, workdir: Path, path: Path) -> None:
         self.result, self.workdir, self.path = result, workdir, path
         threads = str(result["protocol"]["threads"])
-        # our own programs, whatever file called train.py stands in the current directory, which -P would put first;
-        # last it is there for a recipe of one's own that imports its neighbours
+        # our own programs, whatever file called train.py stands in the current directory: -m alone would look there
+        # first (see -P below); last, it is there for a recipe of one's own that imports its neighbours
         places = [str(Path(config.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")]), os.getcwd()]
         self.environment = {
             **os.environ,

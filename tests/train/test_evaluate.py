@@ -136,9 +136,10 @@ def test_a_folder_is_the_reference_whole_or_in_splits(tmp_path, cache):
 
 
 def test_what_was_trained_on_is_no_reference_unless_asked_for():
-    named = [(None, None), (None, "folder:x"), ("folder:x", "folder:x"), ("mnist", None), ("folder:x", "folder:y")]
-    assert [evaluate.split_of(*names) for names in named] == ["test"] * 4 + ["all"]
-    assert evaluate.split_of("folder:x", None) == "all"
+    for names in ((None, None), (None, "folder:x"), ("folder:x", "folder:x"), ("folder:x/", "folder:./x"), ("x", None)):
+        assert evaluate.split_of(*names) == "test"
+    for names in (("folder:x", None), ("folder:x", "folder:y"), ("folder:x", "x")):
+        assert evaluate.split_of(*names) == "all"
 
 
 def test_some_of_a_folder_are_chosen_by_the_seed_and_have_the_channels_of_all(tmp_path):

@@ -34,7 +34,7 @@ _GREY = ("1", "L", "LA", "I;16")
 
 def check(name: str) -> None:
     """Raise a `UserError` unless `name` ('folder:/path') is a directory with at least one picture file below it."""
-    root = _root(name)
+    root = root_of(name)
     if name == PREFIX:  # an unset shell variable would mean the current directory
         raise UserError(
             "data.name is 'folder:' without a path; it must be folder:PATH with the directory of your pictures"
@@ -54,7 +54,7 @@ def load(config: Any, split: str) -> Source:
     Raises `UserError` where the split is empty, or holds a file that is unreadable and `config` refuses these, or no
     readable one.
     """
-    root = _root(config.name)
+    root = root_of(config.name)
     files = sorted(walk(root))
     chosen = _chosen(root, files, split)
     classes = sorted({file.split("/")[0] for file in files})
@@ -102,7 +102,8 @@ def load(config: Any, split: str) -> Source:
     )
 
 
-def _root(name: str) -> Path:
+def root_of(name: str) -> Path:
+    """Return the directory that 'folder:/path' names."""
     return Path(name.removeprefix(PREFIX)).expanduser()
 
 
