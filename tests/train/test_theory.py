@@ -22,7 +22,6 @@ from train.theory import (
     two_bumps,
     vanishing_gradient,
 )
-from train.theory import __main__ as program
 from train.theory.result import Result, marks, named, new_figure, spread
 from train.theory.training import FrozenGenerator, Run, affine_generator, point_source
 
@@ -244,14 +243,21 @@ def test_the_page_is_self_contained_and_holds_all_figures_and_numbers():
     assert text.count("not shown at this budget") == 2 and "Protocol of Other." in text
 
 
-def test_what_is_measured_stays_when_a_later_experiment_fails(tmp_path, monkeypatch):
-    figure, _ = new_figure(2, 2)
-    first = Result("First.\n\nText.", True, {"x": 1.0}, "Protocol.", figure)
-    monkeypatch.setattr(parallel_lines, "run", lambda seeds, budget: first)
-    monkeypatch.setattr(equilibrium, "run", lambda seeds, budget: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        program.measure(tmp_path / "theory", ["parallel_lines", "equilibrium"], [0], 1.0)
-    assert "First" in (tmp_path / "theory" / "index.html").read_text()
+def test_what_is_measured_stays_when_a_later_experiment_fails(tmp_path):
+    """In a process of its own: flags of two programs do not go together."""
+    code = """
+import pathlib, sys
+from train.theory import __main__ as program, equilibrium, parallel_lines
+from train.theory.result import Result, new_figure
+
+shown = Result("First.\\n\\nText.", True, {"x": 1.0}, "Protocol.", new_figure(2, 2)[0])
+parallel_lines.run, equilibrium.run = lambda *_: shown, lambda *_: 1 / 0
+program.measure(pathlib.Path(sys.argv[1]), ["parallel_lines", "equilibrium"], [0], 1.0)
+"""
+    output, _ = python("-c", code, str(tmp_path / "theory")).communicate()
+    assert "ZeroDivisionError" in output
+    page = (tmp_path / "theory" / "index.html").read_text()
+    assert "First" in page and "1 of 2 experiments" in page
     (line,) = json.loads((tmp_path / "theory" / "numbers.json").read_text())["experiments"]
     assert line["numbers"] == {"x": 1.0}
 
