@@ -67,7 +67,8 @@ def measure(output: Path, names: list[str], seeds: list[int], budget: float) -> 
             "protocol": result.protocol,
             "seconds": round(time.monotonic() - begin, 1),
         }
-        print(json.dumps(line, allow_nan=False), flush=True)
+        tqdm.write(json.dumps(line, allow_nan=False))  # around the bar, if both go to one terminal
+        sys.stdout.flush()
         tqdm.write(f"{name}: {page.verdict(result)}, {line['seconds']:.0f} s", file=sys.stderr)
         results[name] = result
         lines.append(line)
