@@ -19,10 +19,11 @@ from zoo.errors import UserError
 
 
 class PacGAN(AdversarialModel):
-    """A discriminator of packs of `packing` samples (Lin et al. 2018), and `generator_updates` in each training step.
+    """A discriminator of packs of `packing` samples (Lin et al. 2018).
 
-    `network` is "dcgan", "resnet" or "mlp", `normalization` the discriminator's. The noise has `latent_dim` numbers of
-    the law `latent`, "normal" or "uniform" on [-1, 1); `base_channels` is the width next to the image.
+    The generator is updated `generator_updates` times in each training step. `network` is "dcgan", "resnet" or "mlp",
+    `normalization` the discriminator's. The noise has `latent_dim` numbers of the law `latent`, "normal" or "uniform"
+    on [-1, 1); `base_channels` is the width next to the image.
     """
 
     smallest: ClassVar[dict[str, Any]] = {"latent_dim": 4, "base_channels": 4, "generator_updates": 2}
