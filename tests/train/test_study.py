@@ -176,8 +176,13 @@ def test_a_program_of_the_same_name_where_one_stands_is_not_run(tmp_path, monkey
     runner = Runner({"protocol": {"threads": 1}}, tmp_path, tmp_path / "x.json")
     with pytest.raises(UserError, match="train failed, see .*log: --workdir is missing"):
         runner._call(tmp_path / "log", "train")
+
+
+def test_a_recipe_may_import_what_stands_where_the_study_was_started(tmp_path, monkeypatch):
     (tmp_path / "neighbour.py").write_text("STEPS = 123")
     (tmp_path / "own.py").write_text(f"import neighbour\n{RECIPE}")
+    monkeypatch.chdir(tmp_path)
+    runner = Runner({"protocol": {"threads": 1}}, tmp_path, tmp_path / "x.json")
     printed = runner._call(tmp_path / "log", "train", "--recipe=own.py", "--dry_run")
     assert any("dcgan" in line for line in printed)
 
