@@ -7,9 +7,9 @@ from pathlib import Path
 
 from absl import flags
 
-from train.evaluation import CHECKPOINTS, LAST, check_kept
-from zoo import program
-from zoo.errors import UserError
+from train.rundir.layout import CHECKPOINTS, LAST, check_kept
+from zoo.shared import program
+from zoo.shared.errors import UserError
 
 WORKDIR = flags.DEFINE_string("workdir", None, "the run to export (made by python -m train)")
 OUTPUT = flags.DEFINE_string("output", None, "the directory to write, such as bundles/x")
@@ -22,7 +22,8 @@ def main() -> None:
     for flag in (WORKDIR, OUTPUT):
         if not flag.value:
             raise UserError(f"--{flag.name} is missing: give both --workdir and --output")
-    from train import backend, config
+    from train import config
+    from train.engine import backend
 
     check_kept(config.read(WORKDIR.value), CHECKPOINT.value)  # what is not there: say so before TensorFlow is imported
     backend.start()

@@ -10,11 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from export import bundle, card, onnx, parity, saved_model
-from train import restore
-from train.evaluation import CHECKPOINTS, LAST
-from zoo import files, images, noise
-from zoo.errors import UserError, first_line
+from export import card, onnx, parity, saved_model
+from train.rundir import restore
+from train.rundir.layout import CHECKPOINTS, LAST
+from zoo import bundle, images, noise
+from zoo.shared import files
+from zoo.shared.errors import UserError, first_line
 from zoo.spec import GeneratorSpec
 
 _PACKAGES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime", "numpy")

@@ -3,7 +3,7 @@
 import json
 import math
 
-from export import bundle
+from zoo import bundle
 from zoo.spec import TensorSpec
 
 

@@ -15,12 +15,12 @@ import onnx
 import onnxslim
 import tf2onnx
 
-from export import bundle
 from export.fold import fold_projections
 from export.parity import Sampler
 from export.saved_model import as_function, signature
-from zoo.errors import UserError, first_line
-from zoo.inference import open_session
+from zoo import bundle
+from zoo.shared.errors import UserError, first_line
+from zoo.shared.inference import open_session
 from zoo.spec import GeneratorSpec
 
 OPSET = 18  # the highest that tf2onnx writes, low enough for older runtimes

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from export import bundle
-from zoo.errors import UserError, first_line, unknown
+from zoo import bundle
 from zoo.images import to_uint8
-from zoo.inference import open_session
 from zoo.noise import MAX_SEED, classes_in_turn, draw
+from zoo.shared.errors import UserError, first_line, unknown
+from zoo.shared.inference import open_session
 from zoo.spec import GeneratorSpec, TensorSpec
 
 # Of 1, 2, 4, 8, 16: a dense network answers one sample as fast as with 1, and many at two fifths of its peak; a

@@ -15,8 +15,9 @@ import numpy as np
 from absl import flags
 
 from serving.generator import Generator, is_picture
-from zoo import files, images, program
-from zoo.errors import UserError, unknown
+from zoo import images
+from zoo.shared import files, program
+from zoo.shared.errors import UserError, unknown
 from zoo.spec import TensorSpec
 
 _BUNDLE = flags.DEFINE_string("bundle", None, "A bundle directory or an .onnx file of ours. Required.")

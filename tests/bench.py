@@ -23,14 +23,14 @@ import shared
 
 import serving
 import zoo
-from export import bundle
-from train import backend, config, strategies
-from zoo import noise
+from train import config
+from train.engine import backend, strategies
+from zoo import bundle, noise
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from train.trainer import Trainer
+    from train.loop.trainer import Trainer
 
 # of measuring, shared out among the models
 TRAINING_SECONDS, SAMPLING_SECONDS = 90, 40

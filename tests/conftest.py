@@ -18,7 +18,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return  # no collected test needs it
     import tensorflow as tf
 
-    from train import backend
+    from train.engine import backend
 
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from shared import REPOSITORY
 
-from train import results
-from zoo import files
+from train.study import results
+from zoo.shared import files
 
 RESULTS = REPOSITORY / "docs" / "results"
 README = REPOSITORY / "README.md"

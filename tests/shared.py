@@ -10,6 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from train import config
+from train.check import check
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -29,7 +30,7 @@ def tiny_config(model: str, **changes) -> ConfigDict:
         train_steps=4, batch_size=4, steps_per_call=2, checkpoint_every=2, sample_every=4, sample_count=4, ema=0.9
     )
     settings.update_from_flattened_dict(changes)
-    config.check(settings)
+    check(settings)
     return settings
 
 
@@ -37,8 +38,8 @@ def trainer(settings: ConfigDict, workdir: Path, strategy=None):
     """Return a trainer as `python -m train` would make it."""
     import tensorflow as tf
 
-    from train import backend
-    from train.trainer import Trainer
+    from train.engine import backend
+    from train.loop.trainer import Trainer
 
     backend.start(settings.precision, settings.seed)
     workdir.mkdir(parents=True, exist_ok=True)

@@ -12,9 +12,11 @@ from pathlib import Path
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from train import backend, config, strategies
-from zoo import files, program
-from zoo.errors import UserError
+from train import config
+from train.check import check
+from train.engine import backend, strategies
+from zoo.shared import files, program
+from zoo.shared.errors import UserError
 
 RECIPE = flags.DEFINE_string("recipe", "dcgan_digits", f"what to train: {', '.join(config.recipes())}, or a file x.py")
 WORKDIR = flags.DEFINE_string("workdir", None, "directory of the run; it is resumed if it holds one already")
@@ -38,14 +40,14 @@ def define_config() -> None:
 def main() -> None:
     """Check everything, then train (or only show what would be trained)."""
     settings = CONFIG.value
-    config.check(settings)
+    check(settings)
     strategies.check(STRATEGY.value)
     if not DRY_RUN.value and not WORKDIR.value:
         raise UserError("--workdir is missing: name a directory for the run, such as --workdir=runs/first")
     print(config.to_json(settings), flush=True)
     if DRY_RUN.value:
         backend.start(settings.precision, settings.seed)
-        from train.trainer import print_layers
+        from train.loop.trainer import print_layers
 
         print_layers(settings)
         return
@@ -57,7 +59,7 @@ def main() -> None:
 def _train(workdir: Path, settings: ConfigDict) -> None:
     backend.start(settings.precision, settings.seed)
     strategy = strategies.create(STRATEGY.value)
-    from train.trainer import Trainer
+    from train.loop.trainer import Trainer
 
     trainer = Trainer(settings, workdir, strategy)
     if trainer.run():

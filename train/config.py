@@ -1,4 +1,4 @@
-"""The configuration of a run: where it comes from, and the one place where it is checked. No TensorFlow here.
+"""The configuration of a run and where it comes from; `train.check` checks it. No TensorFlow here.
 
 A recipe (a file in `train/recipes/`, or a path to your own) returns an `ml_collections.ConfigDict` made with
 `defaults`, `model`, `adam`, `sgd` and `rmsprop` below, so that it states only what differs; every key can then be
@@ -6,7 +6,6 @@ overridden by a flag `--config.KEY=VALUE`.
 """
 
 import json
-import math
 import os
 import runpy
 from collections.abc import Callable, Iterator, Sequence
@@ -15,13 +14,10 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-import train.data
 import zoo
-from train import evaluation
-from zoo.errors import UserError, unknown
+from zoo.shared.errors import UserError, unknown
 
 RECIPES = Path(__file__).parent / "recipes"
-SCHEDULES = ("constant", "linear", "cosine")
 # may grow when a run is resumed, unless a learning-rate schedule depends on it
 _MAY_GROW = "train_steps"
 
@@ -48,7 +44,7 @@ def defaults() -> ConfigDict:
                 "steps": 0,  # 0 = never
             },
             "evaluate": {  # while training, and keep the best checkpoint
-                "metric": "none",  # or frechet, kernel, ...: see `train.evaluation`
+                "metric": "none",  # or frechet, kernel, ...: see `train.evaluate.schedule`
                 "every": 500,  # steps, a multiple of checkpoint_every
                 "count": 2000,  # samples, and images of the train split at most
                 "extractor": "",  # ONNX file, instead of ours; its range and output, if it does not say
@@ -108,7 +104,7 @@ def recipes() -> tuple[str, ...]:
 def example_of(name: str) -> str:
     """Return the recipe of a registered model on the digits, which is the smallest, else the first that trains it."""
     own = f"{name}_digits"
-    return own if own in recipes() else next(recipe for recipe in recipes() if _read_recipe(recipe).model.name == name)
+    return own if own in recipes() else next(recipe for recipe in recipes() if read_recipe(recipe).model.name == name)
 
 
 def load(recipe: str, arguments: Sequence[str] = ()) -> ConfigDict:
@@ -117,7 +113,7 @@ def load(recipe: str, arguments: Sequence[str] = ()) -> ConfigDict:
     The values stay the recipe's: config_flags sets them. What is done here is what it cannot do: another
     `--config.model.name` (or optimiser's name) brings that one's options, and an unknown key is a `UserError`.
     """
-    config = _read_recipe(recipe)
+    config = read_recipe(recipe)
 
     prefix = "config."
     overrides = {flag.removeprefix(prefix): value for flag, value in given(arguments) if flag.startswith(prefix)}
@@ -140,7 +136,8 @@ def load(recipe: str, arguments: Sequence[str] = ()) -> ConfigDict:
     return config
 
 
-def _read_recipe(recipe: str) -> ConfigDict:
+def read_recipe(recipe: str) -> ConfigDict:
+    """Return the configuration of a recipe, as its file has it; a `UserError` if there is none."""
     if not recipe.endswith(".py"):
         if recipe not in recipes():
             raise unknown("recipe", recipe, recipes())
@@ -164,59 +161,6 @@ def given(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
         flag, has_value, value = argument.lstrip("-").partition("=")
         if argument.startswith("-"):
             yield flag, value if has_value else following
-
-
-def check(config: ConfigDict) -> None:
-    """Raise a `UserError` for the first value that no run could use."""
-    for key in ("train_steps", "batch_size", "steps_per_call", "checkpoint_every", "sample_every", "sample_count"):
-        if config[key] < 1:
-            raise UserError(f"--config.{key}={config[key]}: use a positive integer")
-    if config.keep_checkpoints < 2:
-        raise UserError(f"--config.keep_checkpoints={config.keep_checkpoints}: a torn newest one needs another: use 2")
-    if not 0 <= config.seed < 2**32:
-        raise UserError(f"--config.seed={config.seed}: use an integer from 0 to 2^32 - 1")
-    if not 0 <= config.ema < 1:
-        raise UserError(f"--config.ema={config.ema}: use a decay in [0, 1), 0 for none")
-    if config.stop.steps < 0 or not config.stop.within > 0:
-        raise UserError(
-            f"--config.stop.steps={config.stop.steps}, --config.stop.within={config.stop.within}: "
-            "use 0 (never) or more steps, and a positive distance"
-        )
-    _one_of(config, "precision", ("float32", "mixed_bfloat16"))
-    _one_of(config, "jit", ("auto", "true", "false"))
-    if config.model.name not in zoo.available():
-        raise unknown("model", config.model.name, zoo.available())
-    _check_optimizers(config)
-    train.data.check(config.data)
-    evaluation.check(config)
-
-
-def _check_optimizers(config: ConfigDict) -> None:
-    example = example_of(config.model.name)
-    other = _read_recipe(example)
-    if other.optimizers.keys() != config.optimizers.keys():
-        needed, given = (", ".join(sorted(section)) or "none" for section in (other.optimizers, config.optimizers))
-        raise UserError(
-            f"model {config.model.name} needs optimizers called {needed}, not {given}: start from --recipe={example}"
-        )
-    for part, optimizer in config.optimizers.items():
-        where = f"--config.optimizers.{part}"
-        if optimizer.schedule not in SCHEDULES:
-            raise unknown("learning-rate schedule", optimizer.schedule, SCHEDULES)
-        if not 0 < optimizer.learning_rate < math.inf:
-            raise UserError(f"{where}.learning_rate={optimizer.learning_rate}: use a positive number")
-        if not 0 <= optimizer.warmup_steps < config.train_steps:
-            raise UserError(f"{where}.warmup_steps={optimizer.warmup_steps}: use 0 or more, below train_steps")
-        for key in ("beta_1", "beta_2", "momentum", "rho"):
-            if not 0 <= optimizer.get(key, 0.0) < 1:
-                raise UserError(f"{where}.{key}={optimizer[key]}: use a number in [0, 1)")
-        if not 0 < optimizer.get("epsilon", 1.0) < math.inf:
-            raise UserError(f"{where}.epsilon={optimizer.epsilon}: use a positive number")
-
-
-def _one_of(config: ConfigDict, key: str, values: tuple[str, ...]) -> None:
-    if config[key] not in values:
-        raise UserError(f"--config.{key}={config[key]}: use one of {', '.join(values)}")
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -13,7 +13,7 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import unknown
+from zoo.shared.errors import unknown
 
 if TYPE_CHECKING:
     from zoo.model import GenerativeModel

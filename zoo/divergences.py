@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 _ROUNDING = 1e-6  # of a sum of probabilities, enough for float32
 

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 # from the palette of 216 colours, so that a GIF holds them unchanged
 _GREY, _BLUE = (204, 204, 204), (0, 51, 204)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 from zoo.spec import GeneratorSpec
 
 

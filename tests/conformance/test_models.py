@@ -13,25 +13,16 @@ import pytest
 import tensorflow as tf
 from absl import flags
 from ml_collections import config_flags
-from shared import (
-    REPOSITORY,
-    assert_same_state,
-    checkpoint,
-    flags_of,
-    metrics,
-    tiny_config,
-    trained,
-    trainer,
-)
+from shared import REPOSITORY, assert_same_state, checkpoint, flags_of, metrics, tiny_config, trained, trainer
 
 import serving
 import zoo
-from export import build, bundle, onnx, saved_model
+from export import build, onnx, saved_model
 from train import config
-from train.optimizers import build as build_optimizer
-from zoo import noise
-from zoo.errors import UserError
+from train.engine.optimizers import build as build_optimizer
+from zoo import bundle, noise
 from zoo.model import GenerativeModel
+from zoo.shared.errors import UserError
 
 SHAPE = (8, 8, 1)
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.bundle import MANIFEST, ONNX, SCHEMA_VERSION, Manifest, parse_manifest, read
-from zoo import files
-from zoo.errors import UserError
+from zoo.bundle import MANIFEST, ONNX, SCHEMA_VERSION, Manifest, parse_manifest, read
+from zoo.shared import files
+from zoo.shared.errors import UserError
 from zoo.spec import GeneratorSpec, TensorSpec
 
 SPEC = GeneratorSpec((TensorSpec("z", (2,), "normal"),), (TensorSpec("x", (2,), "sample"),))

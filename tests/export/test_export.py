@@ -15,10 +15,10 @@ from shared import python, tiny_config, trained
 
 import serving
 import zoo
-from export import build, bundle, onnx, parity, saved_model
-from zoo import images
-from zoo.errors import UserError
+from export import build, onnx, parity, saved_model
+from zoo import bundle, images
 from zoo.noise import draw
+from zoo.shared.errors import UserError
 from zoo.spec import GeneratorSpec, TensorSpec
 
 SPEC = GeneratorSpec(

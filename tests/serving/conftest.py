@@ -10,9 +10,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from export.bundle import MANIFEST, METADATA_KEY, ONNX, Manifest, seal
-from zoo import files
-from zoo.errors import UserError
+from zoo.bundle import MANIFEST, METADATA_KEY, ONNX, Manifest, seal
+from zoo.shared import files
+from zoo.shared.errors import UserError
 from zoo.spec import GeneratorSpec, TensorSpec
 
 IMAGE = TensorSpec("image", (4, 4, 3), "sample", low=-1, high=1)

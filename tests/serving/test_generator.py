@@ -8,8 +8,8 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from export.bundle import MANIFEST, METADATA_KEY, ONNX
 from serving import Generator
+from zoo.bundle import MANIFEST, METADATA_KEY, ONNX
 from zoo.noise import draw
 from zoo.spec import GeneratorSpec, TensorSpec
 

@@ -5,7 +5,7 @@ import pytest
 
 from serving import Generator
 from serving.generator import BLOCK, _slerp
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 
 @pytest.mark.parametrize("steps", [2, 3, BLOCK, BLOCK + 1, 2 * BLOCK + 1])

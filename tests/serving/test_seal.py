@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 import pytest
 
-from export.bundle import MANIFEST, METADATA_KEY, SEAL_KEY, is_sealed
 from serving import Generator
-from zoo.errors import UserError
+from zoo.bundle import MANIFEST, METADATA_KEY, SEAL_KEY, is_sealed
+from zoo.shared.errors import UserError
 
 
 def test_a_bit_flipped_anywhere_in_the_lone_file_is_refused(bundle_path, tmp_path):

@@ -12,8 +12,9 @@ from ml_collections import ConfigDict
 from shared import REPOSITORY, tiny_config
 
 import zoo
-from train import config, strategies
-from zoo.errors import UserError
+from train import config
+from train.engine import strategies
+from zoo.shared.errors import UserError
 
 KEYS = sorted(key for key, _ in config.flatten(config.load("dcgan_digits").to_dict()))
 
@@ -21,9 +22,10 @@ KEYS = sorted(key for key, _ in config.flatten(config.load("dcgan_digits").to_di
 def parse(*flags: str):
     """Return the configuration that `python -m train flags...` would print, or its error line."""
     program = (
-        "import sys; from train import __main__ as program, config; from zoo import program as runner\n"
+        "import sys; from train import __main__ as program, config; from train.check import check\n"
+        "from zoo.shared import program as runner\n"
         "def main():\n"
-        "    config.check(program.CONFIG.value)\n"
+        "    check(program.CONFIG.value)\n"
         "    program.strategies.check(program.STRATEGY.value)\n"
         "    print(config.to_json(program.CONFIG.value))\n"
         "    assert 'tensorflow' not in sys.modules, 'the edge imported TensorFlow'\n"

@@ -10,6 +10,7 @@ from shared import metrics, trained
 
 import zoo
 from train import config
+from train.check import check
 
 CIFAR10 = [recipe for recipe in config.recipes() if recipe.endswith("_cifar10")]
 prepared_cifar10 = pytest.mark.skipif(
@@ -32,7 +33,7 @@ def cache(tmp_path_factory):
 @pytest.mark.parametrize("recipe", config.recipes())
 def test_every_recipe_passes_the_check_and_names_its_own_command_and_what_came_of_it(recipe):
     settings = config.load(recipe)
-    config.check(settings)
+    check(settings)
     assert json.loads(config.to_json(settings)) == settings.to_dict()
     text = docstring(recipe)
     commands = [line.split() for line in text.splitlines() if line.startswith("    python -m train ")]
@@ -59,7 +60,7 @@ def test_cifar10_recipes_train(recipe, tmp_path, cache):
     settings = config.load(recipe)
     settings.update(train_steps=2, batch_size=10, steps_per_call=1, sample_count=4)
     settings.model.base_channels = 4
-    config.check(settings)
+    check(settings)
     made = trained(settings, tmp_path)
     assert made.batches.source.samples.shape[1:] == (32, 32, 3)
     assert [line["step"] for line in metrics(tmp_path)] == [1, 2]

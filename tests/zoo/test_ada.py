@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import zoo
 from zoo.adversarial import augmentations
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 SHAPE = (8, 8, 1)
 DATA = {"image": np.random.default_rng(0).uniform(-1, 1, (4, *SHAPE)).astype(np.float32)}

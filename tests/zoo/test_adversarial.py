@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import zoo
 from zoo.adversarial.networks import build as build_networks
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 SHAPE = (8, 8, 1)
 
@@ -255,7 +255,7 @@ def test_bad_options_are_one_line(name, options, message):
 
 def test_all_updates_of_one_step_have_one_learning_rate():
     from train import config
-    from train.optimizers import build
+    from train.engine.optimizers import build
 
     section = config.adam(1.0)
     section.schedule = "linear"

@@ -8,7 +8,7 @@ from draws import drawn, given, pictures
 from zoo.adversarial import augmentations
 from zoo.adversarial.augmentations import ADA_AUGMENT, DIFF_AUGMENT, ada_augment, diff_augment
 from zoo.adversarial.penalties import r1
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 NEUTRAL = {"brightness": 0.5, "saturation": 0.5, "contrast": 0.5, "down": 0.5, "right": 0.5, "row": 0.5, "column": 0.5}
 

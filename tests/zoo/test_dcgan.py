@@ -5,7 +5,7 @@ import pytest
 
 import zoo
 from zoo.adversarial.networks import dcgan, resnet, smallest_map
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 
 def kinds(network, kind):

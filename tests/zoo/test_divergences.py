@@ -18,7 +18,7 @@ from zoo.divergences import (
     total_variation,
     wasserstein_1,
 )
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 LOG_2 = math.log(2)
 # no limit on the time of an example: the first one imports scipy, and machines may be busy

@@ -11,7 +11,7 @@ import zoo
 from zoo.adversarial.networks import NETWORKS
 from zoo.adversarial.objectives import OBJECTIVES
 from zoo.adversarial.penalties import PENALTIES
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 SHAPE = (8, 8, 1)
 DATA = {"image": np.random.default_rng(0).uniform(-1, 1, (4, *SHAPE)).astype(np.float32)}

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from zoo import images
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 
 def test_bytes_of_the_ends_and_the_middle():

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from zoo.errors import UserError
 from zoo.metrics.mixtures import MIXTURES, Mixture, measure
+from zoo.shared.errors import UserError
 
 RING, GRID = MIXTURES["ring"], MIXTURES["grid"]
 

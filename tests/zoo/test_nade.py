@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 SHAPE = (3, 4, 1)
 EVERY_IMAGE = np.array(list(itertools.product([-1.0, 1.0], repeat=12)), np.float32).reshape(-1, *SHAPE)

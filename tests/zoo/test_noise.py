@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from zoo.errors import UserError
 from zoo.noise import MAX_SEED, draw
+from zoo.shared.errors import UserError
 from zoo.spec import GeneratorSpec, TensorSpec
 
 SAMPLE = TensorSpec("x", (2,), "sample")

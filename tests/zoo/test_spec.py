@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 from zoo.spec import DTYPES, GeneratorSpec, TensorSpec
 
 NAMES = st.text("abz09_", max_size=63).map("n".__add__)

@@ -12,11 +12,11 @@
 
 from typing import Any
 
-from train.data import digits, folder, mixtures, stacked, tfds
-from train.data.folder import ALL
 from train.data.source import Source
-from zoo.errors import UserError, unknown
+from train.data.sources import digits, folder, mixtures, stacked, tfds
+from train.data.sources.folder import ALL
 from zoo.metrics.mixtures import MIXTURES
+from zoo.shared.errors import UserError, unknown
 
 __all__ = ["ALL", "SPLITS", "Source", "check", "load"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from train.data.source import Source
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 if TYPE_CHECKING:
     import tensorflow as tf

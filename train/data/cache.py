@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import UserError
-from zoo.files import new_directory, write_json
+from zoo.shared.errors import UserError
+from zoo.shared.files import new_directory, write_json
 
 
 def cached(key: dict[str, Any], rows: Callable[[], Iterator[tuple[np.ndarray, int]]]) -> tuple[np.ndarray, np.ndarray]:

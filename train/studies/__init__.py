@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from train.evaluation import LAST
-from zoo.errors import UserError, unknown
+from train.rundir.layout import LAST
+from zoo.shared.errors import UserError, unknown
 
 STUDIES = Path(__file__).parent
 

@@ -14,10 +14,10 @@ from typing import Any
 from absl import flags
 
 import zoo
-from train import backend
+from train.engine import backend
 from train.theory import EXPERIMENTS
-from zoo import files, program
-from zoo.errors import UserError, unknown
+from zoo.shared import files, program
+from zoo.shared.errors import UserError, unknown
 
 OUTPUT = flags.DEFINE_string("output", "runs/theory", "directory for index.html and numbers.json")
 NAMES = flags.DEFINE_list("experiments", list(EXPERIMENTS), f"which, comma-separated: {', '.join(EXPERIMENTS)}")

@@ -18,7 +18,8 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
-from train.data import Source, mixtures
+from train.data import Source
+from train.data.sources import mixtures
 from train.theory.result import Result, named, new_figure, scaled, spread
 from train.theory.training import FrozenGenerator, Run, affine_generator, point_source
 from zoo.adversarial.penalties import gradient_norm

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from train.data import Source
-from train.data import digits as embedded_digits
 from train.data.batches import Batches
+from train.data.sources import digits as embedded_digits
 from zoo.adversarial.gan_grid import GANGrid
 from zoo.model import GenerativeModel
 

@@ -19,7 +19,7 @@ from keras import layers
 from zoo.adversarial.model import AdversarialModel
 from zoo.adversarial.networks import build, check_classes, check_positive, dense_layer
 from zoo.adversarial.objectives import OBJECTIVES
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 
 class ACGAN(AdversarialModel):

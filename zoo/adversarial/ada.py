@@ -23,7 +23,7 @@ from zoo.adversarial.model import AdversarialModel
 from zoo.adversarial.networks import build
 from zoo.adversarial.objectives import OBJECTIVES
 from zoo.adversarial.penalties import check_penalty, r1
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 
 class ADA(AdversarialModel):

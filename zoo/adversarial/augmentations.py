@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.adversarial.penalties import Uniform
-from zoo.errors import UserError, unknown
+from zoo.shared.errors import UserError, unknown
 
 DIFF_AUGMENT = ("colour", "translation", "cutout")
 ADA_AUGMENT = ("blit", "geometric", "colour")

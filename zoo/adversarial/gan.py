@@ -26,8 +26,8 @@ from keras import layers
 from zoo.adversarial.model import AdversarialModel, check_updates
 from zoo.adversarial.networks import check_positive, generator_model
 from zoo.adversarial.objectives import OBJECTIVES
-from zoo.errors import UserError
 from zoo.layers import Maxout
+from zoo.shared.errors import UserError
 
 
 class GAN(AdversarialModel):

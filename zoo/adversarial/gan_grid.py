@@ -14,7 +14,7 @@ from zoo.adversarial.model import AdversarialModel, check_updates
 from zoo.adversarial.networks import build
 from zoo.adversarial.objectives import OBJECTIVES
 from zoo.adversarial.penalties import PENALTIES, check_penalty
-from zoo.errors import UserError, unknown
+from zoo.shared.errors import UserError, unknown
 
 
 class GANGrid(AdversarialModel):

@@ -8,8 +8,8 @@ import tensorflow as tf
 from zoo.adversarial.networks import Networks
 from zoo.adversarial.objectives import Objective, wasserstein_critic
 from zoo.adversarial.penalties import Penalty, Uniform
-from zoo.errors import UserError
 from zoo.model import GenerativeModel
+from zoo.shared.errors import UserError
 from zoo.spec import GeneratorSpec, TensorSpec
 
 # how often one training step may update a player, the other being updated once: each has 16 of the 256 draws of noise

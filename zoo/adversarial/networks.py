@@ -20,8 +20,8 @@ from functools import partial
 import keras
 from keras import layers
 
-from zoo.errors import UserError, unknown
 from zoo.layers import NearestUpsampling, SpectralConv2D, SpectralDense
+from zoo.shared.errors import UserError, unknown
 
 Networks = tuple[keras.Model, keras.Model]
 NORMALIZATIONS = ("none", "batch", "layer", "spectral")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 Critic = Callable[[tf.Tensor], tf.Tensor]
 Uniform = Callable[[tuple], tf.Tensor]

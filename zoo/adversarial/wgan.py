@@ -19,7 +19,7 @@ import tensorflow as tf
 from zoo.adversarial.model import AdversarialModel, check_updates
 from zoo.adversarial.networks import build
 from zoo.adversarial.objectives import OBJECTIVES
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 
 class WGAN(AdversarialModel):

@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
-from zoo.errors import UserError
 from zoo.model import GenerativeModel
+from zoo.shared.errors import UserError
 from zoo.spec import GeneratorSpec, TensorSpec
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 _BLOCK = 2**22  # numbers in one array of a block, of which there are a few at once: 32 MB each
 

@@ -1,9 +1,9 @@
 """Features of images by an ONNX file: what the Frechet distance and its kin compare. numpy, Pillow and onnxruntime.
 
 The file that comes along is a classifier of digits (MNIST's and scikit-learn's) and Fashion-MNIST's garments, made by
-`train.extractor`: right for such grey pictures, of little meaning for others. Any other network is as good: a file
-whose one input is a batch of images and one of whose outputs is a vector for each. Figures made by different files
-cannot be compared, which is why the SHA-256 of the file is part of every protocol.
+`train.evaluate.train_extractor`: right for such grey pictures, of little meaning for others. Any other network is as
+good: a file whose one input is a batch of images and one of whose outputs is a vector for each. Figures made by
+different files cannot be compared, which is why the SHA-256 of the file is part of every protocol.
 """
 
 import dataclasses
@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import UserError, first_line, unknown
-from zoo.inference import open_session
 from zoo.metrics.distances import pictures
+from zoo.shared.errors import UserError, first_line, unknown
+from zoo.shared.inference import open_session
 
 DIGITS_AND_FASHION = Path(__file__).with_name("digits_and_fashion.onnx")
 METADATA_KEY = "genzoo_extractor"  # the entry of the ONNX metadata, JSON, that may hold the `input_range`

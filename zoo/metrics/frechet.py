@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import UserError
 from zoo.metrics.distances import points
+from zoo.shared.errors import UserError
 
 
 def frechet(real: np.ndarray, fake: np.ndarray) -> dict[str, Any]:

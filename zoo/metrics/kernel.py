@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import UserError
 from zoo.metrics.distances import points
+from zoo.shared.errors import UserError
 
 
 def kernel_distance(

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import UserError
 from zoo.metrics.modes import coverage
+from zoo.shared.errors import UserError
 
 # standard deviations: farther from every centre, a point is of no mode
 HIGH_QUALITY_RADIUS = 3

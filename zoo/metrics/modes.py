@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import UserError
 from zoo.metrics.distances import pictures
+from zoo.shared.errors import UserError
 
 STACKED, DIGITS = 3, 10
 STACKED_MODES = DIGITS**STACKED

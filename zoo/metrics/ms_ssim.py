@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import UserError
 from zoo.metrics.distances import pictures
+from zoo.shared.errors import UserError
 
 _WEIGHTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])  # Wang, Simoncelli & Bovik: finest scale first
 _WINDOW, _SIGMA = 11, 1.5
@@ -60,7 +60,7 @@ def ms_ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     for scale, weight in enumerate(weights):
         if scale:
             x, y = _halve(x), _halve(y)
-        luminance, contrast_structure = _similarity(x, y, window)
+        luminance, contrast_structure = similarity(x, y, window)
         # the luminance is compared at the coarsest scale only
         factor = luminance * contrast_structure if scale == scales - 1 else contrast_structure
         product *= np.maximum(factor.mean(axis=(1, 2, 3)), 0) ** weight
@@ -79,7 +79,7 @@ def form(side: int) -> tuple[int, int]:
     return max(1, scales), min(_WINDOW, side - (side + 1) % 2)
 
 
-def _similarity(x: np.ndarray, y: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
+def similarity(x: np.ndarray, y: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the maps of luminance, and of contrast times structure, where the window fits."""
     mean_x, mean_y = _blur(x, window), _blur(y, window)
     variances = _blur(x * x, window) - mean_x**2 + _blur(y * y, window) - mean_y**2

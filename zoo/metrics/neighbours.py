@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import UserError
 from zoo.metrics.distances import flat, kth_nearest, points
+from zoo.shared.errors import UserError
 
 
 def memorisation(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray, percentile: float = 1.0) -> dict[str, Any]:

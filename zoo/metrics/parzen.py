@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import UserError
 from zoo.metrics.distances import points, squared_blocks
+from zoo.shared.errors import UserError
 
 SIGMAS = np.logspace(-1, 0, 10)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 
 def inception_score(probabilities: np.ndarray, splits: int = 10, seed: int = 0) -> dict[str, Any]:

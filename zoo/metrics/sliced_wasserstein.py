@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import UserError
 from zoo.metrics.distances import pictures
+from zoo.shared.errors import UserError
 
 _BINOMIAL = np.array([1, 4, 6, 4, 1]) / 16
 _SMALLEST_LEVEL = 16  # pixels

@@ -3,7 +3,7 @@ import pytest
 
 from train.data import Source
 from train.data.batches import Batches, held_out
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 
 def source(count=10, grey=None):

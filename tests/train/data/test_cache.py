@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from train.data.cache import cached
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 IMAGES = np.arange(5 * 4 * 4 * 3, dtype=np.uint8).reshape(5, 4, 4, 3)
 LABELS = [3, 1, 4, 1, 5]

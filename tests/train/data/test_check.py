@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from train import data
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 
 def config(**changes):

@@ -8,8 +8,8 @@ from absl import logging
 from PIL import Image
 
 from train import data
-from train.data import folder
-from zoo.errors import UserError
+from train.data.sources import folder
+from zoo.shared.errors import UserError
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ import pytest
 
 from train import data
 from train.data.batches import Batches
-from zoo.errors import UserError
 from zoo.metrics.mixtures import MIXTURES
+from zoo.shared.errors import UserError
 
 
 def config(name, **changes):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from train import data
 from train.data.batches import Batches
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 
 def config(name="stacked:digits", **changes):

@@ -7,7 +7,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from train import data
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 prepared_mnist = pytest.mark.skipif(
     not (Path(os.environ.get("TFDS_DATA_DIR", "")) / "mnist").is_dir(), reason="TFDS_DATA_DIR names no prepared mnist"
@@ -93,7 +93,7 @@ def test_a_second_load_decodes_nothing_and_sizes_do_not_collide(stripes, monkeyp
     stripes(train=20)
     first = data.load(config("genzoo_stripes"), "train").samples
     assert data.load(config("genzoo_stripes", image_size=4), "train").samples.shape == (18, 4, 4, 3)
-    monkeypatch.setattr("train.data.tfds._rows", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr("train.data.sources.tfds._rows", lambda *_: pytest.fail("decoded again"))
     np.testing.assert_array_equal(data.load(config("genzoo_stripes"), "train").samples, first)
 
 

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.spatial.distance import cdist
 
-from zoo.errors import UserError
 from zoo.metrics import distances
+from zoo.shared.errors import UserError
 
 RNG = np.random.default_rng(0)
 INTEGERS = hnp.arrays(np.float64, st.tuples(st.integers(2, 9), st.just(3)), elements=st.integers(-50, 50))

@@ -11,11 +11,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from zoo import files
-from zoo.errors import UserError
 from zoo.metrics.extractor import DIGITS_AND_FASHION, Extractor
 from zoo.metrics.frechet import frechet
 from zoo.metrics.manifold import precision_recall
+from zoo.shared import files
+from zoo.shared.errors import UserError
 
 prepared_mnist = pytest.mark.skipif(
     not (Path(os.environ.get("TFDS_DATA_DIR", "")) / "mnist").is_dir(), reason="TFDS_DATA_DIR names no prepared mnist"

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.linalg import sqrtm
 
-from zoo.errors import UserError
 from zoo.metrics.frechet import frechet, frechet_distance
+from zoo.shared.errors import UserError
 
 RNG = np.random.default_rng(0)
 VECTORS = hnp.arrays(np.float64, 4, elements=st.floats(0, 10))

@@ -3,8 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
-from zoo.errors import UserError
 from zoo.metrics.kernel import kernel_distance, squared_mmd
+from zoo.shared.errors import UserError
 
 RNG = np.random.default_rng(0)
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from zoo.errors import UserError
 from zoo.metrics import distances
 from zoo.metrics.manifold import density_coverage, precision_recall
+from zoo.shared.errors import UserError
 
 RNG = np.random.default_rng(0)
 # integers, whose squared distances are exact: ties count

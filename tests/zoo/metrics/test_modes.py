@@ -7,10 +7,10 @@ import pytest
 from ml_collections import ConfigDict
 
 from train import data
-from train.comparison import Comparison, Reference
-from zoo.errors import UserError
+from train.evaluate.comparison import Comparison, Reference
 from zoo.metrics.extractor import Extracted, Extractor
 from zoo.metrics.modes import coverage, stacked_coverage, stacked_mode
+from zoo.shared.errors import UserError
 
 SECTION = ConfigDict(
     {"name": "stacked:digits", "image_size": 8, "channels": 3, "binarize": "none", "unreadable": "skip"}

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from zoo.errors import UserError
 from zoo.metrics.ms_ssim import diversity, form, ms_ssim
+from zoo.shared.errors import UserError
 
 RNG = np.random.default_rng(0)
 C1, C2 = 6.5025, 58.5225

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from zoo.errors import UserError
 from zoo.metrics.neighbours import memorisation, nearest_neighbour_test
+from zoo.shared.errors import UserError
 
 RNG = np.random.default_rng(0)
 

@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 from sklearn.neighbors import KernelDensity
 
-from zoo.errors import UserError
 from zoo.metrics import distances
 from zoo.metrics.parzen import SIGMAS, log_density, parzen
+from zoo.shared.errors import UserError
 
 RNG = np.random.default_rng(0)
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from zoo.errors import UserError
 from zoo.metrics.score import inception_score
+from zoo.shared.errors import UserError
 
 
 @pytest.mark.parametrize("classes", [2, 10])

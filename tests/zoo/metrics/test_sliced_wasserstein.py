@@ -3,8 +3,8 @@ import pytest
 from scipy.signal import convolve2d
 from scipy.stats import wasserstein_distance
 
-from zoo.errors import UserError
 from zoo.metrics.sliced_wasserstein import laplacian_pyramid, sliced_distance, sliced_wasserstein, upsample
+from zoo.shared.errors import UserError
 
 RNG = np.random.default_rng(0)
 FEW = {"patches": 8, "directions": 64}

@@ -1,0 +1,312 @@
+"""Evaluation prints JSON lines that carry their protocol; every source of one generator is judged alike."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import onnx
+import pytest
+from ml_collections import ConfigDict
+from PIL import Image
+from shared import python, tiny_config, trained
+
+from train import data
+from train.evaluate import __main__ as evaluate
+from train.evaluate import samplers
+from train.evaluate.comparison import METRICS, Comparison, Reference
+from zoo import images, noise
+from zoo.metrics.extractor import Extracted, Extractor
+from zoo.shared import files
+from zoo.shared.errors import UserError
+
+DIGITS = ConfigDict({"name": "digits", "image_size": 8, "channels": 1, "binarize": "none", "unreadable": "skip"})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("runs") / "run"
+    return directory, trained(tiny_config("dcgan"), directory)
+
+
+@pytest.fixture(scope="module")
+def bundle(run):
+    from export import build
+
+    build.build(run[0], run[0].parent / "bundle")
+    return run[0].parent / "bundle"
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / "cache"))
+
+
+def save(pictures, folder):
+    folder.mkdir()
+    for index, picture in enumerate(pictures):
+        (folder / f"{index:04d}.png").write_bytes(images.encode_png(picture))
+    return str(folder)
+
+
+def compared(samples, split="test", extractor=None, section=DIGITS):
+    return Comparison(samples, Reference(section, split, len(samples), 0, extractor or Extractor()), 0, {})
+
+
+def lines(*arguments):
+    process = python("-m", "train.evaluate", *arguments, stderr=None)
+    output, _ = process.communicate()
+    assert process.returncode == 0
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def test_a_likelihood_model_is_measured_on_held_out_data(tmp_path):
+    trained(tiny_config("nade"), tmp_path)
+    (line,) = lines(f"--source={tmp_path}")
+    assert line["metric"] == "log_likelihood"
+    assert line["count"] == 299
+    assert line["nats"] < 0
+    assert line["baseline_nats"] == pytest.approx(-27.2, abs=0.3), "8x8 digits, dynamic, under independent pixels"
+    assert line["protocol"]["split"] == "test"
+    assert line["protocol"]["step"] == 4
+
+
+def test_a_model_without_likelihood_says_so(run):
+    with pytest.raises(UserError, match="dcgan has no likelihood"):
+        evaluate.measure_log_likelihood(str(run[0]))
+
+
+def test_every_line_carries_its_protocol(bundle):
+    frechet, alike = lines(f"--source={bundle}", "--metrics=frechet,ms_ssim", "--count=100", "--seed=7")
+    assert (frechet["metric"], alike["metric"]) == ("frechet", "ms_ssim")
+    assert (frechet["count_real"], frechet["count_fake"], frechet["dimension"]) == (100, 100, 64)
+    protocol = {
+        "source": {
+            "kind": "bundle",
+            "model": "dcgan",
+            "checkpoint": "last",
+            "step": 4,
+            "ema": 0.9,
+            "sha256": files.sha256(bundle / "model.onnx"),
+        },
+        "samples": 100,
+        "image": [8, 8, 1],
+        "quantised": "uint8",
+        "seed": 7,
+        "reference": {
+            "name": "digits",
+            "split": "test",
+            "count": 100,
+            "binarize": "none",
+            "from": data.load(DIGITS, "test").description,
+        },
+    }
+    assert alike["protocol"] == protocol
+    assert frechet["protocol"] == protocol | {"extractor": Extractor().protocol}
+
+
+def test_a_run_its_bundle_and_its_onnx_file_are_the_same_sampler(run, bundle):
+    directory, made = run
+    first, second, third = (samplers.create(str(p)) for p in (directory, bundle, bundle / "model.onnx"))
+    assert [s.protocol["kind"] for s in (first, second, third)] == ["run", "bundle", "onnx"]
+    drawn = first.draw(70, 3)
+    spec = made.model.generator_spec
+    with made.ema.applied():
+        expected = made.model.generator(noise.draw(spec, 70, 3), training=False)[spec.output.name].numpy()
+    assert np.abs(drawn.astype(int) - images.to_uint8(expected)).max() <= 1
+    np.testing.assert_array_equal(second.draw(70, 3), third.draw(70, 3))
+    assert np.abs(drawn.astype(int) - third.draw(70, 3)).max() <= 1
+    np.testing.assert_array_equal(drawn[:5], first.draw(5, 3), "a sample does not depend on how many are drawn")
+    assert first.data.to_dict() == third.data.to_dict() == made.config.data.to_dict()
+
+
+def test_a_folder_is_the_reference_whole_or_in_splits(tmp_path, cache):
+    folder = save(data.load(DIGITS, "test").samples[:80], tmp_path / "folder")
+    section = ConfigDict({**DIGITS, "name": f"folder:{folder}"})
+    train, test, whole = (data.load(section, split).samples for split in ("train", "test", "all"))
+    assert 0 < len(test) < len(train)
+    assert sorted(map(bytes, whole)) == sorted([*map(bytes, train), *map(bytes, test)])
+    flags = f"--source={folder}", f"--reference=folder:{folder}", "--metrics=frechet"
+    (line,) = lines(*flags)
+    assert line["frechet_distance"] == pytest.approx(0, abs=1e-6), "a set beside itself"
+    assert line["protocol"]["reference"]["split"] == "all"
+    assert line["protocol"]["source"] == {
+        "kind": "folder", "path": folder, "pictures": 80, "cropped": "centre squares",
+    }  # fmt: skip
+    (line,) = lines(*flags, "--split=train")
+    assert line["count_real"] == len(train)
+    with pytest.raises(UserError, match="split 'all' is for folders of pictures; of 'digits' take 'train' or 'test'"):
+        data.load(DIGITS, "all")
+
+
+def test_what_was_trained_on_is_no_reference_unless_asked_for():
+    for names in ((None, None), (None, "folder:x"), ("folder:x", "folder:x"), ("folder:x/", "folder:./x"), ("x", None)):
+        assert evaluate.split_of(*names) == "test"
+    for names in (("folder:x", None), ("folder:x", "folder:y"), ("folder:x", "x")):
+        assert evaluate.split_of(*names) == "all"
+
+
+def test_some_of_a_folder_are_chosen_by_the_seed_and_have_the_channels_of_all(tmp_path):
+    digits = data.load(DIGITS, "test").samples[:30]
+    folder = save(digits, tmp_path / "folder")
+    drawn = [samplers.create(folder).draw(10, seed) for seed in (0, 1, 0)]
+    assert np.array_equal(drawn[0], drawn[2])
+    assert len({bytes(np.sort(x.ravel())) for x in (*drawn, digits[:10])}) == 3, "neither the first ones nor one choice"
+    Image.new("RGB", (8, 8)).save(tmp_path / "folder" / "colour.png")
+    assert {samplers.create(folder).draw(2, seed).shape for seed in range(5)} == {(2, 8, 8, 3)}
+
+
+def test_a_folder_is_its_pictures(tmp_path):
+    digits = data.load(DIGITS, "test").samples[:12]
+    drawn = samplers.create(save(digits, tmp_path / "same")).draw(100, 0)
+    assert sorted(map(bytes, drawn)) == sorted(map(bytes, digits))
+    assert samplers.create(str(tmp_path / "same")).draw(5, 0).shape == (5, 8, 8, 1)
+    Image.new("RGB", (30, 20)).save(tmp_path / "same" / "wide.jpg")
+    with pytest.raises(UserError, match="sides of 8 to 20 pixels: choose one with --image_size"):
+        samplers.create(str(tmp_path / "same")).draw(100, 0)
+    assert samplers.create(str(tmp_path / "same"), image_size=10).draw(100, 0).shape == (13, 10, 10, 3)
+    (tmp_path / "same" / "torn.png").write_bytes(b"\x89PNG")
+    with pytest.raises(UserError, match="cannot read .*torn.png"):
+        samplers.create(str(tmp_path / "same"), image_size=10).draw(100, 0)
+
+
+def test_real_images_beside_themselves_are_perfect_and_train_beside_test_nearly():
+    train, test = (data.load(DIGITS, split).samples for split in ("train", "test"))
+    same, other = compared(test), compared(train[::5])
+    assert len(same.reference.images) == len(other.reference.images) == 299
+    assert same.measure("frechet")["frechet_distance"] == pytest.approx(0, abs=1e-6)
+    assert same.measure("precision_recall")["precision"] == 1
+    assert same.measure("two_sample")["accuracy"] == 0, "each has a copy in the other set"
+    for metric, figure in (("score", "inception_score"), ("ms_ssim", "ms_ssim")):
+        of_test, beside = same.measure(metric), other.measure(metric)
+        assert of_test[figure] == of_test[f"reference_{figure}"] == beside[f"reference_{figure}"] != beside[figure]
+    assert other.measure("two_sample")["accuracy"] == pytest.approx(0.5, abs=0.1)
+    assert other.measure("precision_recall")["recall"] > 0.7
+    assert abs(other.measure("kernel")["kernel_distance"]) < 3 * other.measure("kernel")["standard_error"]
+    assert other.measure("density_coverage")["coverage"] > 0.8
+    assert (other.measure("parzen")["validation"], other.measure("parzen")["count"]) == (149, 150)
+    assert other.measure("sliced_wasserstein")["count"] == 299
+
+
+def test_half_of_the_classes_cost_recall_and_not_precision():
+    train = data.load(DIGITS, "train")
+    whole = compared(train.samples[:299]).measure("precision_recall")
+    half = compared(train.samples[train.labels < 5][:299]).measure("precision_recall")
+    assert half["precision"] > whole["precision"] - 0.05
+    assert half["recall"] < whole["recall"] - 0.2
+
+
+def test_the_score_of_few_real_images_is_that_of_as_many_samples():
+    """It grows with the count: 1,000 samples would beat the 299 real ones that they are."""
+    test = data.load(DIGITS, "test").samples
+    line = compared(test[np.arange(1000) % 299]).measure("score")
+    assert line["count"] == 299
+    assert line["inception_score"] == line["reference_inception_score"]
+
+
+def test_real_images_are_chosen_by_the_seed():
+    test = data.load(DIGITS, "test").samples
+    chosen = [Reference(DIGITS, "test", 50, seed, Extractor()).images for seed in (0, 1, 0)]
+    assert np.array_equal(chosen[0], chosen[2])
+    assert len({bytes(np.sort(x.ravel())) for x in (*chosen, test[:50])}) == 3
+
+
+def test_what_looks_at_whole_splits_says_so():
+    comparison = compared(data.load(DIGITS, "train").samples[:100])
+    for name, splits in (("nearest_neighbours", "train; test, held out"), ("parzen", "test: a part chooses sigma")):
+        told = comparison.measure(name)["protocol"]["reference"]
+        assert told["splits"].startswith(splits)
+        assert not told.keys() & {"split", "count", "from"}
+
+
+def test_the_width_of_the_parzen_window_is_not_chosen_on_what_was_trained_on():
+    """Copies of the training images: the best width for these would be the least there is."""
+    line = compared(data.load(DIGITS, "train").samples).measure("parzen")
+    assert line["sigma"] > 0.11
+
+
+def test_every_metric_tells_noise_from_digits():
+    rng = np.random.default_rng(0)
+    junk = rng.integers(0, 256, (299, 8, 8, 1), dtype=np.uint8)
+    noisy, fair = compared(junk), compared(data.load(DIGITS, "train").samples[::5])
+    for name, key, sign in (
+        ("frechet", "frechet_distance", 1),
+        ("kernel", "kernel_distance", 1),
+        ("precision_recall", "precision", -1),
+        ("density_coverage", "coverage", -1),
+        ("two_sample", "accuracy", 1),
+        ("sliced_wasserstein", "average", 1),
+        ("parzen", "nats", -1),
+    ):
+        assert sign * noisy.measure(name)[key] > sign * fair.measure(name)[key], name
+
+
+def test_a_generator_that_copies_training_images_is_caught():
+    train = data.load(DIGITS, "train").samples
+    line = compared(train[:100]).measure("nearest_neighbours")
+    assert (line["close_share"], line["median_ratio"]) == (1, 0)
+    assert line["closer_probability"] == pytest.approx(1, abs=0.01)
+    assert (line["count_train"], line["count_held_out"], line["count_fake"]) == (1498, 299, 100)
+
+
+def test_the_reference_is_seen_as_the_model_saw_it():
+    binary = Reference(ConfigDict({**DIGITS, "binarize": "dynamic"}), "test", 50, 0, Extractor())
+    assert binary.images.shape == (50, 8, 8, 1)
+    assert set(np.unique(binary.images)) == {0, 255}
+    assert binary.protocol["binarize"] == "dynamic"
+
+
+def test_score_needs_classes():
+    def blind(pictures):
+        return Extracted(pictures.reshape(len(pictures), -1), None)
+
+    blind.path, blind.protocol = "blind.onnx", {}
+    with pytest.raises(UserError, match=r"blind.onnx has no output called probabilities or logits"):
+        compared(data.load(DIGITS, "test").samples, extractor=blind).measure("score")
+
+
+def test_modes_are_counted_beside_stacked_pictures_only():
+    with pytest.raises(UserError, match="stacked_modes is for stacked pictures; the reference is digits: use stacked:"):
+        compared(data.load(DIGITS, "test").samples).measure("stacked_modes")
+
+
+def test_points_and_foreign_files_are_refused(tmp_path, bundle):
+    with pytest.raises(UserError, match="ring holds points, not images: measure mixture"):
+        compared(np.zeros((4, 8, 8, 1), np.uint8), section=ConfigDict({**DIGITS, "name": "ring"}))
+    model = onnx.load(bundle / "model.onnx")
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "other.onnx")
+    with pytest.raises(UserError, match="no generator that genzoo exported"):
+        samplers.create(str(tmp_path / "other.onnx"))
+    (tmp_path / "text.onnx").write_text("text")
+    with pytest.raises(UserError, match="holds no ONNX model"):
+        samplers.create(str(tmp_path / "text.onnx"))
+    with pytest.raises(UserError, match="--image_size is for folders"):
+        samplers.create(str(bundle), image_size=8)
+    spec = SimpleNamespace(conditions=[SimpleNamespace(name="picture", is_class=False)])
+    with pytest.raises(UserError, match="the generator needs picture"):
+        samplers.drawing(lambda inputs: inputs, spec)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--metrics=log_likelihood"], "--source is missing"),
+        (["--source=/nowhere"], "/nowhere holds no run"),
+        (["--source=/nowhere", "--metrics=frechett"], "unknown metric 'frechett'; did you mean 'frechet'?"),
+        (["--source=/nowhere", "--metrics="], f"--metrics is empty: name some of {', '.join(METRICS)}"),
+        (["--source={folder}", "--metrics=mixture"], "mixture needs a run, bundle or ONNX file of points"),
+        (["--source={folder}", "--metrics=frechet"], "--reference is missing"),
+        (["--source={folder}", "--metrics=frechet", "--reference=digits"], "64 features: their covariance is singular"),
+        (
+            ["--source={folder}", "--metrics=frechet", "--reference=digits", "--extractor=x.onnx"],
+            "cannot read the extractor x.onnx",
+        ),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path, flags, message):
+    folder = save(np.zeros((4, 8, 8, 1), np.uint8), tmp_path / "folder")
+    process = python("-m", "train.evaluate", *(flag.format(folder=folder) for flag in flags))
+    output, _ = process.communicate()
+    assert process.returncode == 2
+    assert message in output
+    assert output.count("\n") == 1

@@ -1,0 +1,59 @@
+"""The stopping rule, as a function of the logs and in a run."""
+
+import pytest
+from ml_collections import ConfigDict
+from shared import metrics, tiny_config, trained, trainer
+
+from train.loop.stopping import has_settled
+from zoo.shared.errors import UserError
+
+
+def rule(**changes):
+    return ConfigDict({"log": "accuracy", "near": 0.5, "within": 0.1, "steps": 20, **changes})
+
+
+def lines(*accuracies):
+    return [{"step": 10 * (index + 1), "accuracy": accuracy} for index, accuracy in enumerate(accuracies)]
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "expected"),
+    [
+        ((), False),
+        ((0.5,), False),  # 10 steps are not 20
+        ((0.5, 0.5), True),
+        ((0.9, 0.45, 0.55), True),
+        ((0.9, 0.3, 0.7), True),  # the mean counts
+        ((0.5, 0.5, 0.9), False),
+        ((0.5, 0.9, 0.5), False),
+        ((0.5, 0.35, 0.4), False),
+    ],
+)
+def test_a_run_has_settled_once_the_mean_of_the_last_steps_is_near(accuracies, expected):
+    assert has_settled(lines(*accuracies), rule()) is expected
+
+
+def test_an_unknown_log_is_named(tmp_path):
+    settings = tiny_config("dcgan", **{"stop.log": "acuracy", "stop.steps": 2})
+    with pytest.raises(UserError, match="unknown log 'acuracy'; did you mean 'accuracy'"):
+        trainer(settings, tmp_path).run()
+
+
+def test_a_run_ends_early_saved_and_stays_ended(tmp_path, capsys):
+    settings = tiny_config("dcgan", train_steps=40, checkpoint_every=40, **{"stop.within": 0.6, "stop.steps": 6})
+    assert trained(settings, tmp_path).step == 6
+    assert (
+        "the mean accuracy of the last 6 steps is within 0.6 of 0.5: the run ends at step 6" in capsys.readouterr().err
+    )
+    assert (tmp_path / "samples" / "00000006.png").is_file()
+    assert trainer(settings, tmp_path).checkpoints.steps()[-1] == 6
+    again = trained(settings, tmp_path)
+    assert again.step == 6
+    assert [line["step"] for line in metrics(tmp_path)] == [2, 4, 6]
+
+
+def test_a_batch_that_the_model_cannot_divide_is_refused_before_training(tmp_path):
+    with pytest.raises(
+        UserError, match="batch_size=3: wgan_gp divides the batch of each replica by 2; use a multiple of 2"
+    ):
+        trainer(tiny_config("wgan_gp", batch_size=3), tmp_path)

@@ -1,0 +1,136 @@
+import hashlib
+import json
+import os
+import stat
+
+import pytest
+
+from zoo.shared import files
+
+
+def entries(directory):
+    return sorted(path.name for path in directory.iterdir())
+
+
+def test_write_bytes_makes_and_replaces(tmp_path):
+    path = tmp_path / "a" / "b.bin"
+    files.write_bytes(path, b"one")
+    files.write_bytes(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert entries(path.parent) == ["b.bin"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_permissions_follow_the_umask(tmp_path):
+    old = os.umask(0o027)
+    try:
+        files.write_bytes(tmp_path / "file", b"")
+        with files.new_directory(tmp_path / "directory"):
+            pass
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "directory").stat().st_mode) == 0o750
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_new_file_that_fails_leaves_the_old_one(tmp_path, error):
+    files.write_bytes(tmp_path / "x", b"old")
+
+    def fail():
+        with files.new_file(tmp_path / "x") as file:
+            file.write(b"half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert entries(tmp_path) == ["x"]
+    assert (tmp_path / "x").read_bytes() == b"old"
+
+
+def test_write_json(tmp_path):
+    files.write_json(tmp_path / "x.json", {"a": [1, 2.5, None]})
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a": [1, 2.5, None]}
+    for number in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="JSON compliant"):
+            files.write_json(tmp_path / "x.json", number)
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a": [1, 2.5, None]}
+
+
+def test_new_directory_appears_when_it_is_whole(tmp_path):
+    path = tmp_path / "deep" / "out"
+    with files.new_directory(f"{path}/") as directory:
+        (directory / "sub").mkdir()
+        (directory / "sub" / "x").write_text("1")
+        assert not path.exists()
+    assert (path / "sub" / "x").read_text() == "1"
+    assert entries(path.parent) == ["out"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_new_directory_that_fails_vanishes(tmp_path, error, overwrite):
+    (tmp_path / "old").mkdir()
+
+    def fail():
+        with files.new_directory(tmp_path / "old", overwrite) as directory:
+            (directory / "x").write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert entries(tmp_path) == ["old"]
+    assert entries(tmp_path / "old") == []
+
+
+def test_new_directory_keeps_or_replaces_an_old_one(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("")
+    with pytest.raises(FileExistsError), files.new_directory(tmp_path / "out"):
+        pass
+    assert entries(tmp_path / "out") == ["old"]
+    with files.new_directory(tmp_path / "out", overwrite=True) as directory:
+        (directory / "new").write_text("")
+    assert entries(tmp_path / "out") == ["new"]
+    assert entries(tmp_path) == ["out"]
+
+
+def test_checksums(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "b").write_bytes(b"b" * 100_000)
+    (tmp_path / "a").write_bytes(b"")
+    digests = {"a": hashlib.sha256(b"").hexdigest(), "sub/b": hashlib.sha256(b"b" * 100_000).hexdigest()}
+    assert files.checksums(tmp_path) == digests
+
+
+def test_a_failed_replacement_puts_the_old_directory_back(tmp_path, monkeypatch):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "old").touch()
+    replace, calls = os.replace, []
+
+    def second_fails(source, target):
+        calls.append(target)
+        if len(calls) == 2:
+            raise OSError("pulled")
+        replace(source, target)
+
+    monkeypatch.setattr(files.os, "replace", second_fails)
+    with pytest.raises(OSError, match="pulled"), files.new_directory(tmp_path / "kept", overwrite=True):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert (tmp_path / "kept" / "old").exists()
+
+
+def test_a_locked_file_is_refused_to_others_and_free_again_afterwards(tmp_path):
+    with files.lock(tmp_path / "lock"), pytest.raises(BlockingIOError), files.lock(tmp_path / "lock"):
+        pass
+    with files.lock(tmp_path / "lock"):
+        pass
+
+
+def test_the_current_directory_is_a_path_like_any_other(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with files.new_directory(".", overwrite=True) as directory:
+        (directory / "file").touch()
+    assert (tmp_path / "here" / "file").exists()

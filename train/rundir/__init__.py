@@ -1,0 +1,1 @@
+"""A run on the disk: names of files, checkpoints, state, the way back, pictures."""

@@ -1,0 +1,100 @@
+"""Checkpoints that are whole or absent, and the way back to the newest whole one.
+
+    checkpoints/00000400/state.index, state.data-…     written by `tf.train.Checkpoint`
+    checkpoints/00000400/checksums.json                the SHA-256 of each file
+
+A checkpoint is written to a hidden directory, flushed to the disk and renamed; one that was torn later is
+recognised by its checksums.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+from absl import logging
+
+from zoo.shared import files
+from zoo.shared.errors import UserError, first_line
+
+_CHECKSUMS = "checksums.json"
+
+
+class Checkpoints:
+    """The checkpoints of one run, by step; `state` says which variables they hold."""
+
+    def __init__(self, directory: Path, state: tf.train.Checkpoint, keep: int = 3) -> None:
+        self.directory = directory
+        self.state = state
+        self.keep = keep
+
+    def steps(self) -> list[int]:
+        """Return the steps of the checkpoints on the disk, whole or torn, oldest first."""
+        return sorted(int(path.name) for path in self.directory.glob("[0-9]*") if path.name.isdigit())
+
+    def save(self, step: int) -> None:
+        """Write the state under `step` and drop the oldest; if that fails (disk full), a `UserError` and no harm."""
+        try:
+            with files.new_directory(self._path(step), overwrite=True) as directory:
+                self.state.write(str(directory / "state"))
+                files.write_json(directory / _CHECKSUMS, files.checksums(directory))
+        except (OSError, tf.errors.OpError) as error:
+            raise UserError(
+                f"could not save step {step} in {self.directory}: {first_line(error)}; earlier checkpoints "
+                "are intact: make room and give the same command again"
+            ) from error
+        for old in self.steps()[: -self.keep]:
+            shutil.rmtree(self._path(old), ignore_errors=True)
+
+    def is_whole(self, step: int) -> bool:
+        """Return whether the checkpoint of `step` is as it was written."""
+        try:
+            self._check(self._path(step))
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def restore(self, partial: bool = False) -> int | None:
+        """Load the newest whole checkpoint and return its step, or None where there is none at all.
+
+        Each torn one met on the way is skipped with a warning; if all are torn, that is a `UserError`. With
+        `partial`, the state may hold less than the file (a generator without its optimisers).
+        """
+        steps = self.steps()
+        for step in reversed(steps):
+            path = self._path(step)
+            try:
+                self._check(path)
+                status = self.state.read(str(path / "state"))
+                if partial:
+                    status.assert_existing_objects_matched().expect_partial()
+                else:
+                    status.assert_consumed()
+                return step
+            except (OSError, ValueError, IndexError, tf.errors.OpError, AssertionError) as error:
+                logging.warning(
+                    "the checkpoint of step %d is unusable (%s); trying the one before", step, first_line(error)
+                )
+        if steps:
+            raise UserError(f"no checkpoint in {self.directory} is usable (tried steps {', '.join(map(str, steps))})")
+        return None
+
+    def sweep(self) -> None:
+        """Remove what a killed save left behind."""
+        for path in self.directory.glob(".*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def drop_after(self, step: int) -> None:
+        """Remove the checkpoints beyond `step`: torn ones that were passed over."""
+        for later in self.steps():
+            if later > step:
+                shutil.rmtree(self._path(later), ignore_errors=True)
+
+    def _path(self, step: int) -> Path:
+        return self.directory / f"{step:08d}"
+
+    @staticmethod
+    def _check(path: Path) -> None:
+        found = {name: digest for name, digest in files.checksums(path).items() if name != _CHECKSUMS}
+        if json.loads((path / _CHECKSUMS).read_text()) != found:
+            raise ValueError("its checksums differ")

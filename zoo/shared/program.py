@@ -1,0 +1,86 @@
+"""What every command-line program here shares: flags in, one line per error out. Standard library and absl only."""
+
+import os
+import signal
+import sys
+import textwrap
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from absl import flags
+
+from zoo.shared.errors import UserError, unknown
+
+_HELP = ("--help", "-help", "-h", "--helpshort", "--helpfull")
+
+
+def run(main: Callable[[], None], define: Callable[[], None] | None = None) -> NoReturn:
+    """Parse the command line into `absl.flags.FLAGS`, call `main`, and leave with its exit status.
+
+    0 when all went well or help was asked for; 2 after bad flags, a `UserError` or a refusal by the operating
+    system (a full disk, no permission), each told in one line on stderr; 130 after an interrupt; 1 when the reader
+    of stdout went away. Any other exception is a bug of ours and keeps its traceback. Help shows the docstring and
+    the flags of the module that defines `main`. Flags that depend on the command line itself are made by `define`,
+    just before it is parsed.
+    """
+    sys.exit(_status(main, define))
+
+
+def _terminate(number: int, _frame: object) -> NoReturn:
+    sys.exit(128 + number)
+
+
+def _status(main: Callable[[], None], define: Callable[[], None] | None) -> int:
+    for number in (signal.SIGTERM, signal.SIGHUP):  # an exception, so that what is half-written is removed
+        signal.signal(number, _terminate)
+    try:
+        if define:
+            define()
+        if any(argument in _HELP for argument in sys.argv[1:]):
+            print(_help(main))
+        else:
+            _parse(main)
+            main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # what is still in the buffer has no reader either: keep Python from failing once more at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return _complain("interrupted", 130)
+    except (flags.Error, UserError) as error:
+        return _complain(f"error: {error}", 2)
+    except OSError as error:
+        return _complain(f"error: {error.strerror or error}: {error.filename or ''}".rstrip(": "), 2)
+    return 0
+
+
+def _parse(main: Callable[[], None]) -> None:
+    try:
+        arguments = flags.FLAGS(sys.argv)[1:]
+    except flags.UnrecognizedFlagError as error:
+        raise unknown("flag", f"--{error.flagname}", (f"--{flag.name}" for flag in _flags(main))) from None
+    if arguments:
+        raise UserError(f"unexpected argument {arguments[0]!r}; flags look like --name=value")
+
+
+def _flags(main: Callable[[], None]) -> list[flags.Flag[Any]]:
+    """Return the flags that the program itself defines or adopts, not those of the libraries that it imports."""
+    # absl files the flags of `__main__` under the name of the script
+    module = sys.argv[0] if main.__module__ == "__main__" else main.__module__
+    return flags.FLAGS.get_key_flags_for_module(module)
+
+
+def _help(main: Callable[[], None]) -> str:
+    paragraphs = [(sys.modules[main.__module__].__doc__ or "").strip(), "\nFlags:"]
+    for flag in _flags(main):
+        is_plain = isinstance(flag.default, str | bool | int | float)  # not a whole configuration
+        default = f" (default: {(flag.default_as_str or '').strip(chr(39))})" if is_plain else ""
+        paragraphs.append(f"  --{flag.name}")
+        paragraphs.append(textwrap.indent(textwrap.fill(f"{flag.help}{default}", 100), " " * 6))
+    return "\n".join(paragraphs)
+
+
+def _complain(message: str, status: int) -> int:
+    print(" ".join(message.split()), file=sys.stderr)
+    return status
