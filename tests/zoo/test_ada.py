@@ -15,7 +15,7 @@ DATA = {"image": np.random.default_rng(0).uniform(-1, 1, (4, *SHAPE)).astype(np.
 
 def made(name="ada", rate=1e-9, **options):
     keras.utils.set_random_seed(0)
-    model = zoo.create(name, sample_shape=SHAPE, latent_dim=2, base_channels=2, **options)
+    model = zoo.create(name, columns={"image": SHAPE}, latent_dim=2, base_channels=2, **options)
     model.compile(discriminator=keras.optimizers.SGD(rate), generator=keras.optimizers.SGD(rate))
     return model
 
@@ -105,6 +105,7 @@ def test_every_look_has_numbers_of_its_own(name, function, monkeypatch):
     model = made(name)
     for _ in range(2):
         model.train_step(DATA)
+        model.step.assign_add(1)
     # real and generated, the generator's turn, and under R1 the real ones again
     looks = 4 if name == "ada" else 3
     assert len(drawn) == 2 * looks
@@ -127,7 +128,7 @@ def test_the_discriminator_is_shown_what_the_option_names(name, options, touches
         model.p.assign(1.0)
     image = keras.Input(SHAPE)
     model.discriminator = keras.Model(image, keras.layers.Identity()(image))
-    seen = model.logits(tf.constant(DATA["image"]), None, iter(range(16))).numpy()
+    seen = model.logits(tf.constant(DATA["image"]), DATA, model.uniform("a look")).numpy()
     assert not np.array_equal(seen, DATA["image"])
     assert np.isin(seen, [0.0, *DATA["image"].ravel()]).all() != touches_values
 
@@ -139,11 +140,11 @@ def test_the_discriminator_is_shown_what_the_option_names(name, options, touches
         ("ada", {"target": 1.0}, "model.target=1.0: use a number between -1 and 1"),
         ("ada", {"adjust_images": 0}, "model.adjust_images=0: use a positive number"),
         ("ada", {"normalization": "batch"}, "the penalty 'r1' needs the slope at each sample"),
-        ("ada", {"network": "mlp", "sample_shape": (2,)}, "augmentation takes images"),
+        ("ada", {"network": "mlp", "columns": {"image": (2,)}}, "ADA reads 'image' of kind image, not point"),
         ("diffaugment", {"policy": "cutoff"}, "unknown name in model.policy 'cutoff'; did you mean 'cutout'"),
-        ("diffaugment", {"network": "mlp", "sample_shape": (2,)}, "augmentation takes images"),
+        ("diffaugment", {"network": "mlp", "columns": {"image": (2,)}}, "reads 'image' of kind image, not point"),
     ],
 )
 def test_bad_options_are_one_line(name, options, message):
     with pytest.raises(UserError, match=message):
-        zoo.create(name, **{"sample_shape": SHAPE, "latent_dim": 2, "base_channels": 2, **options})
+        zoo.create(name, **{"columns": {"image": SHAPE}, "latent_dim": 2, "base_channels": 2, **options})

@@ -6,16 +6,20 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from zoo.adversarial.model import AdversarialModel
 from zoo.adversarial.networks import build as build_networks
 from zoo.shared.errors import UserError
 
 SHAPE = (8, 8, 1)
 
 
-def create(name, seed=0, sample_shape=SHAPE, optimizer=keras.optimizers.SGD, rate=0.1, **options):
+COLUMNS = {"image": SHAPE, "label": 3}
+
+
+def create(name, seed=0, columns=COLUMNS, optimizer=keras.optimizers.SGD, rate=0.1, **options):
     keras.utils.set_random_seed(seed)
-    model = zoo.create(name, sample_shape=sample_shape, **{"latent_dim": 3, **options})
-    model.compile(**{part: optimizer(rate) for part in model.parts})
+    model = zoo.create(name, columns=columns, **{"latent_dim": 3, **options})
+    model.compile(**{player: optimizer(rate) for player in model.player_names})
     return model
 
 
@@ -41,9 +45,12 @@ TINY_GAN = {"generator_units": 4, "maxout_units": 6, "maxout_pieces": 2}
 def test_gan_trains_the_discriminator_k_times_on_minibatches_of_its_own(monkeypatch):
     model, seen = create("gan", k=3, **TINY_GAN), []
     step = type(model).discriminator_step
-    monkeypatch.setattr(
-        type(model), "discriminator_step", lambda self, x, turn: seen.append(x.numpy()) or step(self, x, turn=turn)
-    )
+
+    def recorded(self, data, turn):
+        seen.append(data["image"].numpy())
+        return step(self, data, turn)
+
+    monkeypatch.setattr(type(model), "discriminator_step", recorded)
     batch = data(6)
     model.train_step(batch)
     assert [len(x) for x in seen] == [2, 2, 2]
@@ -52,8 +59,39 @@ def test_gan_trains_the_discriminator_k_times_on_minibatches_of_its_own(monkeypa
     assert int(model.optimizers["generator"].iterations) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("gan", {"k": 2, **TINY_GAN}),
+        ("gan_grid", {"n_critic": 2, "base_channels": 2}),
+        ("sngan", {"n_critic": 2, "base_channels": 2}),
+        ("wgan", {"n_critic": 2, "base_channels": 2, "warmup_updates": 2}),
+        ("wgan_gp", {"n_critic": 2, "base_channels": 2}),
+    ],
+)
+def test_all_minibatches_of_a_step_have_one_size_the_generator_s_too(name, options):
+    """The m of the papers' algorithms, each with noise of its own."""
+    model, noise = create(name, **options), {}
+    original = model.noise
+
+    def recorded(shape, law, name, *rest, **more):
+        values = original(shape, law, name, *rest, **more)
+        if name.endswith("/z"):
+            noise[name] = values.numpy()
+        return values
+
+    model.noise = recorded
+    model.train_step(data(8))
+    assert {player: z.shape for player, z in noise.items()} == {
+        "discriminator/0/z": (4, 3),
+        "discriminator/1/z": (4, 3),
+        "generator/0/z": (4, 3),
+    }
+    assert len(np.unique(np.concatenate(list(noise.values())), axis=0)) == 12
+
+
 def test_gan_s_networks_are_those_of_its_mnist_configuration():
-    model = zoo.create("gan", sample_shape=(28, 28, 1))
+    model = zoo.create("gan", columns={"image": (28, 28, 1)})
     dense = [layer for layer in model.generator.layers if isinstance(layer, keras.layers.Dense)]
     assert [layer.units for layer in dense] == [1200, 1200, 784]
     assert float(tf.reduce_max(tf.abs(dense[1].kernel))) == pytest.approx(0.05, rel=1e-3)
@@ -65,13 +103,12 @@ def test_gan_s_dropout_keeps_its_shares_and_the_mean():
     model = create("gan", **{**TINY_GAN, "maxout_units": 64})
     dropped = []
 
-    def recorded(shape, law, draw, low=0.0, high=1.0):
-        u = tf.random.stateless_uniform(shape, [draw, 7])
+    def uniform(shape):
+        u = tf.random.stateless_uniform(shape, [len(dropped), 7])
         dropped.append(u.numpy())
         return u
 
-    model.noise = recorded
-    model.logits(images(64), None, iter(range(3)))
+    model.logits(images(64), {}, uniform)
     assert [u.shape for u in dropped] == [(64, 64), (64, 64), (64, 64)]
     # an all-ones layer shows what reaches it: the input's sum in the mean, kept values scaled up by 1 / keep
     first = model.discriminator.layers[2]
@@ -82,7 +119,7 @@ def test_gan_s_dropout_keeps_its_shares_and_the_mean():
     call = first.call
     first.call = lambda h: reached.append(h.numpy()) or call(h)
     dropped.clear()
-    model.logits(tf.ones((64, *SHAPE)), None, iter(range(3)))
+    model.logits(tf.ones((64, *SHAPE)), {}, uniform)
     np.testing.assert_allclose(reached[0], np.where(dropped[0] < 0.8, 1.25, 0.0))
 
 
@@ -110,22 +147,25 @@ def test_wgan_s_generator_waits_for_the_critic_s_warm_up():
         moved = not same(before, values(model.generator.trainable_variables))
         assert moved == (not same(slots, values(model.optimizers["generator"].variables[1:])))
         turns.append(moved)
+        model.step.assign_add(1)
     assert turns == [False, False, True] * 25 + [True] * 5
     assert int(model.turns) == 30
-    assert int(model.step) == 80
+    assert int(model.optimizers["generator"].iterations) == 80
+    assert int(model.optimizers["discriminator"].iterations) == 160
     model.turns.assign(500)
     assert [step(data(4)) and int(model.turns) for _ in range(4)] == [500, 500, 501, 502]
 
 
 def test_wgan_clips_before_each_update_and_everything(monkeypatch):
     model, largest = wgan(clip=0.003, warmup_updates=2, network="mlp"), []
-    step = type(model).discriminator_step
+    step = AdversarialModel.discriminator_step
 
-    def recorded(self, x, turn):
+    def recorded(self, data, turn):
         largest.append(max(float(tf.reduce_max(tf.abs(weight))) for weight in self.discriminator.trainable_variables))
-        return step(self, x, turn=turn)
+        return step(self, data, turn)
 
-    monkeypatch.setattr(type(model), "discriminator_step", recorded)
+    # what the model's own step calls, after it has clipped
+    monkeypatch.setattr(AdversarialModel, "discriminator_step", recorded)
     model.train_step(data(4))
     assert len(largest) == 2
     assert max(largest) <= np.float32(0.003)
@@ -142,7 +182,7 @@ def test_pacgan_judges_packs_of_neighbouring_samples_as_channels():
     model = create("pacgan", packing=3, base_channels=2, normalization="none")
     assert model.discriminator.input.shape == (None, 8, 8, 3)
     x = images(12)
-    outputs = model.logits(x, None, iter(()))
+    outputs = model.logits(x, {}, model.uniform("none"))
     assert outputs.shape == (4, 1)
     pack = tf.concat([x[3], x[4], x[5]], axis=-1)[None]
     np.testing.assert_allclose(outputs[1:2], model.discriminator(pack), rtol=1e-5)
@@ -160,13 +200,13 @@ def test_packing_by_one_is_the_plain_game():
 
 def test_pacgan_updates_the_generator_so_often_each_time_with_noise_of_its_own(monkeypatch):
     model, drawn = create("pacgan", generator_updates=3, base_channels=2), []
-    latents = type(model).latents
+    noise = type(model).noise
     monkeypatch.setattr(
-        type(model), "latents", lambda self, *given: drawn.append(latents(self, *given).numpy()) or drawn[-1]
+        type(model), "noise", lambda self, *given: drawn.append(noise(self, *given).numpy()) or drawn[-1]
     )
     for step in (1, 2):
         model.train_step(data(4))
-        assert int(model.step) == step
+        model.step.assign_add(1)
         assert int(model.optimizers["discriminator"].iterations) == step
         assert int(model.optimizers["generator"].iterations) == 3 * step
     assert [z.shape for z in drawn] == [(4, 3)] * 8
@@ -175,7 +215,7 @@ def test_pacgan_updates_the_generator_so_often_each_time_with_noise_of_its_own(m
 
 def test_the_projection_discriminator_is_its_equation():
     """D(x, y) = y^T V phi(x) + psi(phi(x))."""
-    model = create("projection_gan", classes=3, base_channels=2)
+    model = create("projection_gan", base_channels=2)
     x, label = images(5), tf.constant([0, 2, 1, 1, 0])
     made = model.discriminator([x, tf.one_hot(label, 3)])
     *_, psi, v = [layer for layer in model.discriminator.layers if hasattr(layer, "units")]
@@ -183,12 +223,14 @@ def test_the_projection_discriminator_is_its_equation():
     phi = keras.Model(model.discriminator.inputs[0], psi.input)(x)
     expected = tf.reduce_sum(tf.gather(v.kernel, label) * phi, axis=1, keepdims=True) + phi @ psi.kernel
     np.testing.assert_allclose(made, expected, rtol=1e-4, atol=1e-6)
+    model.discriminator = keras.Model(model.discriminator.inputs, model.discriminator.inputs[1])
+    np.testing.assert_array_equal(model.logits(x, {"label": label}, model.uniform("none")), tf.one_hot(label, 3))
 
 
 @pytest.mark.parametrize("name", ["projection_gan", "acgan"])
 def test_the_label_chooses_the_sample_and_its_gradient_reaches_the_generator(name):
-    model = create(name, classes=3, base_channels=2)
-    (label,) = model.generator_spec.conditions
+    model = create(name, base_channels=2)
+    (label,) = model.maps["generate"].spec.conditions
     assert (label.name, label.dtype, label.low, label.high) == ("label", "int32", 0, 2)
     for weight in model.generator.trainable_variables:  # gains and shifts start almost equal for all classes
         weight.assign(tf.random.stateless_normal(weight.shape, [1, 2], stddev=0.5))
@@ -199,11 +241,11 @@ def test_the_label_chooses_the_sample_and_its_gradient_reaches_the_generator(nam
 
 
 def test_ac_gan_s_losses_are_those_of_the_paper():
-    model = create("acgan", classes=3, base_channels=2, normalization="none", class_weight=0.5, rate=0.0)
-    model.noise = lambda shape, law, draw, **bounds: tf.ones(shape)
+    model = create("acgan", base_channels=2, normalization="none", class_weight=0.5, rate=0.0)
+    model.noise = lambda shape, law, name: tf.ones(shape)
     batch = data(6)
     logs = model.train_step(batch)
-    fake = model.generate(6, batch["label"], iter([0]))
+    fake = model.generate(batch, "discriminator")
     source = classes = 0.0
     for x, target in ((batch["image"], 1.0), (fake, 0.0)):
         logit, named = model.discriminator(x)
@@ -217,9 +259,9 @@ def test_ac_gan_s_losses_are_those_of_the_paper():
 
 
 def test_points_are_made_in_the_data_s_own_units():
-    model = create("rpgan", sample_shape=(2,), network="mlp", base_channels=4)
-    (output,) = model.generator_spec.outputs
-    assert (output.name, output.shape, output.high) == ("point", (2,), float("inf"))
+    model = create("rpgan", columns={"image": (2,)}, network="mlp", base_channels=4)
+    (output,) = model.maps["generate"].spec.outputs
+    assert (output.name, output.kind, output.shape, output.high) == ("point", "point", (2,), float("inf"))
     assert model.generator.layers[-1].activation is keras.activations.linear
     logs = model.train_step({"image": tf.zeros((4, 2))})
     assert np.isfinite(float(logs["discriminator_loss"]))
@@ -238,19 +280,20 @@ def test_points_are_made_in_the_data_s_own_units():
         ("wgan_gp", {"normalization": "batch"}, "'gradient' needs the slope at each sample"),
         ("dragan", {"normalization": "batch"}, "'dragan' needs the slope at each sample"),
         ("rpgan", {"normalization": "batch"}, "'r1_r2' needs the slope at each sample"),
-        ("rpgan", {"sample_shape": (2,)}, r"not samples of \(2,\); mlp makes any"),
+        ("rpgan", {"columns": {"image": (2,)}}, r"not samples of \(2,\); mlp makes any"),
         ("sngan", {"network": "mpl"}, "unknown network 'mpl'; did you mean 'mlp'"),
         ("pacgan", {"packing": 0}, "model.packing=0"),
         ("pacgan", {"generator_updates": 0}, "model.generator_updates=0: use a number from 1 to 15"),
         ("pacgan", {"normalization": "instance"}, "model.normalization='instance': use one of"),
-        ("acgan", {"classes": 1}, "model.classes=1"),
+        ("acgan", {"columns": {"image": SHAPE, "label": 1}}, "the data have 1 class: .* needs at least 2"),
+        ("acgan", {"columns": {"image": SHAPE}}, "ACGAN reads a column 'label' of kind class"),
         ("acgan", {"class_weight": -1.0}, "model.class_weight=-1.0"),
-        ("projection_gan", {"classes": 0}, "model.classes=0"),
+        ("projection_gan", {"columns": {"image": SHAPE, "label": 1}}, "the data have 1 class"),
     ],
 )
 def test_bad_options_are_one_line(name, options, message):
     with pytest.raises(UserError, match=message):
-        zoo.create(name, **{"sample_shape": SHAPE, **options})
+        zoo.create(name, **{"columns": COLUMNS, **options})
 
 
 def test_all_updates_of_one_step_have_one_learning_rate():
@@ -260,11 +303,21 @@ def test_all_updates_of_one_step_have_one_learning_rate():
     section = config.adam(1.0)
     section.schedule = "linear"
     model = create("wgan_gp", n_critic=3, base_channels=2)
-    critic = build(section, 10, model.updates_of("discriminator"))
-    generator = build(section, 10, model.updates_of("generator"))
-    rates = [[float(optimizer._learning_rate(update)) for update in range(6)] for optimizer in (critic, generator)]
-    assert rates[0] == pytest.approx([1.0, 1.0, 1.0, 0.9, 0.9, 0.9])
-    assert rates[1] == pytest.approx([1.0, 0.9, 0.8, 0.7, 0.6, 0.5])
+    model.compile(**{player: build(section, 10, model.step) for player in model.player_names})
+    used = {player: [] for player in model.player_names}
+    for player, optimizer in model.optimizers.items():
+        apply = optimizer.apply
+
+        def recorded(*given, rates=used[player], optimizer=optimizer, apply=apply):
+            rates.append(float(optimizer.learning_rate))
+            apply(*given)
+
+        optimizer.apply = recorded
+    for _ in range(3):
+        model.train_step(data(6))
+        model.step.assign_add(1)
+    assert used["discriminator"] == pytest.approx([1.0, 1.0, 1.0, 0.9, 0.9, 0.9, 0.8, 0.8, 0.8])
+    assert used["generator"] == pytest.approx([1.0, 0.9, 0.8])
 
 
 def test_the_residual_critic_sees_dark_pixels():

@@ -172,9 +172,3 @@ def test_names_come_in_the_order_of_the_pipeline():
         augmentations.parse("policy", "cutout,color", DIFF_AUGMENT)
     with pytest.raises(UserError, match=r"unknown name in model.policy ''; known: colour, cutout, translation"):
         augmentations.parse("policy", "", DIFF_AUGMENT)
-
-
-@pytest.mark.parametrize("shape", [(2,), (8, 8), (8, 8, 4)])
-def test_what_is_no_image_is_refused(shape):
-    with pytest.raises(UserError, match=r"augmentation takes images \(height, width, 1 or 3 channels\)"):
-        augmentations.check_images(shape)

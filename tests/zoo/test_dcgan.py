@@ -4,7 +4,8 @@ import keras
 import pytest
 
 import zoo
-from zoo.adversarial.networks import dcgan, resnet, smallest_map
+from zoo.adversarial.networks import dcgan, resnet
+from zoo.layers.sizes import smallest_map
 from zoo.shared.errors import UserError
 
 
@@ -56,20 +57,19 @@ def test_a_size_that_cannot_be_made_names_the_nearest(side, nearest):
 @pytest.mark.parametrize("bad", [{"latent": "cauchy"}, {"latent_dim": 0}, {"base_channels": 0}, {"kernel_size": 1}])
 def test_bad_options_are_refused_by_name(bad):
     with pytest.raises(UserError, match=f"model.{next(iter(bad))}="):
-        zoo.create("dcgan", sample_shape=(8, 8, 1), **bad)
+        zoo.create("dcgan", columns={"image": (8, 8, 1)}, **bad)
 
 
 def test_not_square_is_refused():
     with pytest.raises(UserError, match="square"):
-        zoo.create("dcgan", sample_shape=(8, 16, 1))
+        zoo.create("dcgan", columns={"image": (8, 16, 1)})
 
 
 def test_the_latent_law_is_the_one_that_the_spec_names():
     for latent in ("uniform", "normal"):
-        model = zoo.create("dcgan", sample_shape=(8, 8, 1), latent=latent, latent_dim=500, base_channels=1)
-        model.compile(discriminator=keras.optimizers.SGD(0.1), generator=keras.optimizers.SGD(0.1))
-        z = model.latents(200, draw=0).numpy()
-        (tensor,) = model.generator_spec.noise
+        model = zoo.create("dcgan", columns={"image": (8, 8, 1)}, latent=latent, latent_dim=500, base_channels=1)
+        z = model.draw("generate", 200, "first")["z"].numpy()
+        (tensor,) = model.maps["generate"].spec.noise
         assert tensor.role == latent
         assert z.std() == pytest.approx(1.0 if latent == "normal" else 3**-0.5, rel=0.02)
         if latent == "uniform":

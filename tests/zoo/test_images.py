@@ -101,20 +101,132 @@ def test_no_scatter_of_nan(bad):
         images.scatter(np.array([[0, bad]]), CORNERS)
 
 
-def test_overview_is_a_grid_of_images_a_scatter_of_points_of_the_plane_and_otherwise_nothing():
-    made = np.random.default_rng(0).uniform(-1, 1, (6, 4, 4, 1)).astype(np.float32)
-    np.testing.assert_array_equal(images.overview(made), images.grid(images.to_uint8(made)))
-    np.testing.assert_array_equal(images.overview(made, columns=6), images.grid(images.to_uint8(made), 6))
-    points = made[:, 0, :2, 0]
-    np.testing.assert_array_equal(images.overview(points, CORNERS), images.scatter(points, CORNERS))
-    np.testing.assert_array_equal(images.overview(points), images.scatter(points))
-    for others in (points[:, :1], np.zeros((6, 3)), np.zeros((6, 2, 2)), np.zeros((6, 2, 4, 4, 1))):
-        assert images.overview(others) is None
-
-
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
 def test_png_comes_back(channels, mode):
     picture = np.random.default_rng(0).integers(0, 256, (5, 7, channels), np.uint8)
     image = Image.open(io.BytesIO(images.encode_png(picture)))
     assert (image.format, image.mode) == ("PNG", mode)
     np.testing.assert_array_equal(np.asarray(image).reshape(picture.shape), picture)
+
+
+def square(values, mode=None):
+    """Return a picture of these grey levels, (height, width)."""
+    picture = Image.fromarray(np.asarray(values, np.uint8))
+    return picture.convert(mode) if mode else picture
+
+
+LEVELS = np.arange(6 * 10).reshape(6, 10) * 4
+
+
+def test_fit_keeps_what_fits():
+    np.testing.assert_array_equal(images.fit(square(LEVELS), (6, 10), 1)[..., 0], LEVELS)
+    np.testing.assert_array_equal(images.fit(square(LEVELS), None, 1)[..., 0], LEVELS)
+    made = images.fit(square(LEVELS), None, 3)
+    assert made.shape == (6, 10, 3) and made.dtype == np.uint8
+    np.testing.assert_array_equal(made, LEVELS[..., None].repeat(3, axis=-1))
+
+
+@pytest.mark.parametrize(
+    ("size", "part"),
+    [
+        ((6, 6), np.s_[:, 2:8]),  # the sides go
+        ((6, 5), np.s_[:, 2:7]),
+        ((3, 10), np.s_[1:4, :]),  # above and below go
+    ],
+)
+def test_fit_takes_the_largest_part_about_the_centre_that_has_the_shape(size, part):
+    np.testing.assert_array_equal(images.fit(square(LEVELS), size, 1)[..., 0], LEVELS[part])
+
+
+@pytest.mark.parametrize("size", [(4, 4), (3, 9), (12, 20), (1, 1), (100, 3)])
+@pytest.mark.parametrize(("mode", "level"), [("L", 77), ("RGB", (10, 100, 200)), ("P", 1), ("1", 255)])
+def test_fit_keeps_a_flat_picture_flat_at_any_size(size, mode, level):
+    picture = Image.new(mode, (7, 5), level)
+    expected = picture.convert("RGB").getpixel((0, 0))
+    np.testing.assert_array_equal(images.fit(picture, size, 3), np.broadcast_to(expected, (*size, 3)))
+    assert images.fit(picture, size, 1).shape == (*size, 1)
+
+
+def test_fit_resizes_by_lanczos_unless_another_way_is_told():
+    picture = square(np.random.default_rng(0).integers(0, 256, (16, 16)))
+    by_default = images.fit(picture, (8, 8), 1)
+    for resample in (Image.Resampling.BICUBIC, Image.Resampling.NEAREST, Image.Resampling.LANCZOS):
+        expected = np.asarray(picture.resize((8, 8), resample))[..., None]
+        np.testing.assert_array_equal(images.fit(picture, (8, 8), 1, resample), expected)
+    np.testing.assert_array_equal(by_default, expected)
+
+
+def test_fit_makes_colour_luma_and_grey_colour():
+    colour = Image.new("RGB", (4, 4), (200, 0, 0))
+    assert (images.fit(colour, (4, 4), 1) == 60).all(), "0.299 * 200"
+    assert (images.fit(Image.new("L", (4, 4), 9), (4, 4), 3) == 9).all()
+
+
+def test_fit_scales_sixteen_bits_and_lays_transparency_over_white():
+    deep = np.array([[0, 257, 65535, 257 * 7]], np.uint16)
+    assert images.fit(Image.fromarray(deep), (1, 4), 1).ravel().tolist() == [0, 1, 255, 7]
+    for mode, colour, expected in (("RGBA", (200, 0, 0, 0), 255), ("LA", (0, 128), 127), ("RGBA", (9, 9, 9, 255), 9)):
+        assert (images.fit(Image.new(mode, (4, 4), colour), (4, 4), 1) == expected).all()
+    clear = Image.new("L", (4, 4), 3)
+    clear.info["transparency"] = 3
+    assert (images.fit(clear, (4, 4), 1) == 255).all()
+
+
+ORIENTATIONS = {  # what turns the stored pixels upright
+    1: lambda stored: stored,
+    2: lambda stored: stored[:, ::-1],
+    3: lambda stored: stored[::-1, ::-1],
+    4: lambda stored: stored[::-1],
+    5: lambda stored: stored.T,
+    6: lambda stored: np.rot90(stored, -1),
+    7: lambda stored: stored.T[::-1, ::-1],
+    8: lambda stored: np.rot90(stored),
+}
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+@pytest.mark.parametrize("ending", ["png", "webp"])
+def test_decode_and_size_of_are_upright(tmp_path, orientation, ending):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"phone.{ending}"
+    square(LEVELS).save(path, exif=exif, **({"lossless": True} if ending == "webp" else {}))
+    expected = ORIENTATIONS[orientation](LEVELS)
+    assert images.size_of(path) == expected.shape
+    np.testing.assert_array_equal(images.decode(path, None, 1)[..., 0], expected)
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [("1", True), ("L", True), ("LA", True), ("I;16", True), ("RGB", False), ("RGBA", False), ("P", False)],
+)
+def test_is_grey_tells_how_a_picture_is_stored(tmp_path, mode, expected):
+    Image.new(mode, (4, 4)).save(tmp_path / "picture.png")
+    assert images.is_grey(tmp_path / "picture.png") is expected
+
+
+def test_what_cannot_be_opened_does_not_count_as_colour(tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    assert images.is_grey(tmp_path / "broken.png") and images.is_grey(tmp_path / "gone.png")
+
+
+def test_every_ending_is_of_a_format_that_is_opened(tmp_path):
+    for ending in images.ENDINGS:
+        kind = {".png": "PNG", ".webp": "WEBP"}.get(ending, "JPEG")
+        square(LEVELS).save(tmp_path / f"a{ending}", format=kind)
+        with images.opened(tmp_path / f"a{ending}") as picture:
+            assert picture.format == kind and picture.size == (10, 6)
+
+
+def test_other_formats_and_what_is_no_file_are_not_opened(tmp_path):
+    square(LEVELS).save(tmp_path / "bitmap.png", format="BMP")
+    for name in ("bitmap.png", "gone.png", "."):
+        with pytest.raises(OSError):
+            images.opened(tmp_path / name)
+
+
+def test_a_picture_of_too_many_pixels_is_not_opened(tmp_path, monkeypatch):
+    square(LEVELS).save(tmp_path / "bomb.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)  # Pillow warns above it, and refuses above twice as many
+    with pytest.raises(Image.DecompressionBombWarning):
+        images.opened(tmp_path / "bomb.png")

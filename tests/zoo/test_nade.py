@@ -17,16 +17,21 @@ EVERY_IMAGE = np.array(list(itertools.product([-1.0, 1.0], repeat=12)), np.float
 @pytest.fixture
 def nade():
     """A model whose weights are far from zero: everything depends on everything before it."""
-    model = zoo.create("nade", sample_shape=SHAPE, hidden_units=7)
+    model = zoo.create("nade", columns={"image": SHAPE}, hidden_units=7)
     rng = np.random.default_rng(0)
     for weight in model.trainable_variables:
         weight.assign(rng.normal(0, 1.5, weight.shape))
     return model
 
 
+def log_prob(model, images):
+    return model.maps["log_prob"]({"image": images})["log_prob"]
+
+
 def by_the_book(model, image):
     """log p(v) by the recurrence of the paper, pixel by pixel, in float64."""
-    W, V, b, c = (weight.numpy().astype(np.float64) for weight in (model.W, model.V, model.b, model.c))
+    own = model.conditionals
+    W, V, b, c = (weight.numpy().astype(np.float64) for weight in (own.W, own.V, own.b, own.c))
     a, total = c, 0.0
     for i, v in enumerate((image > 0).ravel()):
         p = 1 / (1 + np.exp(-(b[i] + V[i] @ (1 / (1 + np.exp(-a))))))
@@ -36,13 +41,13 @@ def by_the_book(model, image):
 
 
 def test_the_probabilities_of_all_images_sum_to_one(nade):
-    total = np.exp(nade.log_prob(EVERY_IMAGE).numpy().astype(np.float64)).sum()
+    total = np.exp(log_prob(nade, EVERY_IMAGE).numpy().astype(np.float64)).sum()
     assert total == pytest.approx(1.0, abs=1e-5)
 
 
 def test_log_prob_is_the_recurrence_of_the_paper(nade):
     some = EVERY_IMAGE[::97]
-    np.testing.assert_allclose(nade.log_prob(some), [by_the_book(nade, image) for image in some], rtol=1e-5)
+    np.testing.assert_allclose(log_prob(nade, some), [by_the_book(nade, image) for image in some], rtol=1e-5)
 
 
 def test_each_conditional_depends_on_all_earlier_pixels_and_on_no_later_one(nade):
@@ -59,7 +64,7 @@ def test_each_conditional_depends_on_all_earlier_pixels_and_on_no_later_one(nade
 
 def prefix_log_probs(nade, flat):
     """log p(v_i = 1 | v_<i) for every i, by marginalising all later pixels: from log_prob alone."""
-    log_joint = nade.log_prob(EVERY_IMAGE).numpy().astype(np.float64)
+    log_joint = log_prob(nade, EVERY_IMAGE).numpy().astype(np.float64)
     images = EVERY_IMAGE.reshape(-1, 12)
     values = []
     for i in range(12):
@@ -71,11 +76,11 @@ def prefix_log_probs(nade, flat):
 
 def test_the_sampler_draws_from_the_distribution(nade):
     u = np.random.default_rng(2).uniform(size=(40000, *SHAPE)).astype(np.float32)
-    samples = nade.generator({"u": u})["image"].numpy()
+    samples = nade.maps["generate"]({"u": u})["image"].numpy()
     assert set(np.unique(samples)) == {-1.0, 1.0}
     codes = ((samples.reshape(-1, 12) > 0) @ (2 ** np.arange(11, -1, -1))).astype(int)
     observed = np.bincount(codes, minlength=4096) / len(codes)
-    expected = np.exp(nade.log_prob(EVERY_IMAGE).numpy())
+    expected = np.exp(log_prob(nade, EVERY_IMAGE).numpy())
     noise = np.sqrt(expected * (1 - expected) / len(codes))
     assert (np.abs(observed - expected) <= 5 * noise + 1 / len(codes)).all()
     assert np.abs(observed - expected).sum() / 2 < 0.08  # total variation; 4,096 cells from 40,000 draws
@@ -87,16 +92,16 @@ def test_the_sampler_thresholds_its_noise(nade):
     p = np.exp(prefix_log_probs(nade, image.reshape(-1)))
     v = image.reshape(-1) > 0
     u = np.where(v, p - 1e-4, p + 1e-4).astype(np.float32).reshape(1, *SHAPE)
-    np.testing.assert_array_equal(nade.generator({"u": u})["image"][0], image)
+    np.testing.assert_array_equal(nade.maps["generate"]({"u": u})["image"][0], image)
 
 
 def test_gradients_of_the_likelihood_are_those_of_finite_differences():
-    model = zoo.create("nade", sample_shape=(1, 3, 1), hidden_units=2)
+    model = zoo.create("nade", columns={"image": (1, 3, 1)}, hidden_units=2)
     image = tf.constant([[[[1.0], [-1.0], [1.0]]]])
     with tf.GradientTape() as tape:
-        log_prob = model.log_prob(image)[0]
+        value = log_prob(model, image)[0]
     for weight, gradient in zip(
-        model.trainable_variables, tape.gradient(log_prob, model.trainable_variables), strict=True
+        model.trainable_variables, tape.gradient(value, model.trainable_variables), strict=True
     ):
         value, step = weight.numpy(), 1e-2
         for index in np.ndindex(*value.shape):
@@ -105,14 +110,14 @@ def test_gradients_of_the_likelihood_are_those_of_finite_differences():
                 moved = value.copy()
                 moved[index] += sign * step
                 weight.assign(moved)
-                ends.append(float(model.log_prob(image)[0]))
+                ends.append(float(log_prob(model, image)[0]))
             weight.assign(value)
             assert float(gradient[index]) == pytest.approx((ends[0] - ends[1]) / (2 * step), abs=1e-3)
 
 
 def test_training_reaches_the_entropy_of_a_known_distribution_and_never_beats_it():
     """Three fair pixels and a parity pixel: the entropy is 3 ln 2 nats."""
-    model = zoo.create("nade", sample_shape=(2, 2, 1), hidden_units=16)
+    model = zoo.create("nade", columns={"image": (2, 2, 1)}, hidden_units=16)
     model.compile(nade=keras.optimizers.Adam(0.02))
     three = np.array(list(itertools.product([-1.0, 1.0], repeat=3)), np.float32)
     images = np.concatenate([three, three.prod(axis=1, keepdims=True)], axis=1).reshape(8, 2, 2, 1)
@@ -122,6 +127,37 @@ def test_training_reaches_the_entropy_of_a_known_distribution_and_never_beats_it
     assert 3 * np.log(2) <= loss < 3 * np.log(2) + 0.05
 
 
+def test_all_is_computed_in_float32_whatever_the_precision_of_training(nade):
+    """bfloat16 would round the noise to 8 bits, and the likelihood with it."""
+    keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
+    try:
+        other = zoo.create("nade", columns={"image": SHAPE}, hidden_units=7)
+        other.compile(nade=keras.optimizers.SGD(0.1))
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    for weight, same in zip(other.trainable_variables, nade.trainable_variables, strict=True):
+        weight.assign(same)
+    u = np.random.default_rng(3).uniform(size=(1000, *SHAPE)).astype(np.float32)
+    np.testing.assert_array_equal(log_prob(other, EVERY_IMAGE), log_prob(nade, EVERY_IMAGE))
+    np.testing.assert_array_equal(other.maps["generate"]({"u": u})["image"], nade.maps["generate"]({"u": u})["image"])
+
+
+def test_the_maps_are_the_sampler_and_the_exact_likelihood(nade):
+    assert list(nade.maps) == ["generate", "log_prob"]
+    generate, log_prob = (made.spec for made in nade.maps.values())
+    assert [(tensor.name, tensor.role, tensor.low, tensor.high) for tensor in generate.inputs] == [
+        ("u", "uniform", 0, 1)
+    ]
+    assert (generate.output.name, generate.output.kind, generate.output.levels) == ("image", "image", 2)
+    assert [(tensor.name, tensor.role) for tensor in log_prob.inputs] == [("image", "condition")]
+    assert (log_prob.output.name, log_prob.output.kind, log_prob.output.shape) == ("log_prob", "nats", ())
+
+
+def test_points_are_refused():
+    with pytest.raises(UserError, match="NADE reads 'image' of kind image, not point"):
+        zoo.create("nade", columns={"image": (2,)})
+
+
 def test_bad_hidden_units_are_refused():
     with pytest.raises(UserError, match="model.hidden_units=0"):
-        zoo.create("nade", sample_shape=SHAPE, hidden_units=0)
+        zoo.create("nade", columns={"image": SHAPE}, hidden_units=0)

@@ -6,51 +6,79 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.shared.errors import UserError
-from zoo.spec import DTYPES, GeneratorSpec, TensorSpec
+from zoo.spec import KINDS, ROLES, MapSpec, TensorSpec, check_maps, column
 
 NAMES = st.text("abz09_", max_size=63).map("n".__add__)
-SHAPES = st.lists(st.integers(1, 32), max_size=6).map(tuple)
+SIZES = st.integers(1, 32)
 NUMBERS = st.floats(-1e6, 1e6) | st.integers(-(2**53), 2**53)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
+SHAPES = {  # of each kind
+    "image": st.tuples(SIZES, SIZES, SIZES),
+    "video": st.tuples(SIZES, SIZES, SIZES, SIZES),
+    "audio": st.tuples(SIZES),
+    "point": st.tuples(SIZES),
+    "class": st.just(()),
+    "attributes": st.tuples(SIZES),
+    "action": st.tuples(SIZES) | st.tuples(SIZES, SIZES),
+    "mask": st.tuples(SIZES) | st.tuples(SIZES, SIZES, st.just(1)),
+    "latent": st.lists(SIZES, max_size=6).map(tuple),
+    "nats": st.just(()),
+}
 
 
 @st.composite
-def tensors(draw, roles):
+def bounds(draw, low=-1e6, high=1e6, whole=False):
+    numbers = st.integers(int(low), int(high)) if whole else st.floats(low, high)
+    pair = draw(st.tuples(numbers, numbers).filter(lambda pair: pair[0] != pair[1]))
+    return dict(zip(("low", "high"), sorted(pair), strict=True))
+
+
+@st.composite
+def tensors(draw, roles=ROLES):
     role = draw(st.sampled_from(roles))
-    low, high = sorted(draw(st.tuples(NUMBERS, NUMBERS).filter(lambda bounds: bounds[0] != bounds[1])))
-    bounds = {} if role == "normal" else {"low": low, "high": high}
-    if role in ("condition", "sample"):
-        bounds = {key: bound for key, bound in bounds.items() if draw(st.booleans())}
-    dtype = draw(st.sampled_from(DTYPES)) if role in ("condition", "sample") else "float32"
-    return TensorSpec(draw(NAMES), draw(SHAPES), role, dtype, **bounds)
+    if role in ("normal", "uniform"):
+        range_ = draw(bounds()) if role == "uniform" else {}
+        return TensorSpec(draw(NAMES), draw(SHAPES["latent"]), role, **range_)
+    kind = draw(st.sampled_from(sorted(KINDS)))
+    shape, known = draw(SHAPES[kind]), KINDS[kind]
+    range_ = draw(bounds(max(known.low, -1e6), min(known.high, 1e6), known.dtype == "int32"))
+    range_ = {key: bound for key, bound in range_.items() if draw(st.booleans())}
+    more = {}
+    if kind == "attributes":
+        more["names"] = tuple(f"attribute {index}" for index in range(shape[0]))
+    if kind in ("audio", "video", "action"):
+        more["rate"] = draw(st.sampled_from([0.0, 25, 44_100.0]))
+    if role == "output":
+        more["levels"] = draw(st.sampled_from([0, 2, 256]))
+    return TensorSpec(draw(NAMES), shape, role, kind, **range_, **more)
 
 
 @st.composite
 def specs(draw):
     parts = [
         draw(st.lists(tensors(roles), min_size=1, max_size=3))
-        for roles in (["normal", "uniform", "condition"], ["sample"])
+        for roles in (["normal", "uniform", "condition"], ["output"])
     ]
     names = {tensor.name for part in parts for tensor in part}
     if len(names) < sum(map(len, parts)):
         with pytest.raises(UserError, match="must differ"):
-            GeneratorSpec(*map(tuple, parts))
-        parts = [[TensorSpec("z", (2,), "normal")], [TensorSpec("x", (2,), "sample")]]
-    return GeneratorSpec(*map(tuple, parts))
+            MapSpec(*map(tuple, parts))
+        parts = [[TensorSpec("z", (2,), "normal")], [TensorSpec("x", (2,), "output")]]
+    return MapSpec(*map(tuple, parts))
 
 
 @given(specs())
 def test_json_round_trip(spec):
-    assert GeneratorSpec.from_json(json.loads(json.dumps(spec.to_json(), allow_nan=False))) == spec
+    assert MapSpec.from_json(json.loads(json.dumps(spec.to_json(), allow_nan=False))) == spec
 
 
 @given(JSON)
 def test_arbitrary_json_is_a_user_error(value):
-    for kind in (TensorSpec, GeneratorSpec):
+    for kind in (TensorSpec, MapSpec):
         with pytest.raises(UserError):
             kind.from_json(value)
 
@@ -60,10 +88,16 @@ def test_arbitrary_json_is_a_user_error(value):
         {
             "name": JSON | NAMES,
             "shape": JSON | st.lists(JSON | st.integers(-1, 2**40), max_size=7),
-            "role": JSON | st.sampled_from(["normal", "uniform", "condition", "sample"]),
-            "dtype": JSON | st.sampled_from(DTYPES),
+            "role": JSON | st.sampled_from(ROLES),
+            "kind": JSON | st.sampled_from(sorted(KINDS)),
         },
-        optional={"low": JSON | NUMBERS, "high": JSON | NUMBERS},
+        optional={
+            "low": JSON | NUMBERS,
+            "high": JSON | NUMBERS,
+            "names": JSON | st.lists(JSON, max_size=3),
+            "rate": JSON | NUMBERS,
+            "levels": JSON | NUMBERS,
+        },
     )
 )
 def test_almost_valid_json_is_a_spec_or_a_user_error(value):
@@ -74,6 +108,69 @@ def test_almost_valid_json_is_a_spec_or_a_user_error(value):
     assert TensorSpec.from_json(json.loads(json.dumps(tensor.to_json(), allow_nan=False))) == tensor
 
 
+def test_json_holds_what_is_not_already_the_kind_s():
+    image = TensorSpec("image", (8, 8, 3), "output", "image", low=-1.0, high=1.0)
+    assert image.to_json() == {"name": "image", "shape": [8, 8, 3], "role": "output", "kind": "image"}
+    label = TensorSpec("label", (), "condition", "class", low=0, high=1, names=("cat", "dog"))
+    assert label.to_json() == {
+        "name": "label",
+        "shape": [],
+        "role": "condition",
+        "kind": "class",
+        "low": 0,
+        "high": 1,
+        "names": ["cat", "dog"],
+    }
+    sound = TensorSpec("audio", (100,), "output", "audio", rate=16000, levels=256)
+    assert sound.to_json() == {
+        "name": "audio",
+        "shape": [100],
+        "role": "output",
+        "kind": "audio",
+        "rate": 16000,
+        "levels": 256,
+    }
+
+
+FITTING = {  # shapes of each kind that fit, and others that do not
+    "image": ([(8, 8, 3), (1, 1, 1)], [(8, 8), (2, 8, 8, 3), ()]),
+    "video": ([(4, 8, 8, 3)], [(8, 8, 3), (1, 4, 8, 8, 3)]),
+    "audio": ([(100,)], [(), (100, 2)]),
+    "point": ([(1,), (7,)], [(), (2, 2)]),
+    "class": ([()], [(1,), (2, 2)]),
+    "attributes": ([(5,)], [(), (5, 2)]),
+    "action": ([(3,), (10, 3)], [(), (1, 10, 3)]),
+    "mask": ([(8, 8, 1), (100,)], [(8, 8), (8, 8, 3), ()]),
+    "latent": ([(), (1,), (1,) * 6], []),
+    "nats": ([()], [(1,)]),
+}
+RANGES = {"image": (-1, 1), "video": (-1, 1), "audio": (-1, 1), "mask": (0, 1), "attributes": (0, 1)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_its_shapes_its_type_and_its_range(kind):
+    fitting, others = FITTING[kind]
+    for shape in fitting:
+        tensor = TensorSpec("x", shape, "output", kind)
+        assert tensor.dtype == ("int32" if kind in ("class", "attributes") else "float32")
+        whole = (-(2**31), 2**31 - 1) if kind == "class" else (-math.inf, math.inf)
+        assert (tensor.low, tensor.high) == RANGES.get(kind, whole)
+    for shape in others:
+        with pytest.raises(UserError, match=f"kind '{kind}' has the shape") as error:
+            TensorSpec("x", shape, "output", kind)
+        assert "\n" not in str(error.value)
+    assert set(FITTING) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", RANGES)
+def test_a_range_wider_than_the_kind_s_is_refused(kind):
+    shape = FITTING[kind][0][0]
+    for bound in ({"low": -1.5}, {"high": 2}):
+        with pytest.raises(UserError, match=rf"kind '{kind}' lies within \[{RANGES[kind][0]}, 1\], not "):
+            TensorSpec("x", shape, "condition", kind, **bound)
+    assert TensorSpec("x", shape, "condition", kind, low=0, high=1).high == 1
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [
@@ -81,40 +178,93 @@ def test_almost_valid_json_is_a_spec_or_a_user_error(value):
         ({"name": ""}, "name"),
         ({"name": "z" * 65}, "name"),
         ({"name": "z\n"}, "name"),
+        ({"name": "inputs"}, "name"),
+        ({"name": "self"}, "name"),
+        ({"name": 3}, "name"),
         ({"shape": [3]}, "shape"),
         ({"shape": (0,)}, "positive"),
         ({"shape": (True,)}, "positive"),
         ({"shape": (2.0,)}, "positive"),
         ({"shape": (1,) * 7}, "6 axes"),
         ({"shape": (2**31, 2)}, "elements"),
-        ({"role": "gaussian"}, "role"),
-        ({"dtype": "float64"}, "type"),
+        ({"role": "gaussian"}, "role 'gaussian' is none of normal, uniform, condition, output"),
+        ({"role": ["normal"]}, "role"),
+        ({"kind": "picture"}, "kind 'picture' is none of image, "),
+        ({"kind": ["image"]}, "kind"),
+        ({"dtype": "float64"}, "is of type float32, not 'float64'"),
+        ({"dtype": "int32"}, "is of type float32, not 'int32'"),
+        ({"kind": "point"}, "noise is of kind 'latent', not 'point'"),
         ({"low": 0.0}, "no bounds"),
         ({"role": "uniform"}, "finite range"),
         ({"role": "uniform", "low": 0.0}, "finite range"),
         ({"role": "uniform", "low": 1.0, "high": 1.0}, "low < high"),
+        ({"role": "uniform", "low": math.inf, "high": math.inf}, "low < high"),
         ({"role": "condition", "low": math.nan}, "low < high"),
         ({"role": "condition", "low": True}, "low < high"),
+        ({"role": "condition", "low": "0"}, "low < high"),
         ({"role": "condition", "high": 10**400}, "low < high"),
-        ({"dtype": "int32"}, "noise is of type float32"),
+        ({"role": "condition", "low": math.inf}, "low < high"),
+        ({"role": "condition", "high": -math.inf}, "low < high"),
+        ({"role": "condition", "levels": 4}, "only an output has levels"),
+        ({"role": "output", "levels": 1}, "levels 1"),
+        ({"role": "output", "levels": 4.0}, "levels 4.0"),
+        ({"role": "output", "levels": True}, "levels True"),
+        ({"rate": 10}, "only audio, video and actions have a rate, not kind 'latent'"),
+        ({"role": "output", "kind": "audio", "rate": -1}, "rate -1"),
+        ({"role": "output", "kind": "audio", "rate": math.inf}, "rate inf"),
+        ({"role": "output", "kind": "audio", "rate": True}, "rate True"),
+        ({"names": ("a", "b", "c")}, "only classes and attributes have names, not kind 'latent'"),
+        ({"role": "condition", "kind": "attributes", "names": ("a", "b")}, "needs 3 different names, got 2"),
+        ({"role": "condition", "kind": "attributes", "names": ("a", "b", "a")}, "needs 3 different names"),
+        ({"role": "condition", "kind": "attributes", "names": ["a", "b", "c"]}, "names must be words"),
+        ({"role": "condition", "kind": "attributes", "names": ("a", "b", "")}, "names must be words"),
+        ({"role": "condition", "kind": "attributes", "names": ("a", "b", "c" * 201)}, "at most 200 characters"),
+        ({"role": "condition", "kind": "attributes", "names": ("a", "b", 3)}, "names must be words"),
+        ({"role": "condition", "kind": "attributes", "low": 0.5}, "whole bounds"),
+        ({"role": "condition", "kind": "class", "shape": (), "low": 0, "high": 9.5}, "whole bounds"),
+        ({"role": "condition", "kind": "class", "shape": (), "low": 3, "high": 2}, "low < high"),
+        ({"role": "condition", "kind": "class", "shape": (), "high": 2**31}, "lies within"),
+        (
+            {"role": "condition", "kind": "class", "shape": (), "low": 0, "high": 2, "names": ("a",)},
+            "needs 3 different names, got 1",
+        ),
+        ({"role": "condition", "kind": "class", "shape": (), "names": ("a",)}, "needs 4294967296 different names"),
     ],
 )
 def test_bad_tensor(change, word):
-    with pytest.raises(UserError, match=word):
+    with pytest.raises(UserError, match=word) as error:
         TensorSpec(**{"name": "z", "shape": (3,), "role": "normal", **change})
+    assert "\n" not in str(error.value)
 
 
-def test_bad_generator():
-    noise, sample = TensorSpec("z", (2,), "normal"), TensorSpec("x", (2,), "sample")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"name": None}, "tensor lacks name"),
+        ({"shape": (3,)}, "tensor shape must be a list"),
+        ({"names": "abc"}, "tensor names must be a list"),
+        ({"colour": "red", "size": 3}, "tensor has unknown keys colour, size"),
+    ],
+)
+def test_bad_json_of_a_tensor(change, said):
+    value = {"name": "z", "shape": [3], "role": "output", "kind": "point", **change}
+    value = {key: field for key, field in value.items() if field is not None}
+    with pytest.raises(UserError, match=said):
+        TensorSpec.from_json(value)
+
+
+def test_bad_map():
+    noise, made = TensorSpec("z", (2,), "normal"), TensorSpec("x", (2,), "output")
     for inputs, outputs, word in [
-        ((), (sample,), "at least one input"),
+        ((), (made,), "at least one input"),
         ((noise,), (), "at least one input"),
-        ((noise, noise), (sample,), "must differ"),
-        ((sample,), (TensorSpec("y", (2,), "sample"),), "an input is"),
+        ((noise, noise), (made,), "must differ"),
+        ((TensorSpec("x", (2,), "condition"),), (made,), "must differ"),
+        ((made,), (TensorSpec("y", (2,), "output"),), "an input is"),
         ((noise,), (TensorSpec("y", (2,), "normal"),), "every output"),
     ]:
         with pytest.raises(UserError, match=word):
-            GeneratorSpec(inputs, outputs)
+            MapSpec(inputs, outputs)
 
 
 @pytest.mark.parametrize(
@@ -122,26 +272,56 @@ def test_bad_generator():
     [
         ({}, True),
         ({"low": 1.0, "high": 2.0}, True),  # as JSON may write them
-        ({"shape": (5,)}, True),
-        ({"low": -(2**31), "high": 2**31 - 1}, True),
-        ({"dtype": "float32"}, False),
-        ({"dtype": "uint8"}, False),
-        ({"role": "sample"}, False),
-        ({"high": math.inf}, False),
+        ({"low": 3, "high": 3}, True),
+        ({"role": "output"}, False),
         ({"low": -math.inf}, False),
-        ({"high": 2.5}, False),
-        ({"low": 0.5}, False),
-        ({"high": 2**31}, False),
-        ({"low": -(2**31) - 1}, False),
+        ({"high": math.inf}, False),
+        ({"kind": "nats"}, False),
+        ({"kind": "attributes", "shape": (9,), "high": 1}, False),
     ],
 )
-def test_classes_are_whole_conditions_that_can_be_counted(change, expected):
-    fields = {"name": "label", "shape": (), "role": "condition", "dtype": "int32", "low": 0, "high": 9}
+def test_classes_are_conditions_with_known_bounds(change, expected):
+    fields = {"name": "label", "shape": (), "role": "condition", "kind": "class", "low": 0, "high": 9}
     assert TensorSpec(**fields | change).is_class is expected
 
 
+def test_classes_have_numbers_and_names():
+    label = TensorSpec("label", (), "condition", "class", low=2, high=4, names=("ant", "cat", "dog"))
+    assert label.classes == 3
+    assert [label.index_of(name) for name in label.names] == [2, 3, 4]
+    with pytest.raises(UserError, match="label=cow: use one of ant, cat, dog, or a number from 2 to 4"):
+        label.index_of("cow")
+    with pytest.raises(UserError, match="label=cow: use a number from 0 to 9; the classes have no names"):
+        TensorSpec("label", (), "condition", "class", low=0, high=9).index_of("cow")
+    many = TensorSpec("label", (), "condition", "class", low=0, high=99, names=tuple(map(str, range(100))))
+    with pytest.raises(UserError, match=r"use one of 0, .*, 11, \.\.\., or a number from 0 to 99"):
+        many.index_of("cow")
+    assert many.index_of("17") == 17
+
+
+def test_columns_in_short():
+    assert column("label", 10) == TensorSpec("label", (), "condition", "class", low=0, high=9)
+    assert column("image", (8, 6, 3)) == TensorSpec("image", (8, 6, 3), "condition", "image")
+    assert column("image", [2]) == TensorSpec("image", (2,), "condition", "point")
+    assert column("code", (2, 5)) == TensorSpec("code", (2, 5), "condition", "latent")
+    sound = TensorSpec("audio", (100,), "condition", "audio", rate=8000)
+    assert column("audio", sound) is sound
+
+
 def test_parts():
-    noise, label = TensorSpec("z", (2,), "normal"), TensorSpec("label", (), "condition", "int32", 0, 9)
-    samples = TensorSpec("x", (2,), "sample"), TensorSpec("y", (), "sample")
-    spec = GeneratorSpec((label, noise), samples)
-    assert (spec.noise, spec.conditions, spec.output) == ((noise,), (label,), samples[0])
+    noise, label = TensorSpec("z", (2,), "normal"), TensorSpec("label", (), "condition", "class", low=0, high=9)
+    made = TensorSpec("x", (2,), "output"), TensorSpec("y", (), "output")
+    spec = MapSpec((label, noise), made)
+    assert (spec.noise, spec.conditions, spec.output) == ((noise,), (label,), made[0])
+    assert noise.is_noise and not label.is_noise and not made[0].is_noise
+
+
+def test_maps_need_names_that_no_file_and_no_signature_has():
+    spec = MapSpec((TensorSpec("z", (2,), "normal"),), (TensorSpec("x", (2,), "output"),))
+    check_maps({"generate": spec, "log_prob": spec})
+    with pytest.raises(UserError, match="at least one map"):
+        check_maps({})
+    for name in ("model", "serving_default", "Generate", "a b", "", "../x", 3, "n" * 65):
+        with pytest.raises(UserError, match="map name") as error:
+            check_maps({name: spec})
+        assert "\n" not in str(error.value)

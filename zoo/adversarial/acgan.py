@@ -14,68 +14,46 @@ from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
-from keras import layers
+from keras import layers, ops
 
-from zoo.adversarial.model import AdversarialModel
-from zoo.adversarial.networks import build, check_classes, check_positive, dense_layer
-from zoo.adversarial.objectives import OBJECTIVES
+from zoo.adversarial.model import Batch, StandardGAN
+from zoo.adversarial.networks import Networks, check_classes, dense_layer
 from zoo.shared.errors import UserError
 
 
-class ACGAN(AdversarialModel):
-    """A generator of `classes` classes, and a discriminator that also classifies (Odena et al. 2017).
+class ACGAN(StandardGAN):
+    """A generator of the data's classes, and a discriminator that also classifies (Odena et al. 2017).
 
-    `class_weight` multiplies the classifier's loss in both players. `network` is "dcgan", "resnet" or "mlp",
-    `normalization` the discriminator's. The noise has `latent_dim` numbers of the law `latent`, "normal" or "uniform"
-    on [-1, 1); `base_channels` is the width next to the image.
+    `class_weight` multiplies the classifier's loss in both players.
     """
 
-    smallest: ClassVar[dict[str, Any]] = {"latent_dim": 4, "base_channels": 4}
+    options: ClassVar[dict[str, Any]] = {"class_weight": 1.0}
+    reads: ClassVar[dict[str, tuple[str, ...]]] = {"label": ("class",)}
 
-    def __init__(
-        self,
-        *,
-        sample_shape: tuple[int, ...],
-        classes: int = 10,
-        class_weight: float = 1.0,
-        network: str = "dcgan",
-        normalization: str = "batch",
-        latent_dim: int = 100,
-        latent: str = "normal",
-        base_channels: int = 64,
-    ) -> None:
-        check_classes(classes)
-        check_positive(latent_dim=latent_dim)
-        if class_weight < 0:
-            raise UserError(f"model.class_weight={class_weight}: use 0 or more")
-        make, features = build(
-            network,
-            sample_shape,
-            latent_dim + classes,
-            base_channels,
-            normalization=normalization,
-            features_only=True,
+    def check(self) -> None:
+        """Refuse data of one class, and a negative weight."""
+        check_classes(self.classes)
+        if self.class_weight < 0:
+            raise UserError(f"model.class_weight={self.class_weight}: use 0 or more")
+
+    def networks(self) -> Networks:
+        """Return the generator of (z, label), and the discriminator with its two outputs."""
+        make, features = self.standard_networks(
+            latent_dim=self.latent_dim + self.classes, classes=0, features_only=True
         )
-        z, label = keras.Input((latent_dim,), name="z"), keras.Input((), dtype="int32", name="label")
-        one_hot = layers.CategoryEncoding(classes)(layers.Reshape((1,))(label))
-        sample = make({"z": layers.Concatenate()([z, one_hot])})
-        image = features.input
-        source = dense_layer(normalization)(1, dtype="float32")(features.output)
-        classifier = dense_layer(normalization)(classes, dtype="float32")(features.output)
-        networks = (
+        z, label = keras.Input((self.latent_dim,), name="z"), keras.Input((), dtype="int32", name="label")
+        sample = make({"z": layers.Concatenate()([z, ops.one_hot(label, self.classes)])})
+        dense = dense_layer(self.normalization)
+        outputs = [dense(units, dtype="float32")(features.output) for units in (1, self.classes)]
+        return (
             keras.Model({"z": z, "label": label}, sample, name="generator"),
-            keras.Model(image, [source, classifier], name="discriminator"),
+            keras.Model(features.input, outputs, name="discriminator"),
         )
-        super().__init__(sample_shape, latent_dim, latent, networks, OBJECTIVES["non_saturating"], classes=classes)
-        self.class_weight = class_weight
-        self.network = network
-        self.normalization = normalization
-        self.base_channels = base_channels
 
-    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """One step of the discriminator, up L_S + L_C, then one of the generator."""
         x, c = data["image"], data["label"]
-        fake = self.generate(tf.shape(x)[0], c, iter([0]))
+        fake = self.generate(data, "discriminator")
         with tf.GradientTape() as tape:
             real_logits, real_classes = self.discriminator(x, training=True)
             fake_logits, fake_classes = self.discriminator(fake, training=True)
@@ -85,7 +63,7 @@ class ACGAN(AdversarialModel):
         self.update("discriminator", (tape, loss))
 
         with tf.GradientTape() as tape:
-            logits, named = self.discriminator(self.generate(tf.shape(x)[0], c, iter([16])), training=True)
+            logits, named = self.discriminator(self.generate(data, "generator"), training=True)
             generator_loss = self.game.generator(logits, None) + self.class_weight * classification_loss(c, named)
         self.update("generator", (tape, generator_loss))
         return {

@@ -13,69 +13,51 @@ the cross-entropy; with it goes R1 (Mescheder et al. 2018), as in StyleGAN2, whi
 networks are not rebuilt here.
 """
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import tensorflow as tf
 
 from zoo.adversarial import augmentations
-from zoo.adversarial.model import AdversarialModel
-from zoo.adversarial.networks import build
-from zoo.adversarial.objectives import OBJECTIVES
-from zoo.adversarial.penalties import check_penalty, r1
+from zoo.adversarial.model import Batch, StandardGAN
+from zoo.adversarial.networks import check_positive
+from zoo.adversarial.penalties import Uniform, check_penalty, r1
 from zoo.shared.errors import UserError
 
 
-class ADA(AdversarialModel):
+class ADA(StandardGAN):
     """Augmentation as strong as the discriminator's overfitting asks for (Karras et al. 2020).
 
     `augment` names groups of augmentations: any of "blit", "geometric" and "colour", separated by commas. `target` is
     the r_t aimed at, in (-1, 1); p goes from 0 to 1 in `adjust_images` real images at the fastest. `penalty_weight` is
-    the gamma of R1. `network` is "dcgan", "resnet" or "mlp", `normalization` the discriminator's: "none", "layer" or
-    "spectral". The noise has `latent_dim` numbers of the law `latent`, "normal" or "uniform" on [-1, 1);
-    `base_channels` is the width next to the image.
+    the gamma of R1.
     """
 
+    options: ClassVar[dict[str, Any]] = {
+        "augment": "blit,geometric,colour",
+        "target": 0.6,
+        "adjust_images": 500_000,
+        "penalty_weight": 1.0,
+        "normalization": "none",
+    }
+    reads: ClassVar[dict[str, tuple[str, ...]]] = {"image": ("image",)}
     # so fast that the second step already augments
-    smallest: ClassVar[dict[str, Any]] = {"latent_dim": 4, "base_channels": 4, "adjust_images": 8}
+    smallest: ClassVar[dict[str, Any]] = {"adjust_images": 8}
+    regularizer = staticmethod(r1)
 
-    def __init__(
-        self,
-        *,
-        sample_shape: tuple[int, ...],
-        augment: str = "blit,geometric,colour",
-        target: float = 0.6,
-        adjust_images: int = 500_000,
-        penalty_weight: float = 1.0,
-        network: str = "dcgan",
-        normalization: str = "none",
-        latent_dim: int = 100,
-        latent: str = "normal",
-        base_channels: int = 64,
-    ) -> None:
-        augmentations.check_images(sample_shape)
-        groups = augmentations.parse("augment", augment, augmentations.ADA_AUGMENT)
-        if not -1.0 < target < 1.0:
-            raise UserError(f"model.target={target}: use a number between -1 and 1, which r_t can cross")
-        if adjust_images < 1:
-            raise UserError(f"model.adjust_images={adjust_images}: use a positive number")
-        check_penalty("r1", penalty_weight, normalization)
-        networks = build(network, sample_shape, latent_dim, base_channels, normalization=normalization)
-        super().__init__(sample_shape, latent_dim, latent, networks, OBJECTIVES["non_saturating"])
+    def check(self) -> None:
+        """Refuse options that cannot be; start p at 0."""
+        self.groups = augmentations.parse("augment", self.augment, augmentations.ADA_AUGMENT)
+        if not -1.0 < self.target < 1.0:
+            raise UserError(f"model.target={self.target}: use a number between -1 and 1, which r_t can cross")
+        check_positive(adjust_images=self.adjust_images)
+        if self.sample.shape[-1] not in (1, 3):
+            raise UserError(f"ada augments grey or colour, 1 or 3 channels, not {self.sample.shape[-1]}")
+        check_penalty("r1", self.penalty_weight, self.normalization)
         self.p = self.add_weight(name="augmentation_probability", initializer="zeros", trainable=False)
-        self.regularizer = r1
-        self.penalty_weight = penalty_weight
-        self._groups = groups
-        self.augment = augment
-        self.target = target
-        self.adjust_images = adjust_images
-        self.network = network
-        self.normalization = normalization
-        self.base_channels = base_channels
 
-    def logits(self, x: tf.Tensor, label: None, draws: Iterator[int]) -> tf.Tensor:
+    def logits(self, x: tf.Tensor, data: Batch, uniform: Uniform) -> tf.Tensor:
         """Return the outputs (batch, 1) for augmented samples."""
-        seen = augmentations.ada_augment(x, self.p.value, self._uniform(draws), self._groups)
+        seen = augmentations.ada_augment(x, self.p.value, uniform, self.groups)
         return self.discriminator(seen, training=True)
 
     def monitor(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -92,8 +74,7 @@ class ADA(AdversarialModel):
         self.p.assign(p)
         return p
 
-    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """One step of the discriminator with its penalty, one of the generator, one of p."""
-        x = data["image"]
-        logs = {**self.discriminator_step(x), **self.generator_step(x)}
-        return {**logs, "augmentation_probability": self.adjust(logs["overfitting"], tf.shape(x)[0])}
+        logs = {**self.discriminator_step(data), **self.generator_step(data)}
+        return {**logs, "augmentation_probability": self.adjust(logs["overfitting"], tf.shape(data["image"])[0])}

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.adversarial.penalties import Uniform
-from zoo.shared.errors import UserError, unknown
+from zoo.shared.errors import unknown
 
 DIFF_AUGMENT = ("colour", "translation", "cutout")
 ADA_AUGMENT = ("blit", "geometric", "colour")
@@ -30,12 +30,6 @@ def parse(option: str, names: str, known: tuple[str, ...]) -> tuple[str, ...]:
         if name not in known:
             raise unknown(f"name in model.{option}", name, known)
     return tuple(name for name in known if name in given)
-
-
-def check_images(sample_shape: tuple[int, ...]) -> None:
-    """Refuse samples that are not images of 1 or 3 channels."""
-    if len(sample_shape) != 3 or sample_shape[-1] not in (1, 3):
-        raise UserError(f"augmentation takes images (height, width, 1 or 3 channels), not samples of {sample_shape}")
 
 
 def diff_augment(images: tf.Tensor, uniform: Uniform, policy: tuple[str, ...]) -> tf.Tensor:

@@ -14,36 +14,25 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from zoo.adversarial.model import AdversarialModel
-from zoo.adversarial.networks import build
-from zoo.adversarial.objectives import OBJECTIVES
+from zoo.adversarial.model import Batch, StandardGAN
+from zoo.adversarial.networks import Networks
 
 
-class DCGAN(AdversarialModel):
+class DCGAN(StandardGAN):
     """Generator against discriminator, both convolutional (Radford et al. 2015).
 
-    The noise has `latent_dim` numbers of the law `latent`: "uniform" on [-1, 1) as in the paper, or "normal".
-    `base_channels` are those of the layer next to the image (paper: 128), doubling towards the smallest map; every
-    convolution has a square kernel of side `kernel_size` (paper: 5).
+    Every convolution has a square kernel of side `kernel_size` (paper: 5). `base_channels` double towards the smallest
+    map (paper: 128).
     """
 
-    smallest: ClassVar[dict[str, Any]] = {"latent_dim": 4, "base_channels": 4, "kernel_size": 3}
+    options: ClassVar[dict[str, Any]] = {"latent": "uniform", "base_channels": 128, "kernel_size": 5}
+    fixed: ClassVar[dict[str, Any]] = {"network": "dcgan", "normalization": "batch"}
+    smallest: ClassVar[dict[str, Any]] = {"kernel_size": 3}
 
-    def __init__(
-        self,
-        *,
-        sample_shape: tuple[int, int, int],
-        latent_dim: int = 100,
-        latent: str = "uniform",
-        base_channels: int = 128,
-        kernel_size: int = 5,
-    ) -> None:
-        networks = build("dcgan", sample_shape, latent_dim, base_channels, kernel_size=kernel_size)
-        super().__init__(sample_shape, latent_dim, latent, networks, OBJECTIVES["non_saturating"])
-        self.base_channels = base_channels
-        self.kernel_size = kernel_size
+    def networks(self) -> Networks:
+        """Return the paper's networks."""
+        return self.standard_networks(kernel_size=self.kernel_size)
 
-    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """One step of Algorithm 1 of Goodfellow et al. (2014) with k = 1: the discriminator, then the generator."""
-        x = data["image"]
-        return {**self.discriminator_step(x), **self.generator_step(x, turn=1)}
+        return {**self.discriminator_step(data), **self.generator_step(data)}

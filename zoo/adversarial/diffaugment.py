@@ -10,53 +10,32 @@ T is differentiable; what the generator learns passes through it. The method lea
 cross-entropy of DCGAN on DCGAN's networks, so that T is all that differs from `dcgan`.
 """
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import tensorflow as tf
 
 from zoo.adversarial import augmentations
-from zoo.adversarial.model import AdversarialModel
-from zoo.adversarial.networks import build
-from zoo.adversarial.objectives import OBJECTIVES
+from zoo.adversarial.model import Batch, StandardGAN
+from zoo.adversarial.penalties import Uniform
 
 
-class DiffAugmentGAN(AdversarialModel):
+class DiffAugmentGAN(StandardGAN):
     """A discriminator that sees only augmented samples (Zhao et al. 2020).
 
-    `policy` names the steps of T: any of "colour", "translation" and "cutout", separated by commas. `network` is
-    "dcgan", "resnet" or "mlp", `normalization` the discriminator's. The noise has `latent_dim` numbers of the law
-    `latent`, "normal" or "uniform" on [-1, 1); `base_channels` is the width next to the image.
+    `policy` names the steps of T: any of "colour", "translation" and "cutout", separated by commas.
     """
 
-    smallest: ClassVar[dict[str, Any]] = {"latent_dim": 4, "base_channels": 4}
+    options: ClassVar[dict[str, Any]] = {"policy": "colour,translation,cutout"}
+    reads: ClassVar[dict[str, tuple[str, ...]]] = {"image": ("image",)}
 
-    def __init__(
-        self,
-        *,
-        sample_shape: tuple[int, ...],
-        policy: str = "colour,translation,cutout",
-        network: str = "dcgan",
-        normalization: str = "batch",
-        latent_dim: int = 100,
-        latent: str = "normal",
-        base_channels: int = 64,
-    ) -> None:
-        augmentations.check_images(sample_shape)
-        steps = augmentations.parse("policy", policy, augmentations.DIFF_AUGMENT)
-        networks = build(network, sample_shape, latent_dim, base_channels, normalization=normalization)
-        super().__init__(sample_shape, latent_dim, latent, networks, OBJECTIVES["non_saturating"])
-        self._steps = steps
-        self.policy = policy
-        self.network = network
-        self.normalization = normalization
-        self.base_channels = base_channels
+    def check(self) -> None:
+        """Refuse a step of T that there is not."""
+        self.steps = augmentations.parse("policy", self.policy, augmentations.DIFF_AUGMENT)
 
-    def logits(self, x: tf.Tensor, label: None, draws: Iterator[int]) -> tf.Tensor:
+    def logits(self, x: tf.Tensor, data: Batch, uniform: Uniform) -> tf.Tensor:
         """Return D(T(x)), (batch, 1)."""
-        return self.discriminator(augmentations.diff_augment(x, self._uniform(draws), self._steps), training=True)
+        return self.discriminator(augmentations.diff_augment(x, uniform, self.steps), training=True)
 
-    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """One step of the discriminator, then one of the generator."""
-        x = data["image"]
-        return {**self.discriminator_step(x), **self.generator_step(x)}
+        return {**self.discriminator_step(data), **self.generator_step(data)}

@@ -11,43 +11,20 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from zoo.adversarial.model import AdversarialModel
-from zoo.adversarial.networks import build
-from zoo.adversarial.objectives import OBJECTIVES
+from zoo.adversarial.model import Batch, StandardGAN
 from zoo.adversarial.penalties import check_penalty, dragan
 
 
-class DRAGAN(AdversarialModel):
-    """Cross-entropy with a gradient penalty around the data (Kodali et al. 2017).
+class DRAGAN(StandardGAN):
+    """Cross-entropy with a gradient penalty around the data, `penalty_weight` being lambda (Kodali et al. 2017)."""
 
-    `penalty_weight` is lambda. `network` is "dcgan", "resnet" or "mlp", `normalization` the discriminator's: "none",
-    "layer" or "spectral". The noise has `latent_dim` numbers of the law `latent`, "normal" or "uniform" on [-1, 1);
-    `base_channels` is the width next to the image.
-    """
+    options: ClassVar[dict[str, Any]] = {"penalty_weight": 10.0, "normalization": "none"}
+    regularizer = staticmethod(dragan)
 
-    smallest: ClassVar[dict[str, Any]] = {"latent_dim": 4, "base_channels": 4}
+    def check(self) -> None:
+        """Refuse a critic that mixes the samples of a batch."""
+        check_penalty("dragan", self.penalty_weight, self.normalization)
 
-    def __init__(
-        self,
-        *,
-        sample_shape: tuple[int, ...],
-        penalty_weight: float = 10.0,
-        network: str = "dcgan",
-        normalization: str = "none",
-        latent_dim: int = 100,
-        latent: str = "normal",
-        base_channels: int = 64,
-    ) -> None:
-        check_penalty("dragan", penalty_weight, normalization)
-        networks = build(network, sample_shape, latent_dim, base_channels, normalization=normalization)
-        super().__init__(sample_shape, latent_dim, latent, networks, OBJECTIVES["non_saturating"])
-        self.regularizer = dragan
-        self.penalty_weight = penalty_weight
-        self.network = network
-        self.normalization = normalization
-        self.base_channels = base_channels
-
-    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """One step of the discriminator with its penalty, then one of the generator."""
-        x = data["image"]
-        return {**self.discriminator_step(x), **self.generator_step(x)}
+        return {**self.discriminator_step(data), **self.generator_step(data)}

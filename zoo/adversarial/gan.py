@@ -16,16 +16,16 @@ units half.
 """
 
 import math
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
 from keras import layers
 
-from zoo.adversarial.model import AdversarialModel, check_updates
-from zoo.adversarial.networks import check_positive, generator_model
+from zoo.adversarial.model import AdversarialModel, Batch, check_updates
+from zoo.adversarial.networks import Networks, check_positive, generator_model
 from zoo.adversarial.objectives import OBJECTIVES
+from zoo.adversarial.penalties import Uniform
 from zoo.layers import Maxout
 from zoo.shared.errors import UserError
 
@@ -34,11 +34,18 @@ class GAN(AdversarialModel):
     """Generator against discriminator, both dense (Goodfellow et al. 2014).
 
     `objective` is the generator's, "non_saturating" or "minimax"; `k` counts the discriminator's updates in a training
-    step, which share the batch. The noise has `latent_dim` numbers of the law `latent`, "uniform" on [-1, 1) or
-    "normal". The generator has two layers of `generator_units`, the discriminator two of `maxout_units` units with
-    `maxout_pieces` pieces each.
+    step, which share the batch. The generator has two layers of `generator_units`, the discriminator two of
+    `maxout_units` units with `maxout_pieces` pieces each.
     """
 
+    options: ClassVar[dict[str, Any]] = {
+        "objective": "non_saturating",
+        "k": 1,
+        "latent": "uniform",
+        "generator_units": 1200,
+        "maxout_units": 240,
+        "maxout_pieces": 5,
+    }
     smallest: ClassVar[dict[str, Any]] = {
         "latent_dim": 4,
         "generator_units": 8,
@@ -49,64 +56,44 @@ class GAN(AdversarialModel):
     # the share of the inputs of D's three layers that dropout keeps
     KEEP = (0.8, 0.5, 0.5)
 
-    def __init__(
-        self,
-        *,
-        sample_shape: tuple[int, ...],
-        objective: str = "non_saturating",
-        k: int = 1,
-        latent_dim: int = 100,
-        latent: str = "uniform",
-        generator_units: int = 1200,
-        maxout_units: int = 240,
-        maxout_pieces: int = 5,
-    ) -> None:
-        if objective not in ("non_saturating", "minimax"):
-            raise UserError(f"model.objective={objective!r}: use 'non_saturating' or 'minimax'")
-        check_updates("k", k)
+    def check(self) -> None:
+        """Refuse options that cannot be, and choose the objective."""
+        if self.objective not in ("non_saturating", "minimax"):
+            raise UserError(f"model.objective={self.objective!r}: use 'non_saturating' or 'minimax'")
+        check_updates("k", self.k)
         check_positive(
-            latent_dim=latent_dim,
-            generator_units=generator_units,
-            maxout_units=maxout_units,
-            maxout_pieces=maxout_pieces,
+            generator_units=self.generator_units, maxout_units=self.maxout_units, maxout_pieces=self.maxout_pieces
         )
+        self.game = OBJECTIVES[self.objective]
+        self.n_critic = self.k
+
+    def networks(self) -> Networks:
+        """Return the dense networks of the authors' configuration."""
         noisy = keras.initializers.RandomUniform
-        z = keras.Input((latent_dim,), name="z")
+        z = keras.Input((self.latent_dim,), name="z")
         x = z
         for _ in range(2):
-            x = layers.Dense(generator_units, "relu", kernel_initializer=noisy(-0.05, 0.05))(x)
-        x = layers.Dense(math.prod(sample_shape), kernel_initializer=noisy(-0.05, 0.05))(x)
-        generator = generator_model({"z": z}, layers.Reshape(sample_shape)(x))
+            x = layers.Dense(self.generator_units, "relu", kernel_initializer=noisy(-0.05, 0.05))(x)
+        x = layers.Dense(math.prod(self.sample.shape), kernel_initializer=noisy(-0.05, 0.05))(x)
+        generator = generator_model({"z": z}, layers.Reshape(self.sample.shape)(x))
 
-        image = keras.Input(sample_shape, name="image")
+        image = keras.Input(self.sample.shape, name="image")
         h = layers.Flatten()(image)
         for _ in range(2):
-            h = Maxout(maxout_units, maxout_pieces, noisy(-0.005, 0.005))(h)
+            h = Maxout(self.maxout_units, self.maxout_pieces, noisy(-0.005, 0.005))(h)
         output = layers.Dense(1, kernel_initializer=noisy(-0.005, 0.005), dtype="float32")(h)
-        super().__init__(
-            sample_shape,
-            latent_dim,
-            latent,
-            (generator, keras.Model(image, output, name="discriminator")),
-            OBJECTIVES[objective],
-        )
-        self.objective = objective
-        self.k = self.critic_updates = k
-        self.generator_units = generator_units
-        self.maxout_units = maxout_units
-        self.maxout_pieces = maxout_pieces
+        return generator, keras.Model(image, output, name="discriminator")
 
-    def logits(self, x: tf.Tensor, label: None, draws: Iterator[int]) -> tf.Tensor:
+    def logits(self, x: tf.Tensor, data: Batch, uniform: Uniform) -> tf.Tensor:
         """Return the discriminator's outputs, with dropout: what is kept is scaled up, so that its mean stays."""
         _, flatten, *weighted = self.discriminator.layers
         h = flatten(x)
         for layer, keep in zip(weighted, self.KEEP, strict=True):
-            is_kept = self.noise((tf.shape(h)[0], h.shape[1]), "uniform", next(draws)) < keep
+            is_kept = uniform((tf.shape(h)[0], h.shape[1])) < keep
             h = layer(tf.where(is_kept, h / keep, 0.0))
         return h
 
-    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """One iteration of Algorithm 1."""
-        for turn, x in enumerate(self.minibatches(data["image"], self.k)):
-            logs = self.discriminator_step(x, turn=turn)
-        return {**logs, **self.generator_step(x, turn=self.k)}
+        part, logs = self.critic_steps(data)
+        return {**logs, **self.generator_step(part)}

@@ -13,40 +13,37 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from zoo.adversarial.model import AdversarialModel
-from zoo.adversarial.networks import build
+from zoo.adversarial.model import Batch, StandardGAN
+from zoo.adversarial.networks import Networks
 from zoo.adversarial.objectives import least_squares
 
 
-class LSGAN(AdversarialModel):
+class LSGAN(StandardGAN):
     """Least squares instead of cross-entropy, on DCGAN's networks (Mao et al. 2016).
 
-    `a` and `b` are the discriminator's targets for generated and real samples, `c` is the generator's. The noise has
-    `latent_dim` numbers of the law `latent`, "uniform" on [-1, 1) or "normal"; `base_channels` and `kernel_size` are
-    the width next to the image and the side of the kernels.
+    `a` and `b` are the discriminator's targets for generated and real samples, `c` is the generator's. Every
+    convolution has a square kernel of side `kernel_size`.
     """
 
-    smallest: ClassVar[dict[str, Any]] = {"latent_dim": 4, "base_channels": 4, "kernel_size": 3}
+    options: ClassVar[dict[str, Any]] = {
+        "a": 0.0,
+        "b": 1.0,
+        "c": 1.0,
+        "latent": "uniform",
+        "base_channels": 128,
+        "kernel_size": 5,
+    }
+    fixed: ClassVar[dict[str, Any]] = {"network": "dcgan", "normalization": "batch"}
+    smallest: ClassVar[dict[str, Any]] = {"kernel_size": 3}
 
-    def __init__(
-        self,
-        *,
-        sample_shape: tuple[int, int, int],
-        a: float = 0.0,
-        b: float = 1.0,
-        c: float = 1.0,
-        latent_dim: int = 100,
-        latent: str = "uniform",
-        base_channels: int = 128,
-        kernel_size: int = 5,
-    ) -> None:
-        networks = build("dcgan", sample_shape, latent_dim, base_channels, kernel_size=kernel_size)
-        super().__init__(sample_shape, latent_dim, latent, networks, least_squares(a, b, c))
-        self.a, self.b, self.c = a, b, c
-        self.base_channels = base_channels
-        self.kernel_size = kernel_size
+    def check(self) -> None:
+        """Set the game's targets."""
+        self.game = least_squares(self.a, self.b, self.c)
 
-    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def networks(self) -> Networks:
+        """Return the networks of DCGAN."""
+        return self.standard_networks(kernel_size=self.kernel_size)
+
+    def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """One step down the discriminator's loss, then one down the generator's."""
-        x = data["image"]
-        return {**self.discriminator_step(x), **self.generator_step(x, turn=1)}
+        return {**self.discriminator_step(data), **self.generator_step(data)}

@@ -1,123 +1,129 @@
-"""What all adversarial models share: two players, and one step of each."""
+"""The base of all adversarial models: two players, and one step of each."""
 
-from collections.abc import Iterator
+import itertools
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-import keras
 import tensorflow as tf
 
-from zoo.adversarial.networks import Networks
-from zoo.adversarial.objectives import Objective, wasserstein_critic
+from zoo.adversarial.networks import Networks, build, check_positive
+from zoo.adversarial.objectives import OBJECTIVES, Objective, wasserstein_critic
 from zoo.adversarial.penalties import Penalty, Uniform
-from zoo.model import GenerativeModel
+from zoo.model import GenerativeModel, Map
 from zoo.shared.errors import UserError
-from zoo.spec import GeneratorSpec, TensorSpec
+from zoo.spec import MapSpec, TensorSpec
 
-# how often one training step may update a player, the other being updated once: each has 16 of the 256 draws of noise
+# how often one training step may update a player, the other being updated once
 MAX_UPDATES = 15
+
+Batch = dict[str, tf.Tensor]
 
 
 class AdversarialModel(GenerativeModel):
     """A generator against a discriminator (or critic); a paper's model adds its own `train_step`.
 
-    The noise has `latent_dim` numbers of the law `latent`: "uniform" on [-1, 1) or "normal". A generator with an input
-    "label" makes the class that it names. What a paper does to samples before the discriminator sees them (packing,
-    augmentation, dropout) it writes into `logits`.
+    The noise has `latent_dim` numbers of the law `latent`: "uniform" on [-1, 1) or "normal". Where the model reads the
+    column "label", the generator makes the class that its input "label" names. A paper's treatment of samples before
+    the discriminator sees them (packing, augmentation, dropout) stands in `logits`. A subclass makes its networks in
+    `networks`, after `check` has refused what its options cannot be.
     """
 
+    options: ClassVar[dict[str, Any]] = {"latent_dim": 100, "latent": "normal"}
+    reads: ClassVar[dict[str, tuple[str, ...]]] = {"image": ("image", "point")}
+    players: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
+
+    game: Objective = OBJECTIVES["non_saturating"]
     # what a model adds to the discriminator's loss, and how much of it
     regularizer: Penalty | None = None
     penalty_weight: float = 0.0
     # the discriminator's updates in one training step, each on its own part of the batch
-    critic_updates: int = 1
-    # and the generator's, each on as many samples as the batch has
-    generator_updates: int = 1
+    n_critic: int = 1
 
-    def __init__(
-        self,
-        sample_shape: tuple[int, ...],
-        latent_dim: int,
-        latent: str,
-        networks: Networks,
-        game: Objective,
-        classes: int = 0,
-    ) -> None:
-        super().__init__()
-        if latent not in ("uniform", "normal"):
-            raise UserError(f"model.latent={latent!r}: use 'uniform' or 'normal'")
-        self.sample_shape = sample_shape
-        self.latent_dim = latent_dim
-        self.latent = latent
-        self.generator, self.discriminator = networks
-        self.game = game
-        self.classes = classes  # 0: the generator has no label
-        self.generator_spec = self._spec()
+    def __init__(self, *, columns: Mapping[str, Any], **options: Any) -> None:
+        super().__init__(columns=columns, **options)
+        if self.latent not in ("uniform", "normal"):
+            raise UserError(f"model.latent={self.latent!r}: use 'uniform' or 'normal'")
+        check_positive(latent_dim=self.latent_dim)
+        check_updates("n_critic", self.n_critic)
+        self.sample = self.columns["image"]
+        # 0: the generator has no label
+        self.classes = self.columns["label"].classes if "label" in self.columns else 0
+        self.check()
+        self.generator, self.discriminator = self.networks()
+        self.maps = {"generate": Map(self.generator, self._spec())}
 
-    @property
-    def parts(self) -> dict[str, list[keras.Variable]]:
-        """Discriminator, then generator."""
-        return {
-            "discriminator": self.discriminator.trainable_variables,
-            "generator": self.generator.trainable_variables,
-        }
+    def check(self) -> None:
+        """Refuse what the options cannot be, with a `UserError`."""
+
+    def networks(self) -> Networks:
+        """Return the generator and the discriminator."""
+        raise NotImplementedError
 
     @property
     def batch_divisor(self) -> int:
-        """What the batch of each replica must be a multiple of: each of the critic's updates has an equal part."""
-        return self.critic_updates
+        """The number that must divide the batch of each replica: each of the critic's updates has an equal part."""
+        return self.n_critic
 
-    def updates_of(self, part: str) -> int:
-        """Return how many updates of the part's optimiser make one training step."""
-        return self.critic_updates if part == "discriminator" else self.generator_updates
+    def generate(self, data: Batch, name: str) -> tf.Tensor:
+        """Return as many samples in training as the batch has, of its classes if there are any, from noise `name`."""
+        inputs = self.draw("generate", tf.shape(data["image"])[0], name)
+        if self.classes:
+            inputs["label"] = data["label"]
+        return self.generator(inputs, training=True)[self.maps["generate"].spec.output.name]
 
-    def generate(self, count: tf.Tensor, label: tf.Tensor | None, draws: Iterator[int]) -> tf.Tensor:
-        """Return samples (count, *sample_shape) in training, of the classes `label` (count,) if there are any."""
-        inputs = {"z": self.latents(count, next(draws))}
-        if label is not None:
-            inputs["label"] = label
-        return self.generator(inputs, training=True)[self.generator_spec.output.name]
+    def logits(self, x: tf.Tensor, data: Batch, uniform: Uniform) -> tf.Tensor:
+        """Return the discriminator's outputs (batch, 1) on samples `x` in training, beside the labels in `data`.
 
-    def latents(self, batch: tf.Tensor, draw: int) -> tf.Tensor:
-        """Return z, (batch, latent_dim), from the law that the spec names."""
-        return self.noise((batch, self.latent_dim), self.latent, draw, low=-1.0, high=1.0)
-
-    def logits(self, x: tf.Tensor, label: tf.Tensor | None, draws: Iterator[int]) -> tf.Tensor:
-        """Return the discriminator's outputs (batch, 1) on samples, in training; `draws` numbers noise of its own."""
+        `uniform` makes new noise at each call.
+        """
         return self.discriminator(x, training=True)
 
-    def discriminator_step(self, x: tf.Tensor, label: tf.Tensor | None = None, turn: int = 0) -> dict[str, tf.Tensor]:
-        """Update the discriminator once, on real samples `x` and as many generated ones; return the logs.
+    def discriminator_step(self, data: Batch, turn: int = 0) -> dict[str, tf.Tensor]:
+        """Update the discriminator once, on the real samples of a batch and as many generated ones; return the logs.
 
-        Generated samples have the classes `label` of the real ones, if any. `turn` tells several updates of one
-        training step apart: each draws noise of its own.
+        Generated samples have the classes of the real ones, if any. `turn` tells several updates of one training step
+        apart: each draws noise of its own.
         """
-        draws = iter(range(16 * turn, 16 * turn + 16))
-        fake = self.generate(tf.shape(x)[0], label, draws)
+        name = f"discriminator/{turn}"
+        x, uniform = data["image"], self.uniform(name)
+        fake = self.generate(data, name)
         with tf.GradientTape() as tape:
-            real_logits = self.logits(x, label, draws)
-            fake_logits = self.logits(fake, label, draws)
+            real_logits = self.logits(x, data, uniform)
+            fake_logits = self.logits(fake, data, uniform)
             loss = self.game.discriminator(real_logits, fake_logits)
         logs = {"discriminator_loss": loss, **self.monitor(real_logits, fake_logits)}
         terms = [(tape, loss)]
         if self.regularizer:
             with tf.GradientTape() as tape:
                 logs["penalty"] = self.regularizer(
-                    lambda samples: self.logits(samples, label, draws), x, fake, self._uniform(draws)
+                    lambda samples: self.logits(samples, data, uniform), x, fake, uniform
                 )
                 weighted = self.penalty_weight * logs["penalty"]
             terms.append((tape, weighted))
         self.update("discriminator", *terms)
         return logs
 
-    def generator_step(self, x: tf.Tensor, label: tf.Tensor | None = None, turn: int = 1) -> dict[str, tf.Tensor]:
-        """Update the generator once, with as many samples as there are real ones in `x`; return the log."""
-        draws = iter(range(16 * turn, 16 * turn + 16))
+    def generator_step(self, data: Batch, turn: int = 0) -> dict[str, tf.Tensor]:
+        """Update the generator once, with as many samples as the batch has real ones; return the log."""
+        name = f"generator/{turn}"
+        uniform = self.uniform(name)
         with tf.GradientTape() as tape:
-            fake_logits = self.logits(self.generate(tf.shape(x)[0], label, draws), label, draws)
+            fake_logits = self.logits(self.generate(data, name), data, uniform)
             # only relativistic objectives look at the real outputs
-            real_logits = self.logits(x, label, draws) if self.game.is_relativistic else None
+            real_logits = self.logits(data["image"], data, uniform) if self.game.is_relativistic else None
             loss = self.game.generator(fake_logits, real_logits)
         self.update("generator", (tape, loss))
         return {"generator_loss": loss}
+
+    def critic_steps(self, data: Batch) -> tuple[Batch, dict[str, tf.Tensor]]:
+        """Update the critic `n_critic` times, each on an equal part of the batch; return the last part and its logs.
+
+        The generator's update takes that part, so that all minibatches of a step have one size.
+        """
+        for turn, part in enumerate(self.minibatches(data, self.n_critic)):
+            logs = self.discriminator_step(part, turn)
+        return part, logs
 
     def monitor(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return what tells how far the players are from equilibrium, where a discriminator knows nothing.
@@ -141,25 +147,55 @@ class AdversarialModel(GenerativeModel):
             logs["wasserstein_estimate"] = logs["real_output"] - logs["fake_output"]
         return logs
 
-    def minibatches(self, x: tf.Tensor, count: int) -> list[tf.Tensor]:
-        """Return `x` in `count` parts of one size; a batch that cannot be divided so is a `UserError`."""
-        if x.shape[0] is not None and x.shape[0] % count:
-            raise UserError(f"a batch of {x.shape[0]} per replica does not divide into {count} minibatches")
+    def minibatches(self, data: Batch, count: int) -> list[Batch]:
+        """Return a batch in `count` parts of one size; one that cannot be divided so is a `UserError`."""
+        for values in data.values():
+            if values.shape[0] is not None and values.shape[0] % count:
+                raise UserError(f"a batch of {values.shape[0]} per replica does not divide into {count} minibatches")
         # every count-th sample: the replicas' parts then make up the same minibatches as one device has
-        return [x[start::count] for start in range(count)]
+        return [{name: values[start::count] for name, values in data.items()} for start in range(count)]
 
-    def _spec(self) -> GeneratorSpec:
-        noise_range = {"low": -1.0, "high": 1.0} if self.latent == "uniform" else {}
-        inputs = [TensorSpec("z", (self.latent_dim,), role=self.latent, **noise_range)]
+    def uniform(self, name: str) -> Uniform:
+        """Return a source of noise from U[0, 1): a function of a shape, which numbers its draws."""
+        numbers = itertools.count()
+        return lambda shape: self.noise(shape, "uniform", f"{name}/{next(numbers)}")
+
+    def _spec(self) -> MapSpec:
+        low, high = (-1.0, 1.0) if self.latent == "uniform" else (-math.inf, math.inf)
+        inputs = [TensorSpec("z", (self.latent_dim,), self.latent, low=low, high=high)]
         if self.classes:
-            inputs.append(TensorSpec("label", (), role="condition", dtype="int32", low=0, high=self.classes - 1))
-        (name,) = self.generator.output
-        sample_range = {"low": -1.0, "high": 1.0} if name == "image" else {}
-        outputs = (TensorSpec(name, tuple(self.sample_shape), role="sample", **sample_range),)
-        return GeneratorSpec(inputs=tuple(inputs), outputs=outputs)
+            inputs.append(self.columns["label"])
+        return MapSpec(tuple(inputs), (TensorSpec(self.sample.kind, self.sample.shape, "output", self.sample.kind),))
 
-    def _uniform(self, draws: Iterator[int]) -> Uniform:
-        return lambda shape: self.noise(shape, "uniform", next(draws))
+
+class StandardGAN(AdversarialModel):
+    """An adversarial model on the networks that many papers share, see `zoo.adversarial.networks`.
+
+    `network` is "dcgan", "resnet" or "mlp", `normalization` the discriminator's: "none", "batch", "layer" or
+    "spectral". `base_channels` is the width next to the image.
+    """
+
+    options: ClassVar[dict[str, Any]] = {"network": "dcgan", "normalization": "batch", "base_channels": 64}
+    smallest: ClassVar[dict[str, Any]] = {"latent_dim": 4, "base_channels": 4}
+
+    # whether the discriminator's last layer has a bias, where the objective sees a shift of all outputs
+    output_bias: bool = True
+
+    def networks(self) -> Networks:
+        """Return the networks that the options name."""
+        return self.standard_networks()
+
+    def standard_networks(self, **changes: Any) -> Networks:
+        """Return the networks that the options name, with the `changes` that a paper makes to them."""
+        options = {
+            "shape": self.sample.shape,
+            "latent_dim": self.latent_dim,
+            "base_channels": self.base_channels,
+            "normalization": self.normalization,
+            "output_bias": self.output_bias and self.game.boundary is not None,
+            "classes": self.classes,
+        }
+        return build(self.network, **{**options, **changes})
 
 
 def check_updates(option: str, value: int) -> None:

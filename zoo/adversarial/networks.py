@@ -18,9 +18,11 @@ from collections.abc import Callable
 from functools import partial
 
 import keras
+import tensorflow as tf
 from keras import layers
 
 from zoo.layers import NearestUpsampling, SpectralConv2D, SpectralDense
+from zoo.layers.sizes import smallest_map
 from zoo.shared.errors import UserError, unknown
 
 Networks = tuple[keras.Model, keras.Model]
@@ -136,7 +138,7 @@ def resnet(
 NETWORKS: dict[str, Callable[..., Networks]] = {"mlp": mlp, "dcgan": dcgan, "resnet": resnet}
 
 
-def build(name: str, sample_shape: tuple[int, ...], latent_dim: int, base_channels: int, **options: object) -> Networks:
+def build(name: str, shape: tuple[int, ...], latent_dim: int, base_channels: int, **options: object) -> Networks:
     """Return the networks called `name`; an unknown name or what they cannot make is a `UserError`."""
     if name not in NETWORKS:
         raise unknown("network", name, NETWORKS)
@@ -144,7 +146,7 @@ def build(name: str, sample_shape: tuple[int, ...], latent_dim: int, base_channe
     normalization = options.get("normalization", "none")
     if normalization not in NORMALIZATIONS:
         raise UserError(f"model.normalization={normalization!r}: use one of {', '.join(NORMALIZATIONS)}")
-    return NETWORKS[name](sample_shape, latent_dim, base_channels, **options)
+    return NETWORKS[name](shape, latent_dim, base_channels, **options)
 
 
 def generator_model(inputs: dict[str, keras.KerasTensor], x: keras.KerasTensor) -> keras.Model:
@@ -165,23 +167,13 @@ def check_positive(**options: float) -> None:
 def check_classes(classes: int) -> None:
     """Refuse a number of classes that a class-conditional model cannot have."""
     if classes < 2:
-        raise UserError(f"model.classes={classes}: use the number of the data's classes, at least 2")
+        raise UserError(f"the data have {classes} class: a class-conditional model needs at least 2")
 
 
-def smallest_map(sample_shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return (m, k) with side = m * 2^k, m from 4 to 7, k >= 1; a side that has none is a `UserError`."""
-    if len(sample_shape) != 3 or sample_shape[0] != sample_shape[1]:
-        raise UserError(
-            f"these networks make square images (side, side, channels), not samples of {sample_shape}; mlp makes any"
-        )
-    side = sample_shape[0]
-    sizes = {m * 2**k: (m, k) for m in range(4, 8) for k in range(1, 9)}
-    if side not in sizes:
-        nearest = min(sizes, key=lambda size: (abs(size - side), size))
-        raise UserError(
-            f"these networks cannot make {side} px images, only m * 2^k with m from 4 to 7; the nearest: {nearest}"
-        )
-    return sizes[side]
+def clip_weights(network: keras.Model, limit: float) -> None:
+    """Keep all trainable weights within [-limit, limit], those of normalisation too (Arjovsky et al. 2017)."""
+    for weight in network.trainable_variables:
+        weight.assign(tf.clip_by_value(weight, -limit, limit))
 
 
 def _generator_inputs(latent_dim: int, classes: int) -> dict[str, keras.KerasTensor]:

@@ -14,7 +14,7 @@ Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 class Objective(NamedTuple):
-    """What the two players minimise, and how to read the discriminator's output.
+    """The losses of the two players, and how to read the discriminator's output.
 
     Above `boundary` it says "real"; a critic without one only ranks samples. With `is_probability`, sigmoid(output) is
     the probability of "real"; with `is_relativistic`, the generator's loss depends on the real outputs too.

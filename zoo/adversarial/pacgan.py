@@ -7,68 +7,49 @@ the rest is the game of Goodfellow et al. (2014). (The authors' program for Stac
 for each update of the discriminator.)
 """
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from zoo.adversarial.model import AdversarialModel, check_updates
-from zoo.adversarial.networks import build
-from zoo.adversarial.objectives import OBJECTIVES
-from zoo.shared.errors import UserError
+from zoo.adversarial.model import Batch, StandardGAN, check_updates
+from zoo.adversarial.networks import Networks, check_positive
+from zoo.adversarial.penalties import Uniform
 
 
-class PacGAN(AdversarialModel):
+class PacGAN(StandardGAN):
     """A discriminator of packs of `packing` samples (Lin et al. 2018).
 
-    The generator is updated `generator_updates` times in each training step. `network` is "dcgan", "resnet" or "mlp",
-    `normalization` the discriminator's. The noise has `latent_dim` numbers of the law `latent`, "normal" or "uniform"
-    on [-1, 1); `base_channels` is the width next to the image.
+    The generator is updated `generator_updates` times in each training step.
     """
 
-    smallest: ClassVar[dict[str, Any]] = {"latent_dim": 4, "base_channels": 4, "generator_updates": 2}
+    options: ClassVar[dict[str, Any]] = {"packing": 2, "generator_updates": 1}
+    smallest: ClassVar[dict[str, Any]] = {"generator_updates": 2}
 
-    def __init__(
-        self,
-        *,
-        sample_shape: tuple[int, ...],
-        packing: int = 2,
-        generator_updates: int = 1,
-        network: str = "dcgan",
-        normalization: str = "batch",
-        latent_dim: int = 100,
-        latent: str = "normal",
-        base_channels: int = 64,
-    ) -> None:
-        if packing < 1:
-            raise UserError(f"model.packing={packing}: use a positive number")
-        check_updates("generator_updates", generator_updates)
-        pack_shape = (*sample_shape[:-1], packing * sample_shape[-1])
-        generator, discriminator = (
-            build(network, shape, latent_dim, base_channels, normalization=normalization)[player]
-            for player, shape in enumerate((sample_shape, pack_shape))
-        )
-        super().__init__(sample_shape, latent_dim, latent, (generator, discriminator), OBJECTIVES["non_saturating"])
-        self.packing = packing
-        self.generator_updates = generator_updates
-        self.network = network
-        self.normalization = normalization
-        self.base_channels = base_channels
+    def check(self) -> None:
+        """Refuse numbers that cannot be."""
+        check_positive(packing=self.packing)
+        check_updates("generator_updates", self.generator_updates)
+
+    def networks(self) -> Networks:
+        """Return the generator of samples, and the discriminator of packs."""
+        *sides, channels = self.sample.shape
+        generator, _ = self.standard_networks()
+        _, discriminator = self.standard_networks(shape=(*sides, self.packing * channels))
+        return generator, discriminator
 
     @property
     def batch_divisor(self) -> int:
-        """What the batch of each replica must be a multiple of: it is judged in whole packs."""
+        """The number that must divide the batch of each replica: it is judged in whole packs."""
         return self.packing * super().batch_divisor
 
-    def logits(self, x: tf.Tensor, label: None, draws: Iterator[int]) -> tf.Tensor:
+    def logits(self, x: tf.Tensor, data: Batch, uniform: Uniform) -> tf.Tensor:
         """Return the outputs (batch / packing, 1) for packs of neighbouring samples."""
         packs = tf.concat([x[first :: self.packing] for first in range(self.packing)], axis=-1)
         return self.discriminator(packs, training=True)
 
-    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """One update of the discriminator, then `generator_updates` of the generator, each with noise of its own."""
-        x = data["image"]
-        logs = self.discriminator_step(x)
-        for turn in range(1, self.generator_updates + 1):
-            logs |= self.generator_step(x, turn=turn)
+        logs = self.discriminator_step(data)
+        for turn in range(self.generator_updates):
+            logs |= self.generator_step(data, turn)
         return logs

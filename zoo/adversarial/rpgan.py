@@ -15,45 +15,27 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from zoo.adversarial.model import AdversarialModel
-from zoo.adversarial.networks import build
+from zoo.adversarial.model import Batch, StandardGAN
 from zoo.adversarial.objectives import OBJECTIVES
 from zoo.adversarial.penalties import check_penalty, r1_r2
 
 
-class RpGAN(AdversarialModel):
-    """Relativistic pairs with R1 and R2 (Huang et al. 2024).
+class RpGAN(StandardGAN):
+    """Relativistic pairs with R1 and R2, `penalty_weight` being gamma (Huang et al. 2024)."""
 
-    `penalty_weight` is gamma. `network` is "resnet", "dcgan" or "mlp", `normalization` the discriminator's: "none"
-    (as in the paper), "layer" or "spectral". The noise has `latent_dim` numbers of the law `latent`, "normal" or
-    "uniform" on [-1, 1); `base_channels` is the width next to the image.
-    """
+    options: ClassVar[dict[str, Any]] = {
+        "penalty_weight": 1.0,
+        "network": "resnet",
+        "normalization": "none",
+        "latent_dim": 64,
+    }
+    game = OBJECTIVES["relativistic"]
+    regularizer = staticmethod(r1_r2)
 
-    smallest: ClassVar[dict[str, Any]] = {"latent_dim": 4, "base_channels": 4}
+    def check(self) -> None:
+        """Refuse a critic that mixes the samples of a batch."""
+        check_penalty("r1_r2", self.penalty_weight, self.normalization)
 
-    def __init__(
-        self,
-        *,
-        sample_shape: tuple[int, ...],
-        penalty_weight: float = 1.0,
-        network: str = "resnet",
-        normalization: str = "none",
-        latent_dim: int = 64,
-        latent: str = "normal",
-        base_channels: int = 64,
-    ) -> None:
-        check_penalty("r1_r2", penalty_weight, normalization)
-        networks = build(
-            network, sample_shape, latent_dim, base_channels, normalization=normalization, output_bias=False
-        )
-        super().__init__(sample_shape, latent_dim, latent, networks, OBJECTIVES["relativistic"])
-        self.regularizer = r1_r2
-        self.penalty_weight = penalty_weight
-        self.network = network
-        self.normalization = normalization
-        self.base_channels = base_channels
-
-    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """One step of the discriminator with its penalties, then one of the generator."""
-        x = data["image"]
-        return {**self.discriminator_step(x), **self.generator_step(x)}
+        return {**self.discriminator_step(data), **self.generator_step(data)}

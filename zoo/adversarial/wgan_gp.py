@@ -15,52 +15,34 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from zoo.adversarial.model import AdversarialModel, check_updates
-from zoo.adversarial.networks import build
+from zoo.adversarial.model import Batch, StandardGAN
 from zoo.adversarial.objectives import OBJECTIVES
 from zoo.adversarial.penalties import PENALTIES, check_penalty
 
 
-class WGANGP(AdversarialModel):
-    """A critic of slope 1 (Gulrajani et al. 2017); a training step reads `n_critic` minibatches of the data.
+class WGANGP(StandardGAN):
+    """A critic of slope 1, updated `n_critic` times a step (Gulrajani et al. 2017).
 
-    `penalty_weight` is lambda; `one_sided` punishes only slopes above 1. `network` is "dcgan", "resnet" or "mlp",
-    `normalization` the critic's: "none", "layer" or "spectral". The noise has `latent_dim` numbers of the law `latent`,
-    "normal" or "uniform" on [-1, 1); `base_channels` is the width next to the image.
+    `penalty_weight` is lambda; `one_sided` punishes only slopes above 1.
     """
 
-    smallest: ClassVar[dict[str, Any]] = {"latent_dim": 4, "base_channels": 4, "n_critic": 2}
+    options: ClassVar[dict[str, Any]] = {
+        "n_critic": 5,
+        "penalty_weight": 10.0,
+        "one_sided": False,
+        "normalization": "none",
+        "latent_dim": 128,
+    }
+    smallest: ClassVar[dict[str, Any]] = {"n_critic": 2}
+    game = OBJECTIVES["wasserstein"]
 
-    def __init__(
-        self,
-        *,
-        sample_shape: tuple[int, ...],
-        n_critic: int = 5,
-        penalty_weight: float = 10.0,
-        one_sided: bool = False,
-        network: str = "dcgan",
-        normalization: str = "none",
-        latent_dim: int = 128,
-        latent: str = "normal",
-        base_channels: int = 64,
-    ) -> None:
-        name = "one_sided_gradient" if one_sided else "gradient"
-        check_penalty(name, penalty_weight, normalization)
-        check_updates("n_critic", n_critic)
-        networks = build(
-            network, sample_shape, latent_dim, base_channels, normalization=normalization, output_bias=False
-        )
-        super().__init__(sample_shape, latent_dim, latent, networks, OBJECTIVES["wasserstein"])
+    def check(self) -> None:
+        """Refuse a critic that mixes the samples of a batch; choose the penalty."""
+        name = "one_sided_gradient" if self.one_sided else "gradient"
+        check_penalty(name, self.penalty_weight, self.normalization)
         self.regularizer = PENALTIES[name]
-        self.n_critic = self.critic_updates = n_critic
-        self.penalty_weight = penalty_weight
-        self.one_sided = one_sided
-        self.network = network
-        self.normalization = normalization
-        self.base_channels = base_channels
 
-    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """One turn of Algorithm 1: `n_critic` critic updates, one of the generator; the batch is split among them."""
-        for turn, x in enumerate(self.minibatches(data["image"], self.n_critic)):
-            logs = self.discriminator_step(x, turn=turn)
-        return {**logs, **self.generator_step(x, turn=self.n_critic)}
+        part, logs = self.critic_steps(data)
+        return {**logs, **self.generator_step(part)}

@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
-from zoo.model import GenerativeModel
+from zoo.model import GenerativeModel, Map
 from zoo.shared.errors import UserError
-from zoo.spec import GeneratorSpec, TensorSpec
+from zoo.spec import MapSpec, TensorSpec
 
 
 class NADE(GenerativeModel):
@@ -28,76 +28,82 @@ class NADE(GenerativeModel):
     All is computed in float32, whatever the precision of training.
     """
 
+    options: ClassVar[dict[str, Any]] = {"hidden_units": 500}
+    reads: ClassVar[dict[str, tuple[str, ...]]] = {"image": ("image",)}
+    players: ClassVar[tuple[str, ...]] = ("nade",)
     smallest: ClassVar[dict[str, Any]] = {"hidden_units": 5}
 
-    def __init__(self, *, sample_shape: tuple[int, ...], hidden_units: int = 500) -> None:
-        if len(sample_shape) != 3:
-            raise UserError(f"NADE models images (height, width, channels), not samples of {sample_shape}")
-        super().__init__()
-        if hidden_units < 1:
-            raise UserError(f"model.hidden_units={hidden_units}: use a positive number")
-        self.sample_shape = sample_shape
-        self.hidden_units = hidden_units
-        self.dimensions = math.prod(sample_shape)
-
-        glorot = keras.initializers.GlorotUniform
-        self.W = self.add_weight((hidden_units, self.dimensions), initializer=glorot(), name="W", autocast=False)
-        self.V = self.add_weight((self.dimensions, hidden_units), initializer=glorot(), name="V", autocast=False)
-        self.b = self.add_weight((self.dimensions,), initializer="zeros", name="b", autocast=False)
-        self.c = self.add_weight((hidden_units,), initializer="zeros", name="c", autocast=False)
-
-        self.generator = Sampler(self)
-        self.generator_spec = GeneratorSpec(
-            inputs=(TensorSpec("u", sample_shape, role="uniform", low=0.0, high=1.0),),
-            outputs=(TensorSpec("image", sample_shape, role="sample", low=-1.0, high=1.0),),
-        )
-
-    @property
-    def parts(self) -> dict[str, list[keras.Variable]]:
-        """One part: maximum likelihood has one player."""
-        return {"nade": [self.W, self.V, self.b, self.c]}
+    def __init__(self, **config: Any) -> None:
+        super().__init__(**config)
+        if self.hidden_units < 1:
+            raise UserError(f"model.hidden_units={self.hidden_units}: use a positive number")
+        image = self.columns["image"]
+        self.dimensions = math.prod(image.shape)
+        self.conditionals = Conditionals(self.dimensions, self.hidden_units)
+        u = TensorSpec("u", image.shape, "uniform", low=0.0, high=1.0)
+        binary = TensorSpec("image", image.shape, "output", "image", levels=2)
+        log_prob = TensorSpec("log_prob", (), "output", "nats", high=0.0)
+        self.maps = {
+            "generate": Map(Sampler(self.conditionals, image.shape), MapSpec((u,), (binary,))),
+            "log_prob": Map(self.conditionals, MapSpec((image,), (log_prob,))),
+        }
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of maximum likelihood."""
         with tf.GradientTape() as tape:
-            loss = -tf.reduce_mean(self.log_prob(data["image"]))
+            loss = -tf.reduce_mean(self.conditionals({"image": data["image"]})["log_prob"])
         self.update("nade", (tape, loss))
         return {"loss": loss, "bits_per_dimension": loss / (self.dimensions * math.log(2))}
 
-    def log_prob(self, image: tf.Tensor) -> tf.Tensor:
-        """Return log p(image) in nats, (batch,): all the conditionals at once."""
-        v = tf.reshape(tf.cast(image > 0, tf.float32), (-1, self.dimensions))
+
+class Conditionals(keras.Model):
+    """All the conditionals at once: {"image": (batch, *shape)} to {"log_prob": (batch,) in nats}."""
+
+    def __init__(self, dimensions: int, hidden_units: int) -> None:
+        super().__init__(name="conditionals", dtype="float32")
+        glorot = keras.initializers.GlorotUniform
+        self.W = self.add_weight((hidden_units, dimensions), initializer=glorot(), name="W")
+        self.V = self.add_weight((dimensions, hidden_units), initializer=glorot(), name="V")
+        self.b = self.add_weight((dimensions,), initializer="zeros", name="b")
+        self.c = self.add_weight((hidden_units,), initializer="zeros", name="c")
+        self.built = True
+
+    def call(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Sum the log-probabilities of the pixels, each given those before it."""
+        v = tf.reshape(tf.cast(inputs["image"] > 0, tf.float32), (-1, self.b.shape[0]))
         contributions = v[:, :, None] * tf.transpose(self.W)  # (batch, D, H)
         a = self.c + tf.cumsum(contributions, axis=1, exclusive=True)
         logits = self.b + tf.reduce_sum(self.V * tf.sigmoid(a), axis=-1)
-        return -tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(v, logits), axis=-1)
+        # log p(v_i) = v_i l_i - softplus(l_i); TensorFlow's cross-entropy holds a Log1p, which ONNX has not
+        return {"log_prob": tf.reduce_sum(v * logits - tf.nn.softplus(logits), axis=-1)}
 
 
 class Sampler(keras.Model):
     """Ancestral sampling: {"u": (batch, *shape) in [0, 1)} to {"image": (batch, *shape), -1 or 1}.
 
-    A loop over pixels that converts to ONNX; it shares the weights of its model.
+    A loop over pixels that converts to ONNX.
     """
 
-    def __init__(self, nade: NADE) -> None:
-        super().__init__(name="generator")
-        self.W, self.V, self.b, self.c = nade.W, nade.V, nade.b, nade.c
-        self.sample_shape = nade.sample_shape
+    def __init__(self, conditionals: Conditionals, shape: tuple[int, ...]) -> None:
+        super().__init__(name="generator", dtype="float32")
+        self.conditionals = conditionals
+        self.image_shape = shape
         self.built = True
 
     def call(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Walk the recurrence of the module's docstring, one pixel a turn."""
-        dimensions = math.prod(self.sample_shape)
+        W, V, b, c = (weight.value for weight in self.conditionals.weights)
+        dimensions = math.prod(self.image_shape)
         u = tf.transpose(tf.reshape(inputs["u"], (-1, dimensions)))  # (D, batch)
-        W = tf.transpose(self.W)
-        a = tf.zeros_like(u[0])[:, None] + self.c
+        columns = tf.transpose(W)
+        a = tf.zeros_like(u[0])[:, None] + c
         pixels = tf.TensorArray(tf.float32, size=dimensions, element_shape=(None,))
 
         def one_pixel(i: tf.Tensor, a: tf.Tensor, pixels: tf.TensorArray) -> tuple:
-            logit = tf.gather(self.b, i) + tf.linalg.matvec(tf.sigmoid(a), tf.gather(self.V, i))
+            logit = tf.gather(b, i) + tf.linalg.matvec(tf.sigmoid(a), tf.gather(V, i))
             v = tf.cast(tf.gather(u, i) < tf.sigmoid(logit), tf.float32)
-            return i + 1, a + v[:, None] * tf.gather(W, i), pixels.write(i, v)
+            return i + 1, a + v[:, None] * tf.gather(columns, i), pixels.write(i, v)
 
         _, _, pixels = tf.while_loop(lambda i, *_: i < dimensions, one_pixel, (0, a, pixels))
         v = tf.transpose(pixels.stack())
-        return {"image": tf.reshape(2.0 * v - 1.0, (-1, *self.sample_shape))}
+        return {"image": tf.reshape(2.0 * v - 1.0, (-1, *self.image_shape))}

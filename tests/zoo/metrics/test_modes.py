@@ -4,17 +4,17 @@ import math
 
 import numpy as np
 import pytest
-from ml_collections import ConfigDict
 
 from train import data
-from train.evaluate.comparison import Comparison, Reference
+from train.config import source
+from train.evaluate.makers import Maker
+from train.evaluate.metrics import Comparison
+from train.evaluate.reference import Reference
 from zoo.metrics.extractor import Extracted, Extractor
 from zoo.metrics.modes import coverage, stacked_coverage, stacked_mode
 from zoo.shared.errors import UserError
 
-SECTION = ConfigDict(
-    {"name": "stacked:digits", "image_size": 8, "channels": 3, "binarize": "none", "unreadable": "skip"}
-)
+SECTION = source("stacked:digits")
 EVERY_MODE = np.stack(np.unravel_index(np.arange(1000), (10, 10, 10)), axis=1)
 
 
@@ -108,8 +108,8 @@ def test_other_classes_are_refused(probabilities, said):
 
 def test_the_extractor_that_comes_along_reads_held_out_digits():
     """Of 299 held-out scans it misreads few, so that nearly every mode that is there is found, and no more."""
-    source = data.load(SECTION, "test")
-    images, labels = source.samples[:1500], source.labels[:1500]
+    (table,) = data.load(SECTION, "test")
+    images, labels = (table.columns[name][:1500] for name in ("image", "label"))
     true = coverage(labels, 1000)
     measured = stacked_coverage(images, lambda x: Extractor()(x).probabilities)
     assert measured["modes"] == pytest.approx(true["modes"], rel=0.02)
@@ -128,7 +128,8 @@ class Levels:
 def test_the_metric_tells_of_samples_and_reference_apart(monkeypatch):
     reference = Reference(SECTION, "test", 500, 0, Levels())
     reference.images = stacked(EVERY_MODE[:500])
-    line = Comparison(stacked(EVERY_MODE[:100]), reference, 0, {}).measure("stacked_modes")
+    maker = Maker({}, {}, None, None, {}, lambda count, seed: stacked(EVERY_MODE[:count]))
+    line = Comparison(maker, reference, 100, 0, {}).measure("stacked_modes")
     assert (line["metric"], line["modes"], line["count"], line["reference_modes"]) == ("stacked_modes", 100, 100, 500)
     assert line["reverse_kl"] == pytest.approx(math.log(10))
     assert line["reference_reverse_kl"] == pytest.approx(math.log(2))

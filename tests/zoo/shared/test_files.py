@@ -2,6 +2,9 @@ import hashlib
 import json
 import os
 import stat
+import subprocess
+import sys
+import tracemalloc
 
 import pytest
 
@@ -134,3 +137,60 @@ def test_the_current_directory_is_a_path_like_any_other(tmp_path, monkeypatch):
     with files.new_directory(".", overwrite=True) as directory:
         (directory / "file").touch()
     assert (tmp_path / "here" / "file").exists()
+
+
+@pytest.mark.parametrize("name", ["plain", "a[1]", "what?", "all*"])
+def test_a_path_without_wildcards_leads_to_the_same_directory(tmp_path, name):
+    directory = tmp_path / name
+    directory.mkdir()
+    with files.without_wildcards(directory) as plain:
+        assert not set("*?[]") & set(str(plain))
+        assert (plain == directory) == (name == "plain")
+        (plain / "file").write_text("written through it")
+    assert (directory / "file").read_text() == "written through it"
+    assert name == "plain" or not plain.parent.exists()
+
+
+def test_a_relative_path_without_wildcards_below_a_directory_with_some(tmp_path, monkeypatch):
+    (tmp_path / "a[1]" / "b").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a[1]")
+    with files.without_wildcards("b") as plain:
+        assert "[" not in str(plain)
+        assert os.path.samefile(plain, tmp_path / "a[1]" / "b")
+
+
+def test_sweep_removes_what_killed_writers_left_and_nothing_else(tmp_path):
+    for name in ("x.npz", ".hidden", ".x.npz.0123456789abcde", ".x.npz.0123456789abcdeg", "x.0123456789abcdef"):
+        (tmp_path / name).touch()
+    (tmp_path / "kept" / ".inner.0123456789abcdef").mkdir(parents=True)
+    kept = entries(tmp_path)
+    (tmp_path / ".x.npz.0123456789abcdef").touch()
+    (tmp_path / ".run.fedcba9876543210" / "deep").mkdir(parents=True)
+    (tmp_path / ".link.fedcba9876543210").symlink_to(tmp_path / "kept")
+    files.sweep(tmp_path)
+    assert entries(tmp_path) == kept
+    assert entries(tmp_path / "kept") == [".inner.0123456789abcdef"]
+
+
+def test_what_a_killed_writer_leaves_is_swept(tmp_path):
+    code = (
+        "import os, sys\nfrom zoo.shared import files\nos.chdir(sys.argv[1])\n"
+        "with files.new_file('x') as file, files.new_directory('y') as directory:\n    os._exit(9)"
+    )
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    assert subprocess.run([sys.executable, "-c", code, tmp_path], env=environment).returncode == 9
+    assert len(entries(tmp_path)) == 2
+    files.sweep(tmp_path)
+    assert entries(tmp_path) == []
+
+
+def test_a_checksum_needs_no_memory_for_the_whole_file(tmp_path):
+    with open(tmp_path / "sparse", "wb") as file:
+        file.truncate(2**26)
+    expected = hashlib.sha256(bytes(2**26)).hexdigest()
+    tracemalloc.start()
+    try:
+        assert files.sha256(tmp_path / "sparse") == expected
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()

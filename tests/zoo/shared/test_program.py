@@ -1,4 +1,4 @@
-"""`zoo.program.run`, around small programs in processes of their own."""
+"""`zoo.shared.program.run`, around small programs in processes of their own."""
 
 import os
 import subprocess
@@ -15,8 +15,8 @@ def program(tmp_path):
     def run(body, *arguments, before="", call="program.run(main)", **options):
         script = tmp_path / "script.py"
         script.write_text(
-            '"""Does a thing."""\nfrom absl import flags, logging\nfrom zoo import program\n'
-            "from zoo.errors import UserError\n"
+            '"""Does a thing."""\nfrom absl import flags, logging\nfrom zoo.shared import program\n'
+            "from zoo.shared.errors import UserError\n"
             'flags.DEFINE_integer("count", 3, "How many.")\nflags.DEFINE_bool("fast", False, "Hurry.")\n'
             f"{before}\ndef main():\n{textwrap.indent(body, '    ')}\n{call}\n"
         )
