@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import functools
-import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from train.data.source import Source
+from train.data.source import Source, Table
+from zoo import media
 from zoo.shared.errors import UserError
+from zoo.spec import TensorSpec
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 # Each use of random numbers has a stream of its own, so that no two ever share a number.
-_ORDER, _NOISE, _HELD_OUT = range(3)
+_ORDER, _NOISE, _HELD_OUT, _FLIP, _CROP = range(5)
 # A call from TensorFlow into Python costs a third of a millisecond, as much as several small batches: small ones are
 # drawn up to 16 a call (measured: 64 pictures of 8 px take a third of the time), large ones one by one.
 _MOST_A_CALL, _BYTES_A_CALL = 16, 2**20
@@ -24,79 +26,107 @@ _MOST_A_CALL, _BYTES_A_CALL = 16, 2**20
 class Batches:
     """The endless stream of batches of one split: epoch after epoch, each in a fresh order, with nothing dropped."""
 
-    def __init__(self, source: Source, batch_size: int, seed: int, binarize: str = "none") -> None:
-        """Take `batch_size` (all replicas together) samples of `source` a step.
+    def __init__(
+        self, source: Source, batch_size: int, seed: int, section: Any = None, reads: Iterable[str] | None = None
+    ) -> None:
+        """Take `batch_size` (all replicas together) rows of each table of `source` a step.
 
-        `binarize` is 'none' or, for pictures, 'dynamic'.
+        `section` is the data section, whose options change pictures at random: `binarize`, `flip`, `crop`. Only the
+        columns `reads` are handed over, None for all.
         """
         self.source = source
         self.batch_size = batch_size
         self.seed = seed
-        self.binarize = binarize
-        # Two, since a batch may straddle two epochs.
-        self._permutation = functools.lru_cache(maxsize=2)(
-            lambda epoch: _generator(seed, epoch, _ORDER).permutation(len(source.samples))
+        self.section = section
+        known = [name for table in source for name in table.specs]
+        self.reads = known if reads is None else [name for name in known if name in set(reads)]
+        # Two for each table, since a batch may straddle two epochs.
+        self._permutation = functools.lru_cache(maxsize=2 * len(source))(
+            lambda table, epoch: _generator(seed, epoch, _ORDER, table).permutation(len(source[table]))
         )
 
-    def indices(self, step: int) -> np.ndarray:
-        """Return the examples of the global batch of `step`, int64 (batch_size,)."""
+    def indices(self, step: int, table: int = 0) -> np.ndarray:
+        """Return the rows of a table in the global batch of `step`, int64 (batch_size,)."""
         positions = np.arange(self.batch_size) + step * self.batch_size
-        epochs, offsets = np.divmod(positions, len(self.source.samples))
+        epochs, offsets = np.divmod(positions, len(self.source[table]))
         chosen = np.empty_like(positions)
         for epoch in np.unique(epochs).tolist():
             here = epochs == epoch
-            chosen[here] = self._permutation(epoch)[offsets[here]]
+            chosen[here] = self._permutation(table, epoch)[offsets[here]]
         return chosen
 
     def example(self, step: int, replica: int = 0, replicas: int = 1) -> dict[str, np.ndarray]:
-        """Return the contiguous part of `replica` in the global batch of `step`.
+        """Return the contiguous part of `replica` in the global batch of `step`, a stored array for each column.
 
-        "image" holds samples of the source in its own type (points too have this name), "label" int32; both have
-        batch_size // replicas rows. Raises `UserError` if the batch does not divide evenly.
+        Each has batch_size // replicas rows. Raises `UserError` if the batch does not divide evenly.
         """
         share = self._share(replicas)
         part = slice(replica * share, (replica + 1) * share)
-        chosen = self.indices(step)[part]
-        samples = self.source.samples[chosen]
-        if self.binarize == "dynamic":
-            # Drawn for the whole batch, so that the number of replicas makes no difference.
-            shape = (self.batch_size, *samples.shape[1:])
-            samples = _binarized(samples, _thresholds(self.seed, step, _NOISE, shape)[part])
-        return {"image": samples, "label": self.source.labels[chosen]}
+        made: dict[str, np.ndarray] = {}
+        for number, table in enumerate(self.source):
+            names = [name for name in table.specs if name in self.reads]
+            chosen = self.indices(step, number)[part]
+            moved = self._moved(table, table.stored(names, chosen), step, number, part)
+            made |= table.derive(moved, names)
+        return made
+
+    def _moved(
+        self, table: Table, rows: dict[str, np.ndarray], step: int, number: int, part: slice
+    ) -> dict[str, np.ndarray]:
+        """Return the rows with their pictures cropped, mirrored and binarised; those of one example move alike."""
+        section = self.section
+        if section is None or "crop" not in section:
+            return rows
+        pictures = [name for name in rows if table.specs[name].kind in ("image", "mask")]
+
+        def drawn(purpose: int, high: int, *shape: int) -> np.ndarray:
+            # for the whole batch, so that the number of replicas makes no difference
+            return _generator(self.seed, step, purpose, number).integers(high, size=(self.batch_size, *shape))[part]
+
+        if section.crop:
+            offsets = drawn(_CROP, section.crop + 1, 2)
+            rows |= {name: _windows(rows[name], offsets, section.crop) for name in pictures}
+        if section.flip:
+            is_mirrored = drawn(_FLIP, 2).astype(bool)[:, None, None, None]
+            rows |= {name: np.where(is_mirrored, rows[name][:, :, ::-1], rows[name]) for name in pictures}
+        if section.binarize == "dynamic" and "image" in rows:
+            shape = (self.batch_size, *rows["image"].shape[1:])
+            rows["image"] = _binarized(rows["image"], _thresholds(self.seed, step, _NOISE, shape)[part])
+        return rows
 
     def dataset(
         self, first_step: int, steps: int, local_replicas: int = 1, first_replica: int = 0, replicas: int = 1
     ) -> tf.data.Dataset:
         """Return the batches of `steps` steps from `first_step` on, for each local replica in turn within each step.
 
-        An element is {"image": float32 (b, H, W, C) in [-1, 1] or points (b, D) as they are, "label": int32 (b,)} with
-        b = batch_size // replicas. The local replicas are `first_replica` and those after it. Raises `UserError` if the
-        batch does not divide evenly.
+        An element holds each column as models see it, b = batch_size // replicas rows of it. The local replicas are
+        `first_replica` and those after it. Raises `UserError` if the batch does not divide evenly.
         """
         import tensorflow as tf
 
         share = self._share(replicas)
-        samples = self.source.samples
-        shape = (share, *samples.shape[1:])
+        sample = {name: values[:1] for name, values in self.example(0, 0, replicas).items()}
+        specs = {name: spec for table in self.source for name, spec in table.specs.items()}
 
-        def draw(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def draw(positions: np.ndarray) -> list[np.ndarray]:
             steps_and_locals = (divmod(position, local_replicas) for position in positions.tolist())
             drawn = [self.example(step, first_replica + local, replicas) for step, local in steps_and_locals]
-            return np.stack([one["image"] for one in drawn]), np.stack([one["label"] for one in drawn])
+            return [np.stack([one[name] for one in drawn]) for name in sample]
 
         def elements(positions: tf.Tensor) -> dict[str, tf.Tensor]:
-            image, label = tf.numpy_function(draw, [positions], [samples.dtype, tf.int32])
-            image.set_shape((None, *shape))
-            label.set_shape((None, share))
-            if self.source.holds_pictures:
-                image = tf.cast(image, tf.float32) / 127.5 - 1.0
-            return {"image": image, "label": label}
+            drawn = tf.numpy_function(draw, [positions], [values.dtype for values in sample.values()])
+            made = {}
+            for (name, values), column in zip(sample.items(), drawn, strict=True):
+                column.set_shape((None, share, *values.shape[1:]))
+                made[name] = _seen(specs[name], column)
+            return made
 
         positions = tf.data.Dataset.range(first_step * local_replicas, (first_step + steps) * local_replicas)
         options = tf.data.Options()
         options.deterministic = True
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-        at_once = min(_MOST_A_CALL, max(1, _BYTES_A_CALL // (math.prod(shape) * samples.itemsize)))
+        row_bytes = sum(values.nbytes for values in sample.values())
+        at_once = min(_MOST_A_CALL, max(1, _BYTES_A_CALL // (share * row_bytes)))
         drawn = positions.batch(at_once).map(elements, tf.data.AUTOTUNE).unbatch()
         return drawn.prefetch(tf.data.AUTOTUNE).with_options(options)
 
@@ -106,22 +136,54 @@ class Batches:
         return self.batch_size // replicas
 
 
-def held_out(source: Source, binarize: str, seed: int = 0) -> np.ndarray:
-    """Return all samples of `source` as models see them: pictures as float32 (N, H, W, C) in [-1, 1], points as is.
+def held_out(
+    table: Table,
+    section: Any = None,
+    names: Iterable[str] | None = None,
+    seed: int = 0,
+    count: int | None = None,
+    chosen: np.ndarray | None = None,
+) -> dict[str, np.ndarray]:
+    """Return rows of the columns `names` (None for all) as models see them: the `chosen` ones, or the first `count`.
 
-    'dynamic' binarises pictures once, by `seed`.
+    Nothing is random: pictures stored with a margin are cropped at their centre, none is mirrored, and 'dynamic'
+    binarises the whole split once, by `seed`.
     """
-    samples = source.samples
-    if not source.holds_pictures:
-        return samples
-    if binarize == "dynamic":
-        samples = _binarized(samples, _thresholds(seed, 0, _HELD_OUT, samples.shape))
-    return samples.astype(np.float32) / 127.5 - 1
+    wanted = list(table.specs) if names is None else list(names)
+    places = slice(0, count) if chosen is None else chosen
+    rows = table.stored(wanted, places)
+    if section is not None and "crop" in section:
+        for name in rows:
+            if section.crop and table.specs[name].kind in ("image", "mask"):
+                middle, rest = section.crop // 2, section.crop - section.crop // 2
+                rows[name] = rows[name][:, middle:-rest, middle:-rest]
+        if section.binarize == "dynamic" and "image" in rows:
+            shape = (len(table), *rows["image"].shape[1:])
+            rows["image"] = _binarized(rows["image"], _thresholds(seed, 0, _HELD_OUT, shape)[places])
+    return {name: media.seen(table.specs[name], values) for name, values in table.derive(rows, wanted).items()}
 
 
-def _generator(seed: int, position: int, purpose: int) -> np.random.Generator:
+def _seen(spec: TensorSpec, column: tf.Tensor) -> tf.Tensor:
+    """Do what `zoo.media.seen` does, on a tensor."""
+    import tensorflow as tf
+
+    values = tf.cast(column, spec.dtype)
+    if column.dtype == tf.uint8 and spec.kind in ("image", "video"):
+        return values / 127.5 - 1.0
+    if column.dtype == tf.uint8 and spec.kind == "mask":
+        return values / 255.0
+    return values / 32768.0 if column.dtype == tf.int16 and spec.kind == "audio" else values
+
+
+def _generator(seed: int, position: int, purpose: int, table: int = 0) -> np.random.Generator:
     key = np.array([seed % 2**64, position], np.uint64)
-    return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, purpose]))
+    return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, table, purpose]))
+
+
+def _windows(rows: np.ndarray, offsets: np.ndarray, margin: int) -> np.ndarray:
+    height, width = rows.shape[1] - margin, rows.shape[2] - margin
+    windows = zip(rows, offsets.tolist(), strict=True)
+    return np.stack([row[top : top + height, left : left + width] for row, (top, left) in windows])
 
 
 def _thresholds(seed: int, position: int, purpose: int, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,10 +1,11 @@
-"""Pictures decoded once, in a file that is memory-mapped afterwards: no memory, and every epoch for free.
+"""Columns decoded once, in files that are memory-mapped afterwards: no memory, and every epoch for free.
 
-An entry is a directory named by the hash of its key: `images.bin` (uint8, row after row), `labels.bin` (int32) and
-`entry.json` (key, count, shape of one image). It lies below $GENZOO_CACHE, else $XDG_CACHE_HOME/genzoo, else
+An entry is a directory named by the hash of its key: NAME.bin for each column (row after row) and `entry.json` (key,
+count, and the type, shape and SHA-256 of each column). It lies below $GENZOO_CACHE, else $XDG_CACHE_HOME/genzoo, else
 ~/.cache/genzoo, and may be deleted at any time.
 """
 
+import contextlib
 import hashlib
 import json
 import math
@@ -17,14 +18,17 @@ from typing import Any
 import numpy as np
 
 from zoo.shared.errors import UserError
-from zoo.shared.files import new_directory, write_json
+from zoo.shared.files import new_directory, sha256, write_json
+
+Row = dict[str, np.ndarray]
 
 
-def cached(key: dict[str, Any], rows: Callable[[], Iterator[tuple[np.ndarray, int]]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the images (a read-only map, uint8 (N, H, W, C)) and labels (int32 (N,)) that `key` stands for.
+def cached(key: dict[str, Any], rows: Callable[[], Iterator[Row]]) -> dict[str, np.ndarray]:
+    """Return the columns that `key` stands for, by name: read-only memory maps (count, ...).
 
-    `key` is a JSON object that determines every byte of them. `rows` yields each (uint8 image, label) in turn, all of
-    one shape; it is called only where no whole entry exists. Raises `UserError` if the cache cannot be written.
+    `key` is a JSON object that determines every byte of them. `rows` yields each row in turn, a dict of arrays, each
+    column of one shape and type. It is called only where no whole entry exists: one whose bytes changed is made anew.
+    Raises `UserError` if the cache cannot be written.
     """
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     path = _root() / digest
@@ -48,32 +52,46 @@ def cached(key: dict[str, Any], rows: Callable[[], Iterator[tuple[np.ndarray, in
     return entry
 
 
+def home_expanded(path: str | Path, where: str) -> Path:
+    """Return the path with ~ replaced; a `UserError` names `where` the path is set if there is no such home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{where} is {str(path)!r}: {error}") from None
+
+
 def _root() -> Path:
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.environ.get("GENZOO_CACHE") or Path(home, "genzoo")).expanduser()
+    return home_expanded(os.environ.get("GENZOO_CACHE") or Path(home, "genzoo"), "GENZOO_CACHE (the picture cache)")
 
 
-def _open(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
+def _open(path: Path) -> dict[str, np.ndarray] | None:
     """Return the entry at `path`, or None where it is absent or not whole."""
     try:
         entry = json.loads((path / "entry.json").read_bytes())
-        count, shape = entry["count"], tuple(entry["shape"])
-        sizes = [(path / name).stat().st_size for name in ("images.bin", "labels.bin")]
-        if sizes != [count * math.prod(shape), count * 4]:
-            return None
-        images = np.memmap(path / "images.bin", np.uint8, "r", shape=(count, *shape))
-        return images, np.fromfile(path / "labels.bin", "<i4")
-    except (OSError, ValueError, KeyError, TypeError):
+        columns: dict[str, np.ndarray] = {}
+        for name, told in entry["columns"].items():
+            file, shape = path / f"{name}.bin", (entry["count"], *told["shape"])
+            dtype = np.dtype(told["dtype"])
+            if file.stat().st_size != math.prod(shape) * dtype.itemsize or sha256(file) != told["sha256"]:
+                return None
+            columns[name] = np.memmap(file, dtype, "r", shape=shape)
+        return columns or None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _write(directory: Path, key: dict[str, Any], rows: Iterator[tuple[np.ndarray, int]]) -> None:
-    labels: list[int] = []
-    shape: tuple[int, ...] = ()
-    with open(directory / "images.bin", "wb") as file:
-        for image, label in rows:
-            shape = image.shape
-            file.write(image.tobytes())
-            labels.append(label)
-    np.array(labels, "<i4").tofile(directory / "labels.bin")
-    write_json(directory / "entry.json", {"key": key, "count": len(labels), "shape": shape})
+def _write(directory: Path, key: dict[str, Any], rows: Iterator[Row]) -> None:
+    count, told = 0, {}
+    with contextlib.ExitStack() as stack:
+        files: dict[str, Any] = {}
+        for row in rows:
+            for name, value in row.items():
+                if name not in files:
+                    files[name] = stack.enter_context(open(directory / f"{name}.bin", "wb"))
+                    told[name] = {"dtype": value.dtype.str, "shape": list(value.shape)}
+                files[name].write(value.tobytes())
+            count += 1
+    for name, column in told.items():
+        column["sha256"] = sha256(directory / f"{name}.bin")
+    write_json(directory / "entry.json", {"key": key, "count": count, "columns": told})

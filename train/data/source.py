@@ -1,59 +1,82 @@
-"""What every data source hands over, and the one way its pictures become squares of bytes."""
+"""Tables of columns, which every source of data hands over: rows that belong together."""
 
 import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from PIL import Image
 
-# Part of every cache key: raise it when `square` changes what it returns.
-PREPROCESSING = 1
+from zoo.spec import TensorSpec
 
 
 @dataclass(frozen=True)
-class Source:
-    """One split of a data set, ready to be indexed.
+class Derived:
+    """A column made of another one's stored rows, (rows, ...) to (rows, ...), when they are read."""
 
-    `samples` is either pictures, uint8 (N, image_size, image_size, C), or points, float32 (N, D) in the data's own
-    units: an array or a read-only memory map. `labels` is int32 (N,), zeros where the source has none; `label_names`
-    is empty where it has none; `description` is one sentence: what, which split, how many, how resized, from where.
+    of: str
+    make: Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One split of a data set, or of one domain of it: columns whose rows belong together.
+
+    `columns` holds each column as it is stored: uint8 for pictures, int16 for sound, others in the data's own units, an
+    array or a read-only memory map of (rows, ...), or a `Derived` one. `specs` tells each column as models see it.
+    Stored pictures may be larger than their spec by a margin, of which training takes a random window. `description` is
+    one sentence: what, which split, how many, how resized, from where.
+
+    "image" is the column to be made, "input" the picture that it is made from, "label" its class.
     """
 
-    samples: np.ndarray
-    labels: np.ndarray
-    label_names: tuple[str, ...]
+    columns: dict[str, np.ndarray | Derived]
+    specs: dict[str, TensorSpec]
     description: str
 
-    @property
-    def holds_pictures(self) -> bool:
-        """Whether the samples are pictures, which models see scaled to [-1, 1], or points, which they see as is."""
-        return self.samples.dtype == np.uint8
+    def __len__(self) -> int:
+        return len(next(column for column in self.columns.values() if not isinstance(column, Derived)))
+
+    def stored(self, names: Iterable[str], chosen: np.ndarray | slice) -> dict[str, np.ndarray]:
+        """Return the `chosen` rows of the stored columns that the columns `names` are made of."""
+        needed = {column.of if isinstance(column := self.columns[name], Derived) else name for name in names}
+        return {
+            name: column[chosen]
+            for name, column in self.columns.items()
+            if name in needed and not isinstance(column, Derived)
+        }
+
+    def derive(self, rows: dict[str, np.ndarray], names: Iterable[str]) -> dict[str, np.ndarray]:
+        """Return the columns `names` from stored rows of those that they are made of."""
+        made = {}
+        for name in names:
+            column = self.columns[name]
+            made[name] = column.make(rows[column.of]) if isinstance(column, Derived) else rows[name]
+        return made
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 of all samples and labels: a run goes on only with the data it began with."""
-        digest = hashlib.sha256(repr(self.samples.shape).encode())
-        for start in range(0, len(self.samples), 4096):
-            digest.update(self.samples[start : start + 4096].tobytes())
-        digest.update(self.labels.tobytes())
+        """Return the SHA-256 of all columns and their specs: a run goes on only with the data it began with."""
+        digest = hashlib.sha256()
+        for name, spec in sorted(self.specs.items()):
+            digest.update(repr((name, sorted(spec.to_json().items()))).encode())
+            column = self.columns[name]
+            if not isinstance(column, Derived):
+                digest.update(repr((column.dtype.str, column.shape)).encode())
+                for start in range(0, len(column), 4096):
+                    digest.update(np.ascontiguousarray(column[start : start + 4096]).data)
         return digest.hexdigest()
 
 
-def square(
-    picture: Image.Image, size: int, channels: int, resample: Image.Resampling = Image.Resampling.LANCZOS
-) -> np.ndarray:
-    """Return the centre square of `picture` as uint8 (size, size, channels); it is resized only if it must be.
+# one table, or two for unpaired domains; the names of columns differ over all of them
+Source = tuple[Table, ...]
 
-    16-bit grey is scaled to 8 bits, transparency is laid over white, colour becomes luma (ITU-R 601) for 1 channel.
-    """
-    if picture.mode.startswith("I;16"):  # Pillow's own conversion to 8 bits clips
-        picture = Image.fromarray(np.rint(np.asarray(picture) / 257).astype(np.uint8))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    picture = picture.convert("L" if channels == 1 else "RGB")
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    picture = picture.crop((left, top, left + side, top + side))
-    if side != size:
-        picture = picture.resize((size, size), resample)
-    return np.asarray(picture).reshape(size, size, channels)
+
+def image_spec(name: str, stored: Any, margin: int = 0) -> TensorSpec:
+    """Return the spec of a column of stored pictures (rows, height, width, channels), as models see them."""
+    height, width, channels = stored.shape[1:]
+    return TensorSpec(name, (height - margin, width - margin, channels), "condition", "image")
+
+
+def label_spec(names: tuple[str, ...]) -> TensorSpec:
+    """Return the spec of a column of classes with these names."""
+    return TensorSpec("label", (), "condition", "class", low=0, high=len(names) - 1, names=names)

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import resource
 import signal
@@ -9,17 +10,12 @@ from train.data.cache import cached
 from zoo.shared.errors import UserError
 
 IMAGES = np.arange(5 * 4 * 4 * 3, dtype=np.uint8).reshape(5, 4, 4, 3)
-LABELS = [3, 1, 4, 1, 5]
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+LABELS = np.array([3, 1, 4, 1, 5], np.int32)
 
 
 def rows():
-    yield from zip(IMAGES, LABELS, strict=True)
+    for image, label in zip(IMAGES, LABELS, strict=True):
+        yield {"image": image, "label": label}
 
 
 def no_rows():
@@ -27,34 +23,39 @@ def no_rows():
 
 
 def assert_whole(entry):
-    np.testing.assert_array_equal(entry[0], IMAGES)
-    np.testing.assert_array_equal(entry[1], LABELS)
-    assert entry[0].dtype == np.uint8 and entry[1].dtype == np.int32
+    assert list(entry) == ["image", "label"]
+    for name, expected in (("image", IMAGES), ("label", LABELS)):
+        np.testing.assert_array_equal(entry[name], expected)
+        assert entry[name].dtype == expected.dtype
 
 
 def test_rows_are_decoded_once_and_then_mapped():
     assert_whole(cached({"set": "a"}, rows))
-    images, labels = cached({"set": "a"}, no_rows)
-    assert_whole((images, labels))
-    assert isinstance(images, np.memmap) and not images.flags.writeable
+    entry = cached({"set": "a"}, no_rows)
+    assert_whole(entry)
+    assert all(isinstance(column, np.memmap) and not column.flags.writeable for column in entry.values())
 
 
 def test_another_key_is_another_entry():
     cached({"set": "a", "size": 4}, rows)
-    images, _ = cached({"set": "a", "size": 8}, lambda: iter([(np.zeros((8, 8, 1), np.uint8), 0)]))
-    assert images.shape == (1, 8, 8, 1)
+    other = cached({"set": "a", "size": 8}, lambda: iter([{"image": np.zeros((8, 8, 1), np.uint8)}]))
+    assert list(other) == ["image"] and other["image"].shape == (1, 8, 8, 1)
     assert_whole(cached({"size": 4, "set": "a"}, no_rows))
 
 
-@pytest.mark.parametrize("name", ["images.bin", "labels.bin", "entry.json"])
-@pytest.mark.parametrize("damage", ["truncate", "remove", "empty object"])
+@pytest.mark.parametrize("name", ["image.bin", "label.bin", "entry.json"])
+@pytest.mark.parametrize("damage", ["truncate", "remove", "empty object", "flip a bit"])
 def test_a_damaged_entry_is_rebuilt(cache, name, damage):
     cached({}, rows)
     (file,) = cache.glob(f"*/{name}")
+    content = bytearray(file.read_bytes())
     if damage == "truncate":
-        file.write_bytes(file.read_bytes()[:-3])
+        file.write_bytes(content[:-3])
     elif damage == "remove":
         file.unlink()
+    elif damage == "flip a bit":
+        content[-5] ^= 1
+        file.write_bytes(content)
     else:
         file.write_bytes(b"{}")
     assert_whole(cached({}, rows))
@@ -63,7 +64,7 @@ def test_a_damaged_entry_is_rebuilt(cache, name, damage):
 
 def test_an_interrupted_build_leaves_nothing(cache):
     def interrupted():
-        yield IMAGES[0], 0
+        yield {"image": IMAGES[0]}
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -73,7 +74,7 @@ def test_an_interrupted_build_leaves_nothing(cache):
 
 def test_the_slower_of_two_builders_takes_the_entry_of_the_faster(cache):
     def overtaken():
-        yield IMAGES[0], 9
+        yield {"image": IMAGES[0], "label": LABELS[0]}
         cached({}, rows)
 
     assert_whole(cached({}, overtaken))
@@ -83,7 +84,11 @@ def test_the_slower_of_two_builders_takes_the_entry_of_the_faster(cache):
 def test_the_entry_says_what_it_is(cache):
     cached({"set": "a"}, rows)
     (file,) = cache.glob("*/entry.json")
-    assert json.loads(file.read_text()) == {"key": {"set": "a"}, "count": 5, "shape": [4, 4, 3]}
+    columns = {
+        "image": {"dtype": "|u1", "shape": [4, 4, 3], "sha256": hashlib.sha256(IMAGES.tobytes()).hexdigest()},
+        "label": {"dtype": "<i4", "shape": [], "sha256": hashlib.sha256(LABELS.tobytes()).hexdigest()},
+    }
+    assert json.loads(file.read_text()) == {"key": {"set": "a"}, "count": 5, "columns": columns}
 
 
 def test_an_unwritable_location_names_the_variable_to_set(tmp_path, monkeypatch):
@@ -100,7 +105,7 @@ def test_a_write_that_fails_names_the_variable_to_set_and_leaves_nothing(cache):
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
     try:
         with pytest.raises(UserError, match="GENZOO_CACHE"):
-            cached({}, lambda: ((np.zeros((64, 64, 3), np.uint8), 0) for _ in range(5)))
+            cached({}, lambda: ({"image": np.zeros((64, 64, 3), np.uint8)} for _ in range(5)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, handler)
@@ -122,9 +127,26 @@ def test_rows_are_streamed(cache):
     """While the last row is made, the first ones have left the process."""
 
     def many():
-        for label in range(64):
-            yield np.full((64, 64, 3), label, np.uint8), label
-        (file,) = cache.glob(".*/images.bin")
+        for level in range(64):
+            yield {"image": np.full((64, 64, 3), level, np.uint8)}
+        (file,) = cache.glob(".*/image.bin")
         assert file.stat().st_size >= 60 * 64 * 64 * 3
 
-    assert cached({}, many)[0][63].min() == 63
+    assert cached({}, many)["image"][63].min() == 63
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.float32])
+def test_columns_of_every_kind_come_back(dtype):
+    """Sound, actions and videos are columns too."""
+    values = np.arange(3 * 2 * 5).reshape(3, 2, 5).astype(dtype)
+    entry = cached({}, lambda: ({"first": row, "second": row[:1]} for row in values))
+    np.testing.assert_array_equal(entry["first"], values)
+    np.testing.assert_array_equal(entry["second"], values[:, :1])
+    assert entry["first"].dtype == dtype
+
+
+def test_a_home_directory_that_there_is_not_is_one_line(monkeypatch):
+    monkeypatch.setenv("GENZOO_CACHE", "~nouser/cache")
+    with pytest.raises(UserError, match="GENZOO_CACHE .* is '~nouser/cache'") as error:
+        cached({}, rows)
+    assert "\n" not in str(error.value)

@@ -1,81 +1,178 @@
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
+from ml_collections import ConfigDict
 
 from train import data
+from train.data.sources.pictures import Section
 from zoo.shared.errors import UserError
 
 
-def config(**changes):
-    defaults = {"name": "digits", "image_size": 16, "channels": 0, "binarize": "none", "unreadable": "skip"}
-    return SimpleNamespace(**defaults | changes)
+def section(name="digits", **changes):
+    """Return the section of a source with all its options, and perhaps others that it has not."""
+    return Section(**{"name": name, **data.defaults(name), **changes})
 
 
 @pytest.mark.parametrize(
-    "name", ["digits", "ring", "grid", "mnist", "celeb_a", "mnist:3.0.1", "imagenet_resized/64x64"]
-)
-def test_known_data_sets_pass(name):
-    data.check(config(name=name))
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
+    "name",
     [
-        ({"name": "minst"}, "did you mean 'mnist'"),
-        ({"name": "celeba"}, "did you mean 'celeb_a'"),
-        ({"name": "digit"}, "did you mean 'digits'"),
-        ({"name": "rings"}, "did you mean 'ring'"),
-        ({"name": "ring", "binarize": "dynamic"}, "the points of 'ring' need 'none'"),
-        ({"name": "qqqqqqqqqq"}, "folder:PATH"),
-        ({"image_size": 3}, "4 to 1024"),
-        ({"image_size": 1025}, "4 to 1024"),
-        ({"image_size": 16.0}, "4 to 1024"),
-        ({"image_size": True}, "4 to 1024"),
-        ({"channels": 2}, "1 or 3"),
-        ({"channels": False}, "1 or 3"),
-        ({"binarize": "static"}, "'none' or 'dynamic'"),
-        ({"unreadable": "ignore"}, "'skip' or 'refuse'"),
+        *("digits", "shapes", "ring", "grid", "mnist", "celeb_a", "mnist:3.0.1", "imagenet_resized/64x64"),
+        *("grey:cifar10", "lowres:digits", "stacked:mnist", "grey:stacked:mnist"),
     ],
 )
-def test_each_mistake_is_one_line_that_says_what_would_be_right(changes, said):
+def test_known_data_sets_pass(name):
+    data.check(section(name))
+    data.check(ConfigDict({"name": name, **data.defaults(name)}))
+
+
+PICTURES = {"image_size", "channels", "binarize", "flip", "crop"}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("digits", PICTURES),
+        ("mnist", PICTURES),
+        ("ring", set()),
+        ("folder:x", PICTURES | {"unreadable"}),
+        ("pairs:x", PICTURES | {"unreadable", "input_channels", "input_side"}),
+        ("grey:folder:x", PICTURES | {"unreadable"}),
+        ("lowres:mnist", PICTURES | {"factor"}),
+        ("stacked:folder:x", PICTURES | {"unreadable"}),
+        ("lowres:grey:mnist", PICTURES | {"factor"}),
+    ],
+)
+def test_a_source_has_its_own_options_and_those_of_the_source_that_it_is_over(name, options):
+    assert set(data.defaults(name)) == options
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("digits", {"image": "image", "label": "class"}),
+        ("ring", {"image": "point", "label": "class"}),
+        ("stacked:digits", {"image": "image", "label": "class"}),
+        ("grey:digits", {"image": "image", "label": "class", "input": "image"}),
+        ("lowres:digits", {"image": "image", "label": "class", "input": "image"}),
+    ],
+)
+def test_the_columns_told_are_those_loaded(name, kinds):
+    settings = section(name, image_size=8) if name != "ring" else section(name)
+    assert data.kinds(settings) == kinds
+    (table,) = data.load(settings, "test")
+    assert {column: spec.kind for column, spec in table.specs.items()} == kinds
+    assert set(table.columns) == set(kinds)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        ("minst", {}, "did you mean 'mnist'"),
+        ("celeba", {}, "did you mean 'celeb_a'"),
+        ("digit", {}, "did you mean 'digits'"),
+        ("rings", {}, "did you mean 'ring'"),
+        ("qqqqqqqqqq", {}, "folder:PATH"),
+        ("pair:x", {}, "did you mean 'pairs:PATH'"),
+        ("digits", {"image_size": 3}, "4 to 1024"),
+        ("digits", {"image_size": 1025}, "4 to 1024"),
+        ("digits", {"image_size": -8}, "4 to 1024"),
+        ("digits", {"image_size": 16.0}, "4 to 1024"),
+        ("digits", {"image_size": True}, "4 to 1024"),
+        ("digits", {"channels": 2}, "1 or 3"),
+        ("digits", {"channels": False}, "1 or 3"),
+        ("digits", {"crop": 257}, "up to 256"),
+        ("digits", {"crop": -1}, "up to 256"),
+        ("digits", {"flip": 1}, "true or false"),
+        ("digits", {"flip": "yes"}, "true or false"),
+        ("digits", {"binarize": "static"}, "'none' or 'dynamic'"),
+        # an option that the source has not would do nothing
+        ("digits", {"unreadable": "skip"}, "unknown option of the data source 'digits' 'unreadable'"),
+        ("digits", {"croop": 4}, "did you mean 'crop'"),
+        ("ring", {"image_size": 16}, "unknown option of the data source 'ring' 'image_size'"),
+        ("ring", {"binarize": "dynamic"}, "unknown option of the data source 'ring' 'binarize'"),
+        ("mnist", {"factor": 4}, "unknown option of the data source 'mnist' 'factor'"),
+    ],
+)
+def test_each_mistake_is_one_line_that_says_what_would_be_right(name, changes, said):
     with pytest.raises(UserError, match=said) as error:
-        data.check(config(**changes))
+        data.check(section(name, **changes))
     assert "\n" not in str(error.value)
 
 
-def test_a_folder_must_be_a_directory_with_pictures(tmp_path):
+@pytest.mark.parametrize("name", ["", None, 3, "grey:", "lowres:", "stacked:", "lowres:grey:"])
+def test_a_section_without_a_name_has_no_options(name):
+    with pytest.raises(UserError, match="data.name is .*; it must be ") as error:
+        data.defaults(name)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("prefix", ["folder", "pairs"])
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("", "without a path"),
+        ("gone", "missing"),
+        ("notes.txt", "not a directory"),
+        ("n" * 300, "missing"),
+        ("~nouser/pictures", "'~nouser/pictures': Could not determine home directory"),
+    ],
+)
+def test_a_path_that_is_no_directory_is_one_line(tmp_path, monkeypatch, prefix, path, said):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "notes.txt").write_text("no picture")
-    for path, said in [("gone", "missing"), ("notes.txt", "not a directory"), (".", "no picture file")]:
-        with pytest.raises(UserError, match=said):
-            data.check(config(name=f"folder:{tmp_path / path}"))
-    (tmp_path / "deep" / "er").mkdir(parents=True)
-    (tmp_path / "deep" / "er" / "A.JPEG").touch()
-    data.check(config(name=f"folder:{tmp_path}"))
+    with pytest.raises(UserError, match=said) as error:
+        data.check(section(f"{prefix}:{path}"))
+    assert "\n" not in str(error.value)
+
+
+def test_a_directory_of_that_name_is_offered_as_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures" / "cats").mkdir(parents=True)
+    for name in ("pictures", "pictures/cats", str(tmp_path / "pictures")):
+        with pytest.raises(UserError, match=f"{name!r}, a directory: write folder:{name} "):
+            data.check(section(name))
+    with pytest.raises(UserError, match="unknown data set '~nouser'"):
+        data.check(section("~nouser"))
 
 
 def test_a_set_prepared_below_the_data_directory_is_known(tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     with pytest.raises(UserError, match="unknown data set 'our_own_pictures'"):
-        data.check(config(name="our_own_pictures"))
+        data.check(section("our_own_pictures"))
     (tmp_path / "our_own_pictures" / "1.0.0").mkdir(parents=True)
     (tmp_path / "our_own_pictures" / "1.0.0" / "dataset_info.json").touch()
-    data.check(config(name="our_own_pictures"))
+    data.check(section("our_own_pictures"))
+
+
+def test_a_data_directory_in_a_home_that_there_is_not_is_one_line(monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", "~nouser/sets")
+    with pytest.raises(UserError, match="TFDS_DATA_DIR is '~nouser/sets'") as error:
+        data.check(section("mnist"))
+    assert "\n" not in str(error.value)
 
 
 def test_an_unknown_split_is_named():
     with pytest.raises(UserError, match="unknown split 'tests'; did you mean 'test'"):
-        data.load(config(), "tests")
+        data.load(section(), "tests")
+
+
+@pytest.mark.parametrize("name", ["digits", "ring", "stacked:digits"])
+def test_only_folders_have_a_split_of_all(name):
+    with pytest.raises(UserError, match=f"split 'all' is for folders of pictures; of {name!r} take 'train' or 'test'"):
+        data.load(section(name), "all")
 
 
 def test_checking_imports_no_tensorflow():
     code = """
 import sys
-from types import SimpleNamespace
 from train import data
 from train.data import batches
-data.check(SimpleNamespace(name="mnist", image_size=28, channels=0, binarize="none", unreadable="skip"))
+from train.data.sources.pictures import Section
+for name in ("mnist", "digits", "ring", "stacked:mnist", "grey:cifar10", "lowres:celeb_a"):
+    section = Section(name=name, **data.defaults(name))
+    data.check(section)
+    data.kinds(section)
 assert not {"tensorflow", "tensorflow_datasets", "sklearn"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})

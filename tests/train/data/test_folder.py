@@ -1,20 +1,18 @@
 import hashlib
 import os
-from types import SimpleNamespace
+import unicodedata
 
 import numpy as np
 import pytest
 from absl import logging
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from train import data
-from train.data.sources import folder
+from train.data.sources import files
+from train.data.sources.pictures import Section
+from zoo import images
 from zoo.shared.errors import UserError
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -30,20 +28,29 @@ def warnings(monkeypatch):
     return said
 
 
-def config(root, **changes):
-    defaults = {"image_size": 8, "channels": 0, "binarize": "none", "unreadable": "skip"}
-    return SimpleNamespace(name=f"folder:{root}", **defaults | changes)
+def section(root, **changes):
+    name = f"folder:{root}"
+    return Section(**{"name": name, **data.defaults(name), "image_size": 8, **changes})
+
+
+def load(root, split="train", **changes):
+    (table,) = data.load(section(root, **changes), split)
+    return table
+
+
+def pictures(root, split="train", **changes):
+    return load(root, split, **changes).columns["image"]
+
+
+def only(root, **changes):
+    """Return the one picture below `root`, as the train split has it."""
+    (image,) = pictures(root, **changes)
+    return image
 
 
 def save(path, value=0, mode="L", size=(8, 8), **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new(mode, size, value).save(path, **options)
-
-
-def only(root, **changes):
-    """Return the one picture below `root`, as the train split has it."""
-    (image,) = data.load(config(root, **changes), "train").samples
-    return image
 
 
 def is_held_out(path):
@@ -55,19 +62,119 @@ def test_nested_folders_any_case_and_sizes_in_the_order_of_the_path(root):
     save(root / "a" / "deep" / "x.PnG", 10, size=(20, 12))
     save(root / "a" / "y.webp", 20, "RGB", size=(5, 9), lossless=True)
     (root / "notes.txt").touch()
-    source = data.load(config(root, channels=1), "train")
-    assert source.samples.shape == (3, 8, 8, 1) and source.samples.dtype == np.uint8
-    np.testing.assert_allclose(source.samples[:, 4, 4, 0], [10, 6, 30], atol=1)  # (20, 0, 0) is 6 of luma
-    assert source.label_names == () and source.labels.tolist() == [0, 0, 0]
-    assert "3 pictures" in source.description
+    table = load(root, channels=1)
+    assert table.columns["image"].shape == (3, 8, 8, 1) and table.columns["image"].dtype == np.uint8
+    np.testing.assert_allclose(table.columns["image"][:, 4, 4, 0], [10, 6, 30], atol=1)  # (20, 0, 0) is 6 of luma
+    assert list(table.columns) == list(table.specs) == ["image"], "there are no labels"
+    assert data.kinds(section(root)) == {"image": "image"}
+    assert "3 pictures" in table.description
 
 
-def test_linked_directories_are_not_followed(root, tmp_path):
+def test_linked_directories_are_followed_once_and_loops_end(root, tmp_path):
+    for index, name in enumerate(("cat", "dog")):
+        save(tmp_path / "elsewhere" / name / f"{name}.png", index)
+        (root / name).symlink_to(tmp_path / "elsewhere" / name)
+    (tmp_path / "elsewhere" / "cat" / "loop").symlink_to(tmp_path / "elsewhere" / "cat")
+    (root / "dog" / "up").symlink_to(root)
+    (root / "dog" / "gone").symlink_to(root / "nowhere")
+    table = load(root)
+    assert table.specs["label"].names == ("cat", "dog")
+    assert table.columns["image"][:, 0, 0, 0].tolist() == table.columns["label"].tolist() == [0, 1]
+
+
+def test_a_directory_that_is_reached_in_two_ways_counts_once_under_its_own_name(root):
+    save(root / "second" / "x.png")
+    save(root / "third" / "y.png")
+    (root / "first").symlink_to(root / "second")
+    assert load(root).specs["label"].names == ("second", "third")
+
+
+@pytest.mark.parametrize("hidden", [".ipynb_checkpoints", "__MACOSX", ".git"])
+def test_hidden_files_and_folders_are_left_out(root, hidden):
+    for index, name in enumerate(("cat", "dog")):
+        save(root / name / "a.png", index)
+        save(root / name / hidden / "a.png", 99)
+        (root / name / "._a.png").write_bytes(b"AppleDouble")
+        (root / hidden / name).mkdir(parents=True)
+        (root / hidden / name / "._a.png").write_bytes(b"AppleDouble")
+    save(root / hidden / "a.png", 99)
+    table = load(root, unreadable="refuse")
+    assert table.specs["label"].names == ("cat", "dog")
+    assert table.columns["image"][:, 0, 0, 0].tolist() == [0, 1]
+    assert "2 of 2 files" in table.description
+    data.check(section(root))
+
+
+def test_a_folder_may_lie_in_a_hidden_one(tmp_path):
+    save(tmp_path / ".data" / "a.png", 3)
+    assert only(tmp_path / ".data").min() == 3
+
+
+def test_numbered_classes_are_in_the_order_of_their_numbers(root):
+    for number in range(12):
+        save(root / str(number) / "a.png", 20 * number)
+    table = load(root, "all")
+    assert table.specs["label"].names == tuple(map(str, range(12)))
+    np.testing.assert_array_equal(table.columns["image"][:, 0, 0, 0], 20 * table.columns["label"])
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("2", "10", "100"),
+        ("class 2", "class 10", "class b"),
+        ("01", "1", "2"),  # one number, two folders
+        ("3 a", "3 b", "20"),
+        ("٢", "10"),  # an Arabic two
+        ("A", "a", "b"),
+    ],
+)
+def test_names_sort_as_people_sort_them(names):
+    assert tuple(sorted(sorted(names, reverse=True), key=files.natural)) == names
+
+
+def test_other_endings_of_jpeg_are_read_and_other_formats_are_counted(root):
+    for index, ending in enumerate(("png", "jfif", "jpe", "bmp", "tiff", "gif", "BMP")):
+        save(root / f"{index}.{ending}", 50, format="JPEG" if ending in ("jfif", "jpe") else None)
+    (root / "notes.txt").touch()
+    table = load(root)
+    np.testing.assert_array_equal(table.columns["image"], np.full((3, 8, 8, 1), 50))
+    assert "3 of 3 files" in table.description
+    assert "4 files of formats that genzoo does not read are left out" in table.description
+
+
+def test_without_other_formats_the_description_does_not_speak_of_them(root):
     save(root / "a.png")
-    save(tmp_path / "elsewhere" / "b.png")
-    (root / "link").symlink_to(tmp_path / "elsewhere")
-    (root / "loop").symlink_to(root)
-    assert len(data.load(config(root), "train").samples) == 1
+    assert "left out" not in load(root).description
+
+
+def test_a_folder_of_other_formats_alone_is_one_line_that_says_so(root):
+    for name in ("a.bmp", "deep/b.gif"):
+        save(root / name)
+    with pytest.raises(UserError, match=r"no picture file.*reads .png.*not the 2 of other formats") as error:
+        data.check(section(root))
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_without_pictures_is_one_line(root):
+    (root / "notes.txt").touch()
+    save(root / ".thumbnails" / "a.png")
+    with pytest.raises(UserError, match=f"no picture file below {root}; genzoo reads .png, .*.webp$"):
+        data.check(section(root))
+    (root / "deep" / "er").mkdir(parents=True)
+    (root / "deep" / "er" / "A.JPEG").touch()
+    data.check(section(root))
+
+
+def test_a_picture_with_megabytes_of_text_is_read(root):
+    """Some image generators keep their whole workflow in a PNG."""
+    picture = np.zeros((8, 8, 3), np.uint8)
+    picture[:, :4], picture[:, 4:] = (200, 30, 30), (30, 30, 200)
+    text = PngInfo()
+    text.add_text("workflow", "nodes " * 500_000, zip=True)
+    Image.fromarray(picture).save(root / "generated.png", pnginfo=text)
+    assert (root / "generated.png").stat().st_size < 10_000, "which Pillow takes for an attack"
+    np.testing.assert_array_equal(only(root, unreadable="refuse"), picture)
 
 
 def test_the_centre_square_is_taken(root):
@@ -82,13 +189,62 @@ def test_a_single_row_of_pixels_is_a_picture(root):
     np.testing.assert_array_equal(only(root), 77)
 
 
+def test_pictures_of_one_size_keep_it(root):
+    rows = np.arange(12 * 20, dtype=np.uint8).reshape(12, 20)
+    for name in ("a.png", "b.png"):
+        Image.fromarray(rows).save(root / name)
+    (root / "broken.png").touch()
+    table = load(root, image_size=0)
+    assert table.specs["image"].shape == (12, 20, 1)
+    np.testing.assert_array_equal(table.columns["image"], np.stack([rows, rows])[..., None])
+    assert "20 x 12 px" in table.description
+
+
+def test_a_phone_s_pictures_keep_their_upright_size(root):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    save(root / "lying.png", 5, size=(12, 8), exif=exif)
+    save(root / "standing.jpg", 5, size=(8, 12))
+    assert load(root, image_size=0).specs["image"].shape == (12, 8, 1)
+
+
+def test_pictures_of_several_sizes_need_a_choice(root):
+    save(root / "a.png", size=(20, 12))
+    save(root / "b.png", size=(30, 16))
+    with pytest.raises(
+        UserError, match=r"differ in size, their sides from 12 to 16 pixels: choose one, .*=64"
+    ) as error:
+        load(root, image_size=0)
+    assert "\n" not in str(error.value)
+
+
+def test_with_a_crop_pictures_are_stored_larger(root):
+    save(root / "a.png", 7, size=(40, 30))
+    for size, crop, stored in ((8, 3, (11, 11)), (0, 4, (34, 44))):
+        table = load(root, image_size=size, crop=crop)
+        assert table.columns["image"].shape == (1, *stored, 1)
+        assert table.specs["image"].shape == (stored[0] - crop, stored[1] - crop, 1)
+        assert f"(stored {crop} px larger)" in table.description
+
+
 @pytest.mark.parametrize(("others", "channels"), [("L", 1), ("1", 1), ("LA", 1), ("I;16", 1), ("RGB", 3), ("P", 3)])
 def test_grey_only_if_every_picture_is(root, others, channels):
     save(root / "a.png", 9)
     save(root / "b.png", 0, others)
     (root / "broken.png").touch()
-    assert data.load(config(root), "train").samples.shape[-1] == channels
-    assert data.load(config(root, channels=3), "train").samples.shape == (2, 8, 8, 3)
+    assert pictures(root).shape == (2, 8, 8, channels)
+    assert pictures(root, channels=3).shape == (2, 8, 8, 3)
+
+
+def test_the_splits_have_the_channels_and_the_labels_of_all(root):
+    names = [f"{index:02}" for index in range(40)]
+    held = next(name for name in names if is_held_out(f"cat/{name}.png"))
+    for name in names:
+        save(root / "cat" / f"{name}.png", 5, "RGB" if name == held else "L")
+    save(root / next(f"dog/{name}.png" for name in names if not is_held_out(f"dog/{name}.png")))
+    for split in ("train", "test", "all"):
+        table = load(root, split)
+        assert table.specs["image"].shape == (8, 8, 3) and table.specs["label"].names == ("cat", "dog")
 
 
 def test_sixteen_bits_are_scaled_to_eight(root):
@@ -106,9 +262,8 @@ def test_transparency_is_laid_over_white(root):
     palette.putpalette([0, 0, 0, 10, 20, 30])
     palette.save(root / "e.png")
     palette.save(root / "f.png", transparency=1)
-    images = data.load(config(root), "train").samples
     expected = [(255,) * 3, (200, 0, 100), (127,) * 3, (255,) * 3, (10, 20, 30), (255,) * 3]
-    np.testing.assert_array_equal(images[:, 3, 3], expected)
+    np.testing.assert_array_equal(pictures(root)[:, 3, 3], expected)
 
 
 def test_cmyk_becomes_rgb(root):
@@ -129,7 +284,7 @@ def test_the_first_frame_of_an_animation_is_taken(root):
     frames = [Image.new("RGB", (8, 8), (value, value, value)) for value in (50, 200)]
     frames[0].save(root / "a.webp", save_all=True, append_images=frames[1:], lossless=True)
     frames[0].save(root / "b.png", save_all=True, append_images=frames[1:])
-    np.testing.assert_array_equal(data.load(config(root), "train").samples, 50)
+    np.testing.assert_array_equal(pictures(root), 50)
 
 
 def spoil(root):
@@ -151,76 +306,109 @@ def spoil(root):
 
 def test_every_unreadable_file_is_named_and_skipped(root, warnings, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200_000)  # one that Pillow itself would only warn of
-    monkeypatch.setattr(folder, "_chosen", lambda root, files, split: files)
     bad = spoil(root)
-    source = data.load(config(root, channels=3), "train")
-    np.testing.assert_array_equal(source.samples, np.full((1, 8, 8, 3), (5, 0, 0)))
+    table = load(root, "all", channels=3)
+    np.testing.assert_array_equal(table.columns["image"], np.full((1, 8, 8, 3), (5, 0, 0)))
     assert len(warnings) == len(bad)
     assert all(any(str(root / name) in line for line in warnings) for name in bad)
-    assert f"{len(bad)} unreadable" in source.description
+    assert f"{len(bad)} unreadable" in table.description
+
+
+def test_labels_stay_with_their_pictures_where_files_are_skipped(root, warnings):
+    for index, name in enumerate(("a/1.png", "a/2.png", "b/1.png", "b/2.png")):
+        save(root / name, index)
+    (root / "a" / "2.png").write_bytes(b"")
+    table = load(root)
+    assert table.columns["image"][:, 0, 0, 0].tolist() == [0, 2, 3] and table.columns["label"].tolist() == [0, 1, 1]
 
 
 def test_unreadable_files_can_be_refused(root, warnings):
     save(root / "a.png")
     (root / "b.png").touch()
     (root / "c.png").touch()
-    assert len(data.load(config(root), "train").samples) == 1  # the cache must not answer for 'refuse'
+    assert len(pictures(root)) == 1  # the cache must not answer for 'refuse'
     with pytest.raises(UserError, match="b.png") as error:
-        data.load(config(root, unreadable="refuse"), "train")
+        load(root, unreadable="refuse")
     assert "\n" not in str(error.value)
+    with pytest.raises(UserError, match="data.unreadable is 'ignore'; it must be 'skip' or 'refuse'"):
+        load(root, unreadable="ignore")
 
 
-def test_nothing_readable_is_an_error(root, warnings):
+@pytest.mark.parametrize("size", [0, 8])
+def test_nothing_readable_is_an_error(root, warnings, size):
     (root / "a.png").touch()
     with pytest.raises(UserError, match="none of the 1 picture files"):
-        data.load(config(root), "train")
+        load(root, image_size=size)
 
 
-def test_labels_are_the_first_folders(root):
+def test_labels_are_the_first_folders(root, warnings):
     for index, name in enumerate(["cat/a.png", "cat/more/b.png", "ant/c.png", "dog/d.png"]):
         save(root / name, index)
-    source = data.load(config(root), "train")
-    assert source.label_names == ("ant", "cat", "dog")
-    assert dict(zip(source.samples[:, 0, 0, 0].tolist(), source.labels.tolist(), strict=True)) == {
-        0: 1,
-        1: 1,
-        2: 0,
-        3: 2,
-    }
+    table = load(root)
+    assert table.specs["label"].names == ("ant", "cat", "dog") and table.columns["label"].dtype == np.int32
+    assert data.kinds(section(root)) == {"image": "image", "label": "class"}
+    levels, labels = table.columns["image"][:, 0, 0, 0].tolist(), table.columns["label"].tolist()
+    assert dict(zip(levels, labels, strict=True)) == {0: 1, 1: 1, 2: 0, 3: 2}
+    assert warnings == []
     save(root / "stray.png")
-    assert data.load(config(root), "train").label_names == ()
+    assert list(load(root).columns) == ["image"] and data.kinds(section(root)) == {"image": "image"}
+    assert len(warnings) == 1 and "stray.png lies in no sub-folder" in warnings[0]
 
 
 def test_one_folder_makes_no_labels(root):
     save(root / "cat" / "a.png")
-    assert data.load(config(root), "train").label_names == ()
+    assert list(load(root).columns) == list(data.kinds(section(root))) == ["image"]
 
 
 def test_a_tenth_is_held_out_by_the_hash_of_the_path(root):
     names = [f"{index:03}.png" for index in range(60)]
     for index, name in enumerate(names):
         save(root / name, index)
-    train, test = (data.load(config(root), split).samples[:, 0, 0, 0].tolist() for split in data.SPLITS)
+    train, test, whole = (pictures(root, split)[:, 0, 0, 0].tolist() for split in (*data.SPLITS, data.ALL))
     assert test == [index for index, name in enumerate(names) if is_held_out(name)]
-    assert sorted(train + test) == list(range(60)) and test
+    assert sorted(train + test) == list(range(60)) == whole and test
 
 
 def test_of_few_files_none_is_held_out(root):
     held = [name for name in (f"{index}.png" for index in range(99)) if is_held_out(name)]
     for name in held[:2]:
         save(root / name)
-    assert len(data.load(config(root), "train").samples) == 2
+    assert len(pictures(root)) == 2
     with pytest.raises(UserError, match="split 'test' of the 2 picture files .* is empty"):
-        data.load(config(root), "test")
+        load(root, "test")
 
 
-def test_a_second_load_decodes_nothing_until_a_file_changes(root, monkeypatch):
+def test_a_second_load_opens_nothing_until_a_file_changes(root, monkeypatch):
     save(root / "a.png", 1)
-    first = data.load(config(root), "train").samples
-    with monkeypatch.context() as patch:
-        patch.setattr(folder, "decode", lambda *_: pytest.fail("decoded again"))
-        np.testing.assert_array_equal(data.load(config(root), "train").samples, first)
-    assert data.load(config(root, image_size=4), "train").samples.shape == (1, 4, 4, 1)
+    for size in (8, 0):
+        first = pictures(root, image_size=size)
+        with monkeypatch.context() as patch:
+            patch.setattr(images, "opened", lambda *_: pytest.fail("opened again"))
+            np.testing.assert_array_equal(pictures(root, image_size=size), first)
+    assert pictures(root, image_size=4).shape == (1, 4, 4, 1)
     save(root / "a.png", 2)
     os.utime(root / "a.png", ns=(0, 1))
-    np.testing.assert_array_equal(data.load(config(root), "train").samples, 2)
+    np.testing.assert_array_equal(pictures(root), 2)
+
+
+def test_a_picture_behind_a_link_that_changes_is_read_again(root, tmp_path):
+    save(tmp_path / "elsewhere.png", 1)
+    (root / "a.png").symlink_to(tmp_path / "elsewhere.png")
+    assert only(root).min() == 1
+    save(tmp_path / "elsewhere.png", 2)
+    os.utime(tmp_path / "elsewhere.png", ns=(0, 1))
+    assert only(root).min() == 2
+
+
+def test_names_of_any_alphabet_are_folders_and_files(root):
+    names = ["kücük", "кот", "猫", unicodedata.normalize("NFD", "ü"), "two words", "[x]*?"]
+    for index, name in enumerate(names):
+        save(root / name / f"{name}.png", index)
+    (root / os.fsdecode(b"caf\xe9")).mkdir()
+    save(root / os.fsdecode(b"caf\xe9") / "latin1.png", 6)
+    table = load(root, "all")
+    assert set(table.specs["label"].names) == {*names, os.fsdecode(b"caf\xe9")}
+    of = dict(zip(names, range(6), strict=True))
+    for image, label in zip(table.columns["image"][:, 0, 0, 0].tolist(), table.columns["label"].tolist(), strict=True):
+        assert of.get(table.specs["label"].names[label], 6) == image
+    assert len(table.fingerprint()) == 64

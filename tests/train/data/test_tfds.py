@@ -1,12 +1,12 @@
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
 from train import data
+from train.data.sources.pictures import Section
 from zoo.shared.errors import UserError
 
 prepared_mnist = pytest.mark.skipif(
@@ -14,14 +14,13 @@ prepared_mnist = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / "cache"))
+def section(name, **changes):
+    return Section(**{"name": name, **data.defaults(name), "image_size": 8, **changes})
 
 
-def config(name, **changes):
-    defaults = {"image_size": 8, "channels": 0, "binarize": "none", "unreadable": "skip"}
-    return SimpleNamespace(name=name, **defaults | changes)
+def load(name, split="train", **changes):
+    (table,) = data.load(section(name, **changes), split)
+    return table
 
 
 class GenzooStripes(tfds.core.GeneratorBasedBuilder):
@@ -45,6 +44,23 @@ class GenzooStripes(tfds.core.GeneratorBasedBuilder):
             yield index, {"image": image, "label": index % 2, "caption": "a stripe"}
 
 
+class GenzooFlags(tfds.core.GeneratorBasedBuilder):
+    """Grey pictures of one size, 9 wide and 6 high, that have no label; a number called so is none."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {"image": tfds.features.Image(shape=(6, 9, 1)), "label": tfds.features.Scalar(np.int64)}
+        return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, _):
+        return {"train": self._generate_examples(0), "test": self._generate_examples(100)}
+
+    def _generate_examples(self, first):
+        for index in range(3):
+            yield index, {"image": np.full((6, 9, 1), first + index, np.uint8), "label": index}
+
+
 @pytest.fixture
 def stripes(tmp_path, monkeypatch):
     """Return a function that prepares the stripes with the given numbers of examples, by split."""
@@ -59,42 +75,63 @@ def stripes(tmp_path, monkeypatch):
     return prepare
 
 
-def levels(source):
-    assert (source.samples == source.samples[:, :1, :1, :1]).all()  # the centre square, and nothing else
-    return sorted(source.samples[:, 0, 0, 0].tolist())
+def levels(table):
+    pictures = table.columns["image"]
+    assert (pictures == pictures[:, :1, :1, :1]).all()  # the centre square, and nothing else
+    return sorted(pictures[:, 0, 0, 0].tolist())
 
 
 def test_the_last_tenth_is_held_out_where_there_is_only_train(stripes):
     stripes(train=20)
-    train, test = (data.load(config("genzoo_stripes"), split) for split in data.SPLITS)
-    assert train.samples.shape == (18, 8, 8, 3) and test.samples.shape == (2, 8, 8, 3)
+    assert data.kinds(section("genzoo_stripes")) == {"image": "image", "label": "class"}
+    train, test = (load("genzoo_stripes", split) for split in data.SPLITS)
+    assert train.columns["image"].shape == (18, 8, 8, 3) and test.columns["image"].shape == (2, 8, 8, 3)
     assert sorted(levels(train) + levels(test)) == list(range(100, 120))
-    assert train.label_names == ("even", "odd")
-    np.testing.assert_array_equal(train.labels, train.samples[:, 0, 0, 0] % 2)
-    assert train.labels.dtype == np.int32
+    assert train.specs["label"].names == ("even", "odd")
+    np.testing.assert_array_equal(train.columns["label"], train.columns["image"][:, 0, 0, 0] % 2)
+    assert train.columns["label"].dtype == np.int32
     assert "train[90%:]" in test.description and "genzoo_stripes/1.0.0" in test.description
 
 
 @pytest.mark.parametrize("name", ["validation", "test"])
 def test_a_held_out_split_is_used_where_there_is_one(stripes, name):
     stripes(**{"train": 6, name: 3})
-    train, test = (data.load(config("genzoo_stripes", channels=1), split) for split in data.SPLITS)
+    train, test = (load("genzoo_stripes", split, channels=1) for split in data.SPLITS)
     assert levels(train) == list(range(100, 106)) and levels(test) == [100, 101, 102]
-    assert train.samples.shape == (6, 8, 8, 1)
+    assert train.columns["image"].shape == (6, 8, 8, 1)
 
 
 def test_a_set_without_train_is_refused(stripes):
     stripes(validation=3)
     with pytest.raises(UserError, match="no split 'train', only validation"):
-        data.load(config("genzoo_stripes"), "train")
+        load("genzoo_stripes")
+
+
+def test_pictures_of_one_size_keep_it_and_what_is_no_class_is_no_label(stripes):
+    GenzooFlags(data_dir=stripes(train=1)).download_and_prepare()
+    flags = load("genzoo_flags", image_size=0)
+    assert flags.specs["image"].shape == (6, 9, 1) and flags.columns["image"].shape == (3, 6, 9, 1)
+    assert levels(flags) == [0, 1, 2] and levels(load("genzoo_flags", "test", image_size=0)) == [100, 101, 102]
+    assert list(flags.columns) == list(flags.specs) == list(data.kinds(section("genzoo_flags"))) == ["image"]
+    assert "centres at 9 x 6 px" in flags.description
+    larger = load("genzoo_flags", image_size=0, crop=3, channels=3)
+    assert larger.columns["image"].shape == (3, 9, 12, 3) and larger.specs["image"].shape == (6, 9, 3)
+
+
+def test_pictures_of_several_sizes_need_a_choice(stripes):
+    stripes(train=20)
+    with pytest.raises(UserError, match="differ in size: choose one, such as --config.data.image_size=64") as error:
+        load("genzoo_stripes", image_size=0)
+    assert "\n" not in str(error.value)
 
 
 def test_a_second_load_decodes_nothing_and_sizes_do_not_collide(stripes, monkeypatch):
     stripes(train=20)
-    first = data.load(config("genzoo_stripes"), "train").samples
-    assert data.load(config("genzoo_stripes", image_size=4), "train").samples.shape == (18, 4, 4, 3)
+    first = load("genzoo_stripes").columns["image"]
+    assert load("genzoo_stripes", image_size=4).columns["image"].shape == (18, 4, 4, 3)
+    assert load("genzoo_stripes", crop=2).columns["image"].shape == (18, 10, 10, 3)
     monkeypatch.setattr("train.data.sources.tfds._rows", lambda *_: pytest.fail("decoded again"))
-    np.testing.assert_array_equal(data.load(config("genzoo_stripes"), "train").samples, first)
+    np.testing.assert_array_equal(load("genzoo_stripes").columns["image"], first)
 
 
 def test_damaged_files_are_one_line(stripes):
@@ -103,7 +140,7 @@ def test_damaged_files_are_one_line(stripes):
     content[len(content) // 2] ^= 255
     records.write_bytes(content)
     with pytest.raises(UserError, match="damaged.*prepare it again") as error:
-        data.load(config("genzoo_stripes"), "train")
+        load("genzoo_stripes")
     assert "\n" not in str(error.value)
 
 
@@ -115,7 +152,7 @@ def test_a_set_that_cannot_be_had_is_one_line_that_says_what_to_do(tmp_path, mon
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
     with pytest.raises(UserError) as error:
-        data.load(config("mnist"), "train")
+        load("mnist")
     text = str(error.value)
     assert "\n" not in text
     for part in ("'mnist'", str(tmp_path), "no route to host", "TFDS_DATA_DIR", "tfds build mnist", "digits"):
@@ -127,15 +164,16 @@ def test_a_set_without_images_and_one_that_does_not_exist_are_refused(tmp_path, 
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", lambda *_: pytest.fail("downloaded"))
     with pytest.raises(UserError, match="'imdb_reviews' has no 8-bit feature 'image'"):
-        data.load(config("imdb_reviews"), "train")
+        load("imdb_reviews")
     with pytest.raises(UserError, match="cannot open 'cifar10_corrupted/no_such_thing'") as error:
-        data.load(config("cifar10_corrupted/no_such_thing"), "train")
+        load("cifar10_corrupted/no_such_thing")
     assert "\n" not in str(error.value)
 
 
 @prepared_mnist
 def test_real_mnist():
-    test = data.load(config("mnist", image_size=28), "test")
-    assert test.samples.shape == (10_000, 28, 28, 1) and test.label_names == tuple("0123456789")
-    assert np.bincount(test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    assert 33 < test.samples.mean() < 34  # 0.1325 of white, the published mean of this split
+    test = load("mnist", "test", image_size=0)
+    pictures, labels = test.columns["image"], test.columns["label"]
+    assert pictures.shape == (10_000, 28, 28, 1) and test.specs["label"].names == tuple("0123456789")
+    assert np.bincount(labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert 33 < pictures.mean() < 34  # 0.1325 of white, the published mean of this split

@@ -1,1 +1,51 @@
-"""The sources of data, one file each."""
+"""The registry of data sources, one file each.
+
+A source's module has `OPTIONS` (its options with their defaults), `check(section)`, `kinds(section)` (its columns, each
+with its kind, without TensorFlow) and `load(section, split)`. A source over another one (`PREFIX` + its name) has the
+other's options too.
+"""
+
+import importlib
+from typing import Any
+
+from zoo.shared.errors import UserError
+
+SPLITS = ("train", "test")
+ALL = "all"  # a split that only folders have: those of others differ in law, or have a protocol
+
+# of every source of pictures; `image_size` 0 is the data's own size, `channels` 0 as many as the data have
+PICTURES = {
+    "image_size": 0,  # pixels: the side of the square that a picture is cropped and resized to
+    "channels": 0,  # 1 is grey, 3 is colour
+    "binarize": "none",  # or dynamic: each pixel is white with its grey level as the probability, drawn at each use
+    "flip": False,  # in training, a picture is mirrored as often as not
+    "crop": 0,  # pixels: in training, a window of pictures that are larger by so much
+}
+
+_NAMED = {"digits": "digits", "shapes": "shapes", "ring": "mixtures", "grid": "mixtures"}
+_PREFIXED = {"folder": "folder", "pairs": "pairs", "grey": "grey", "lowres": "lowres", "stacked": "stacked"}
+_OVER = ("grey", "lowres", "stacked")
+
+
+def names() -> tuple[str, ...]:
+    """Return how sources are named, for error lines; any image set of tensorflow-datasets is one too."""
+    return (*_NAMED, *(f"{prefix}:{'NAME' if prefix in _OVER else 'PATH'}" for prefix in _PREFIXED))
+
+
+def module_of(name: str) -> Any:
+    """Return the module of the source that `name` names; a set of tensorflow-datasets is any other name."""
+    if not isinstance(name, str) or not name:
+        raise UserError(f"data.name is {name!r}; it must be one of {', '.join(names())}")
+    prefix, colon, _ = name.partition(":")
+    file = _NAMED.get(name) or (_PREFIXED.get(prefix) if colon else None) or "tfds"
+    return importlib.import_module(f"train.data.sources.{file}")
+
+
+def defaults(name: str) -> dict[str, Any]:
+    """Return the options of the source that `name` names, with their defaults."""
+    module = module_of(name)
+    prefix, colon, other = name.partition(":")
+    is_over = prefix in _OVER and colon
+    if is_over and not other:
+        raise UserError(f"data.name is {name!r} without a NAME; it must be {prefix}:NAME with another data source")
+    return {**(defaults(other) if is_over else {}), **module.OPTIONS}

@@ -13,25 +13,41 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from train.data.source import Source, square
+from train.data.source import Source, Table, image_spec, label_spec
+from train.data.sources import PICTURES, pictures
+from zoo import images
+
+OPTIONS = PICTURES
+_OWN = 8
+
+check = pictures.check
 
 
-def load(config: Any, split: str) -> Source:
-    """Return the 1,498 scans of the 'train' split or the 299 of 'test', as `config` (data section) wants them."""
-    from sklearn.datasets import load_digits
+def kinds(section: Any) -> dict[str, str]:
+    """Return the columns: the scan and the digit."""
+    return {"image": "image", "label": "class"}
 
-    size = config.image_size
+
+def load(section: Any, split: str) -> Source:
+    """Return the 1,498 scans of the 'train' split or the 299 of 'test', as the data section wants them."""
+    from sklearn.datasets import load_digits  # a slow import
+
+    size = section.image_size or _OWN
+    side = size + section.crop
     scans, labels = load_digits(return_X_y=True)
     chosen = (np.arange(len(scans)) % 6 == 5) == (split == "test")
     scans = np.rint(scans[chosen].reshape(-1, 8, 8) * 255 / 16).astype(np.uint8)
-    images = np.stack(
-        [square(Image.fromarray(scan), size, config.channels or 1, Image.Resampling.BICUBIC) for scan in scans]
-    )
-    return Source(
-        samples=images,
-        labels=labels[chosen].astype(np.int32),
-        label_names=tuple("0123456789"),
-        description=f"{len(images):,} of scikit-learn's 1,797 handwritten digits (8x8 scans, UCI), split {split!r} "
-        f"(index % 6 {'==' if split == 'test' else '!='} 5), "
-        + ("not resized" if size == 8 else f"resized from 8 to {size} px (bicubic)"),
+    fitted = [
+        images.fit(Image.fromarray(scan), (side, side), section.channels or 1, Image.Resampling.BICUBIC)
+        for scan in scans
+    ]
+    stored = np.stack(fitted)
+    resized = f"resized from {_OWN} to {pictures.told((size, size), section.crop)} (bicubic)"
+    return (
+        Table(
+            {"image": stored, "label": labels[chosen].astype(np.int32)},
+            {"image": image_spec("image", stored, section.crop), "label": label_spec(tuple("0123456789"))},
+            f"{len(stored):,} of scikit-learn's 1,797 handwritten digits (8x8 scans, UCI), split {split!r} "
+            f"(index % 6 {'==' if split == 'test' else '!='} 5), " + ("not resized" if side == _OWN else resized),
+        ),
     )

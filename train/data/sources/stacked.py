@@ -12,19 +12,20 @@ Modes are as likely as NAME's classes make them. MNIST's are not equally frequen
 stacks from uniform is 0.004 nats in the train split and 0.005 in the test split.
 """
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from train.data.source import Source
+from train.data import sources
+from train.data.source import Source, Table, image_spec, label_spec
+from train.data.sources import pictures
 from zoo import noise
-from zoo.metrics.mixtures import MIXTURES
 from zoo.metrics.modes import DIGITS, STACKED, STACKED_MODES, stacked_mode
 from zoo.shared.errors import UserError
-from zoo.spec import GeneratorSpec, TensorSpec
+from zoo.spec import MapSpec, TensorSpec
 
 PREFIX = "stacked:"
+OPTIONS: dict[str, Any] = {"channels": 0}
 _TRAIN, _TEST = 128_000, 26_000
 _LARGEST = 64  # pixels: 1.6 GB of memory, where 28 need 0.3
 _NEEDS = "stack a set of 10 classes with 1 channel, such as 'stacked:mnist'"
@@ -32,49 +33,57 @@ _NEEDS = "stack a set of 10 classes with 1 channel, such as 'stacked:mnist'"
 _SEED = 2**32 + 1
 
 
-def part(config: Any) -> SimpleNamespace:
-    """Return the data section of the set whose pictures are stacked."""
-    name = config.name.removeprefix(PREFIX)
-    return SimpleNamespace(
-        name=name, image_size=config.image_size, channels=0, binarize="none", unreadable=config.unreadable
-    )
+def check(section: Any) -> None:
+    """Raise a `UserError` for a data section of which no pictures can be stacked."""
+    part = pictures.over(section, PREFIX, channels=0)
+    if sources.module_of(part.name).__name__.rpartition(".")[2] not in ("digits", "tfds", "folder"):
+        raise UserError(f"data.name is {section.name!r}; {_NEEDS}")
+    if section.channels not in (0, STACKED):
+        raise UserError(f"data.channels is {section.channels}; stacked pictures have 3: use 3 or 0")
+    if section.binarize != "none" or section.crop:
+        raise UserError("data.binarize and data.crop are not for stacked pictures: use 'none' and 0")
+    if section.image_size > _LARGEST:
+        raise UserError(f"data.image_size is {section.image_size}; stacked pictures have at most {_LARGEST} pixels")
+    sources.module_of(part.name).check(part)
 
 
-def check(config: Any) -> None:
-    """Raise a `UserError` for a data section `config` of which no pictures can be stacked, whatever the set."""
-    name = part(config).name
-    if name in MIXTURES or name.startswith(PREFIX):
-        raise UserError(f"data.name is {config.name!r}; {_NEEDS}")
-    if config.channels not in (0, STACKED):
-        raise UserError(f"data.channels is {config.channels}; stacked pictures have 3: use 3 or 0")
-    if config.binarize != "none":
-        raise UserError(f"data.binarize is {config.binarize!r}; stacked pictures need 'none'")
-    if config.image_size > _LARGEST:
-        raise UserError(f"data.image_size is {config.image_size}; stacked pictures have at most {_LARGEST} pixels")
+def kinds(section: Any) -> dict[str, str]:
+    """Return the columns: the stack and its mode."""
+    return {"image": "image", "label": "class"}
 
 
-def load(pictures: Source, config: Any, split: str) -> Source:
-    """Return the 128,000 examples of the 'train' split or the 26,000 of 'test', made of `pictures`, that split of NAME.
+def load(section: Any, split: str) -> Source:
+    """Return the 128,000 examples of the 'train' split or the 26,000 of 'test', made of that split of NAME.
 
-    Raises `UserError` unless these have one channel and ten classes.
+    Raises `UserError` unless NAME's pictures have one channel and ten classes.
     """
-    channels, classes = pictures.samples.shape[-1], len(pictures.label_names)
+    part = pictures.over(section, PREFIX, channels=0)
+    (table,) = sources.module_of(part.name).load(part, split)
+    if max(table.specs["image"].shape[:2]) > _LARGEST:
+        raise UserError(f"the pictures of {part.name!r} are larger than {_LARGEST} pixels; set data.image_size")
+    channels = table.specs["image"].shape[-1]
+    classes = table.specs["label"].classes if "label" in table.specs else 0
     if channels != 1 or classes != DIGITS:
         raise UserError(
-            f"data.name is {config.name!r}, whose pictures have {channels} channels and {classes} classes; {_NEEDS}"
+            f"data.name is {section.name!r}, whose pictures have {channels} channels and {classes} classes; {_NEEDS}"
         )
-    spec = GeneratorSpec(
-        inputs=(TensorSpec("picture", (STACKED,), "uniform", low=0.0, high=float(len(pictures.samples))),),
-        outputs=(TensorSpec("image", (STACKED,), "sample"),),
+    digits, labels = table.columns["image"], table.columns["label"]
+    spec = MapSpec(
+        inputs=(TensorSpec("picture", (STACKED,), "uniform", low=0.0, high=float(len(table))),),
+        outputs=(TensorSpec("image", (STACKED,), "output"),),
     )
     start, count = (_TRAIN, _TEST) if split == "test" else (0, _TRAIN)
-    drawn = noise.draw(spec, count, _SEED, start)["picture"].astype(np.int64)
-    samples = np.empty((count, *pictures.samples.shape[1:3], STACKED), np.uint8)
+    drawn = noise.fill(spec, count, _SEED, start)["picture"].astype(np.int64)
+    stacks = np.empty((count, *digits.shape[1:3], STACKED), np.uint8)
     for channel in range(STACKED):
-        samples[..., channel] = pictures.samples[..., 0][drawn[:, channel]]
-    return Source(
-        samples=samples,
-        labels=stacked_mode(pictures.labels[drawn]).astype(np.int32),
-        label_names=tuple(f"{mode:03d}" for mode in range(STACKED_MODES)),
-        description=f"{count:,} stacks of three pictures each, drawn with a fixed seed from {pictures.description}",
+        stacks[..., channel] = digits[..., 0][drawn[:, channel]]
+    return (
+        Table(
+            {"image": stacks, "label": stacked_mode(labels[drawn]).astype(np.int32)},
+            {
+                "image": image_spec("image", stacks),
+                "label": label_spec(tuple(f"{mode:03d}" for mode in range(STACKED_MODES))),
+            },
+            f"{count:,} stacks of three pictures each, drawn with a fixed seed from {table.description}",
+        ),
     )

@@ -10,6 +10,7 @@ Preprocessing: transparency over white, centre square, Lanczos resize (none wher
 import contextlib
 import io
 import itertools
+import json
 import os
 import re
 import sys
@@ -23,56 +24,84 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from train.data.cache import cached
-from train.data.source import PREPROCESSING, Source, square
-from zoo.metrics.mixtures import MIXTURES
+from train.data.cache import cached, home_expanded
+from train.data.source import Source, Table, image_spec, label_spec
+from train.data.sources import PICTURES, names, pictures
+from zoo import images
 from zoo.shared.errors import UserError, first_line, unknown
 
+OPTIONS = PICTURES
 
-def check(name: str) -> None:
-    """Raise a `UserError` naming the nearest data set unless `name` is known, without importing TensorFlow."""
-    known = {"digits", *MIXTURES, *_names()}
+
+def check(section: Any) -> None:
+    """Raise a `UserError` naming the nearest data set unless the name is known, without importing TensorFlow."""
+    pictures.check(section)
+    name = section.name
+    known = {*names(), *_names()}
     base = re.split("[/:]", name)[0]  # without configuration and version
-    if base not in known:
-        near = get_close_matches(base, {*known, "stacked:NAME"}, n=1, cutoff=0.5)
-        others = ("digits", *MIXTURES, "stacked:NAME", "folder:PATH", "an image set of tensorflow-datasets")
-        raise unknown("data set", name, near or others)
+    if base in known:
+        return
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        if Path(name).expanduser().is_dir():
+            raise UserError(f"data.name is {name!r}, a directory: write folder:{name} for the pictures in it")
+    near = get_close_matches(base, known, n=1, cutoff=0.5)
+    raise unknown("data set", name, near or (*names(), "an image set of tensorflow-datasets"))
 
 
-def load(config: Any, split: str) -> Source:
-    """Return the `split` of the set that `config` (data section) names, preparing the set where it must be.
+def kinds(section: Any) -> dict[str, str]:
+    """Return the columns of a set that is prepared here; of others, an image and perhaps a label."""
+    name = re.split("[/:]", section.name)[0]
+    for path in sorted(_data_dir().glob(f"{name}/**/features.json")):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            features = json.loads(path.read_text())["featuresDict"]["features"]
+            is_labelled = "ClassLabel" in features.get("label", {}).get("pythonClassName", "")
+            return {"image": "image", **({"label": "class"} if is_labelled else {})}
+    return {"image": "image", "label": "class"}
+
+
+def load(section: Any, split: str) -> Source:
+    """Return the `split` of the set that the data section names, preparing the set where it must be.
 
     Raises `UserError` where the set is not to be had, holds no images of 8 bits, or is damaged.
     """
-    builder = _prepared(config.name)
+    builder = _prepared(section.name)
     splits = builder.info.splits
-    part, whole = _part(config.name, split, list(splits))
-    channels = config.channels or (1 if builder.info.features["image"].shape[-1] == 1 else 3)
-    label_names = tuple(builder.info.features["label"].names or ()) if _labelled(builder) else ()
-
-    images, labels = cached(
+    part, whole = _part(section.name, split, list(splits))
+    own = builder.info.features["image"].shape
+    channels = section.channels or (1 if own[-1] == 1 else 3)
+    size = (section.image_size,) * 2 if section.image_size else own[:2]
+    if None in size:
+        raise UserError(
+            f"the pictures of {section.name!r} differ in size: choose one, such as --config.data.image_size=64"
+        )
+    stored = pictures.stored_size(size, section.crop)
+    columns = cached(
         {
             # The number and the bytes of the examples tell a reduced copy from the whole set.
             "source": [builder.info.full_name, splits[whole].num_examples, int(splits[whole].num_bytes)],
             "split": part,
-            "image_size": config.image_size,
+            "size": list(stored),
             "channels": channels,
-            "preprocessing": PREPROCESSING,
+            "preprocessing": images.PREPROCESSING,
         },
-        lambda: _rows(builder, part, config.image_size, channels),
+        lambda: _rows(builder, part, stored, channels),
     )
-    return Source(
-        samples=images,
-        labels=labels,
-        label_names=label_names,
-        description=f"{len(images):,} images of {builder.info.full_name} (tensorflow-datasets), split {part!r}, centre "
-        f"squares at {config.image_size} px (Lanczos where resized)",
+    specs = {"image": image_spec("image", columns["image"], section.crop)}
+    if "label" in columns:
+        specs["label"] = label_spec(tuple(builder.info.features["label"].names))
+    return (
+        Table(
+            dict(columns),
+            specs,
+            f"{len(columns['image']):,} images of {builder.info.full_name} (tensorflow-datasets), split {part!r}, "
+            f"centres at {pictures.told(size, section.crop)} (Lanczos where resized)",
+        ),
     )
 
 
 def _data_dir() -> Path:
     # Read here, since tensorflow_datasets reads it only once, when imported.
-    return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    return home_expanded(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets", "TFDS_DATA_DIR")
 
 
 def _names() -> set[str]:
@@ -126,7 +155,7 @@ def _part(name: str, split: str, splits: list[str]) -> tuple[str, str]:
     return ("train[90%:]" if split == "test" else "train[:90%]"), whole
 
 
-def _rows(builder: Any, part: str, size: int, channels: int) -> Iterator[tuple[np.ndarray, int]]:
+def _rows(builder: Any, part: str, size: tuple[int, int], channels: int) -> Iterator[dict[str, np.ndarray]]:
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
@@ -139,9 +168,10 @@ def _rows(builder: Any, part: str, size: int, channels: int) -> Iterator[tuple[n
         examples = builder.as_dataset(split=part, decoders=decoders, shuffle_files=False)
         with tqdm(desc=f"decoding {part}", total=len(examples), unit=" pictures", disable=None) as progress:
             for batch in examples.batch(64).as_numpy_iterator():
-                for file, label in zip(batch["image"], batch.get("label", itertools.repeat(0)), strict=False):
+                for file, label in zip(batch["image"], batch.get("label", itertools.repeat(None)), strict=False):
                     with Image.open(io.BytesIO(file)) as picture:
-                        yield square(picture, size, channels), int(label)
+                        row = {"image": images.fit(picture, size, channels)}
+                    yield row if label is None else {**row, "label": np.array(label, np.int32)}
                     progress.update()
     except (tf.errors.OpError, OSError) as error:
         raise UserError(

@@ -1,0 +1,169 @@
+"""Pairs of pictures of the user's own that belong together: 'pairs:/path', columns "input" and "image".
+
+Provenance: either the sub-folders input/ and image/ hold pictures of equal names (their endings may differ), or each
+picture holds both, side by side (Isola et al. 2017), the input on the left unless `input_side` says right. Where the
+path has sub-folders train/ and test/, each laid out so, they are the splits. Otherwise the held-out split is the pairs
+whose sha256 (of the name) is 0 mod 10; but of fewer than 10 pairs none is held out. The split 'all' is both.
+
+Preprocessing: as that of `folder`, both pictures of a pair alike, except that each has channels of its own. Flips and
+crops move both alike.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import ImageOps
+
+from train.data.cache import cached
+from train.data.source import Source, Table, image_spec
+from train.data.sources import ALL, PICTURES, files, pictures
+from train.data.sources import SPLITS as _SPLITS
+from train.data.sources.folder import check_unreadable
+from zoo import images
+from zoo.shared.errors import UserError, first_line
+
+PREFIX = "pairs:"
+OPTIONS = {
+    **PICTURES,
+    "input_channels": 0,  # 1 is grey, 3 is colour, 0 as stored; `channels` is that of the image
+    "input_side": "left",  # of a picture that holds both: left or right
+    "unreadable": "skip",
+}
+SPLITS = (*_SPLITS, ALL)
+_COLUMNS = ("input", "image")
+
+
+def check(section: Any) -> None:
+    """Raise a `UserError` unless the section names a directory of pairs."""
+    pictures.check(section)
+    check_unreadable(section)
+    pictures.check_integer("input_channels", section.input_channels, (0, 1, 3), "0 (as stored), 1 or 3")
+    if section.input_side not in ("left", "right"):
+        raise UserError(f"data.input_side is {section.input_side!r}; it must be 'left' or 'right'")
+    root = files.root_of(section.name, PREFIX)
+    for part in _parts(root):
+        _pairs(root / part)
+
+
+def kinds(section: Any) -> dict[str, str]:
+    """Return the columns: the input, and the image that is to be made of it."""
+    return dict.fromkeys(_COLUMNS, "image")
+
+
+def load(section: Any, split: str) -> Source:
+    """Return the `split` of the pairs; a split that is empty or holds nothing readable is a `UserError`."""
+    root = files.root_of(section.name, PREFIX)
+    parts = _parts(root)
+    pairs = {
+        f"{part}{name}": {column: f"{part}{file}" for column, file in both.items()}
+        for part in parts
+        for name, both in _pairs(root / part).items()
+    }
+    names = sorted(pairs)
+    if is_hashed := parts == ("",):
+        chosen = files.chosen(root, names, split)
+    else:
+        chosen = [name for name in names if split in (ALL, name.split("/")[0])]
+    own = {column: [pairs[name][column] for name in names] for column in _COLUMNS}
+
+    def rows() -> Iterator[dict[str, np.ndarray]]:
+        size = (section.image_size,) * 2 if section.image_size else files.own_size(root, own["image"])
+        if own["input"] == own["image"] and not section.image_size:
+            size = (size[0], size[1] // 2)
+        stored = pictures.stored_size(size, section.crop)
+        channels = {
+            "input": section.input_channels or files.channels_of(root, own["input"]),
+            "image": section.channels or files.channels_of(root, own["image"]),
+        }
+
+        def decode(name: str) -> dict[str, np.ndarray]:
+            both = pairs[name]
+            row = {}
+            for column, file in both.items():
+                try:
+                    with images.opened(root / file) as opened:
+                        picture = ImageOps.exif_transpose(opened)
+                except Exception as error:
+                    raise OSError(f"{file}: {first_line(error)}") from error  # which of the two
+                if both["input"] == both["image"]:
+                    middle = picture.width // 2
+                    is_left = (column == "input") == (section.input_side == "left")
+                    left = 0 if is_left else picture.width - middle
+                    picture = picture.crop((left, 0, left + middle, picture.height))
+                row[column] = images.fit(picture, stored, channels[column])
+            return row
+
+        return files.decoded(root, split, chosen, decode, section.unreadable)
+
+    columns = cached(
+        {
+            "source": str(root.resolve()),
+            "files": files.fingerprint(root, sorted({*own["input"], *own["image"]})),
+            "split": split,
+            **{option: section[option] for option in OPTIONS if option not in ("binarize", "flip")},
+            "preprocessing": images.PREPROCESSING,
+        },
+        rows,
+    )
+    specs = {column: image_spec(column, columns[column], section.crop) for column in _COLUMNS}
+    rule = "by the sha256 of the name; " if is_hashed and split != ALL else ""
+    count, size = len(columns["image"]), pictures.told(specs["image"].shape[:2], section.crop)
+    return (
+        Table(
+            dict(columns),
+            specs,
+            f"{count:,} pairs of {root}, split {split!r} ({len(chosen):,} of {len(names):,} pairs, {rule}"
+            f"{len(chosen) - count:,} unreadable), centres resized to {size} (Lanczos)",
+        ),
+    )
+
+
+def _parts(root: Path) -> tuple[str, ...]:
+    """Return the directories below the root that hold pairs: train/ and test/ if there are both, else the root, ""."""
+    return ("train/", "test/") if all((root / name).is_dir() for name in _SPLITS) else ("",)
+
+
+def _pairs(place: Path) -> dict[str, dict[str, str]]:
+    """Return the files of each pair below `place`, by its name; pictures without a partner are a `UserError`."""
+    folders = [place / column for column in _COLUMNS]
+    if not any(folder.is_dir() for folder in folders):
+        found = {name: dict.fromkeys(_COLUMNS, name) for name in files.walk(place)}
+        if not found:
+            raise UserError(
+                f"no pairs below {place}: put pictures of equal names into {place}/input and {place}/image, or both "
+                "side by side into one picture"
+            )
+        if deeper := next((name for name in found if set(name.split("/")[:-1]) & set(_COLUMNS)), None):
+            raise UserError(
+                f"{place / deeper} lies in a deeper folder: input/ and image/ must lie in {place} itself, or in its "
+                "train/ and in its test/"
+            )
+        return found
+    if missing := [folder for folder in folders if not folder.is_dir()]:
+        raise UserError(f"{missing[0]} is missing: pairs need pictures of equal names in input/ and image/")
+    by_stem = [_by_stem(folder) for folder in folders]
+    if alone := sorted(by_stem[0].keys() ^ by_stem[1].keys()):
+        with_, without = ("input", "image") if alone[0] in by_stem[0] else ("image", "input")
+        raise UserError(
+            f"pictures of {place} without a partner: {len(alone):,}, such as {with_}/{alone[0]}, whose name is not in "
+            f"{without}/"
+        )
+    if not by_stem[0]:
+        raise UserError(f"no picture file below {folders[0]}; genzoo reads {', '.join(images.ENDINGS)}")
+    return {
+        stem: {column: f"{column}/{names[stem]}" for column, names in zip(_COLUMNS, by_stem, strict=True)}
+        for stem in by_stem[0]
+    }
+
+
+def _by_stem(folder: Path) -> dict[str, str]:
+    """Return the picture files below the folder by their names without the endings; two of one name are refused."""
+    found: dict[str, str] = {}
+    for name in files.walk(folder):
+        stem = name.rpartition(".")[0]
+        if stem in found:
+            raise UserError(f"{folder} has two pictures of the name {stem}: {found[stem]} and {name}; remove one")
+        found[stem] = name
+    return found
