@@ -1,1 +1,1 @@
-"""What a model is worth: functions of samples or of log-likelihoods, and the protocols that go with the numbers."""
+"""Measures of a model's worth: functions of samples, pairs or log-likelihoods, and the protocols of the numbers."""

@@ -33,7 +33,7 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as Pillow's ow
 
 @dataclasses.dataclass(frozen=True)
 class Extracted:
-    """What a network made of images: `features` (count, D), and class `probabilities` (count, classes) if it can."""
+    """A network's output for images: `features` (count, D), and class `probabilities` (count, classes) if it can."""
 
     features: np.ndarray
     probabilities: np.ndarray | None
@@ -78,7 +78,7 @@ class Extractor:
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """What a figure made with these features must be printed with."""
+        """The account that a figure made with these features must be printed with."""
         sides = [side if isinstance(side, int) else "as is" for side in self._sides]
         return {
             "file": self.path.name,
