@@ -1,69 +1,90 @@
-"""Evaluation during training: a metric on a schedule, and the best checkpoint so far.
+"""Evaluation during training: metrics on a schedule, and the best checkpoint so far by the first of them.
 
-    evaluations.jsonl     a line per evaluation: its step, what was measured, the protocol
+    evaluations.jsonl     a line per metric and evaluation: its step, what was measured, the protocol
     best/00000400/        the checkpoint of the best step, beside the last ones of the run
 
-The samples stand beside images of the train split: whatever chooses a checkpoint says little about it afterwards, so
-the test split is left for `train.evaluate`. Evaluation reads the run and changes nothing in it: with it or without,
+Outputs stand beside rows of the train split. The data that choose a checkpoint say little about it afterwards, so the
+test split is left for `train.evaluate`. Evaluation reads the run and changes nothing in it: with it or without,
 the weights come out the same.
 """
 
+import contextlib
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from train.rundir import pictures
-from train.rundir.layout import BEST, CHECKPOINTS, NONE
+import train.data
+from train.rundir import logs
+from train.rundir.layout import BEST, CHECKPOINTS
 from zoo.metrics.extractor import DIGITS_AND_FASHION, Extractor
-from zoo.metrics.mixtures import MIXTURES
 from zoo.shared.errors import UserError, unknown
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+    from train.evaluate.makers import Maker
+    from train.evaluate.metrics import Metric
+    from zoo.model import GenerativeModel
 
 # of the samples, of the choice of real images and of the metric: beyond those that `train.evaluate` takes, so that what
 # chose a checkpoint is not what judges it afterwards
 SEED = 2**32 + 2
 
 
-class Figure(NamedTuple):
-    """The one figure of a metric's line that ranks checkpoints, and whether more of it is better."""
+def periods(section: ConfigDict) -> dict[str, int]:
+    """Return the period in steps of each metric that the section `config.evaluate` names; wrong ones are `UserError`s.
 
-    name: str
-    more_is_better: bool
+    `metrics` is a list such as "frechet,pairs:2000": a number is that metric's own period, the others have `every`.
+    """
+    found: dict[str, int] = {}
+    for text in filter(None, section.metrics.split(",")):
+        name, colon, period = text.partition(":")
+        if colon and not period.isdecimal():
+            raise UserError(f"--config.evaluate.metrics={section.metrics}: write a period in steps, as in {name}:1000")
+        if name in found:
+            raise UserError(f"--config.evaluate.metrics={section.metrics}: {name} stands there twice")
+        found[name] = int(period) if colon else section.every
+    return found
 
 
-FIGURES = {
-    "frechet": Figure("frechet_distance", False),
-    "kernel": Figure("kernel_distance", False),
-    "sliced_wasserstein": Figure("average", False),
-    "score": Figure("inception_score", True),
-    "density_coverage": Figure("coverage", True),
-}
+def check(config: ConfigDict, targets: Mapping[str, str]) -> None:
+    """Raise a `UserError` for what cannot be in the section `config.evaluate`; needs no TensorFlow.
 
+    `targets` are those that the model declares.
+    """
+    from train.evaluate.metrics import METRICS
 
-def check(config: ConfigDict) -> None:
-    """Raise a `UserError` for what cannot be in the section `config.evaluate`; needs no TensorFlow."""
     section = config.evaluate
-    if section.metric == NONE:
-        return
-    if section.metric not in FIGURES:
-        raise unknown("metric to evaluate by", section.metric, (NONE, *FIGURES))
-    if section.every < 1 or section.every % config.checkpoint_every:
-        raise UserError(
-            f"--config.evaluate.every={section.every}: use a multiple of checkpoint_every, {config.checkpoint_every}"
-        )
-    if section.count < 2:
+    for number, (name, period) in enumerate(periods(section).items()):
+        if name not in METRICS:
+            raise unknown("metric to evaluate by", name, METRICS)
+        metric = METRICS[name]
+        if number == 0 and not metric.figure:
+            able = ", ".join(key for key, other in METRICS.items() if other.figure)
+            raise UserError(
+                f"--config.evaluate.metrics={section.metrics}: {name} ranks no checkpoints; begin with {able}"
+            )
+        if period < 1 or period % config.checkpoint_every:
+            raise UserError(
+                f"--config.evaluate.metrics={section.metrics}: {name} is due every {period} steps; use a multiple of "
+                f"checkpoint_every, {config.checkpoint_every}"
+            )
+        if metric.needs == "pairs" and not targets:
+            raise UserError(f"--config.evaluate.metrics={name}: {config.model.name} makes nothing that data show")
+        kind = train.data.kinds(config.data).get("image")
+        if metric.needs == "samples" and kind is not None and kind not in metric.kinds:
+            raise UserError(
+                f"--config.evaluate.metrics={name} is for {' and '.join(metric.kinds)}; {config.data.name} holds kind "
+                f"{kind}"
+            )
+    if section.metrics and section.count < 2:
         raise UserError(f"--config.evaluate.count={section.count}: use 2 samples or more")
-    if config.data.name in MIXTURES:
-        raise UserError(
-            f"--config.evaluate.metric={section.metric} is for images; {config.data.name} holds points: use none"
-        )
-    extractor(section)
+    if section.metrics:
+        extractor(section)
 
 
 def extractor(section: ConfigDict) -> Extractor:
@@ -75,14 +96,23 @@ def extractor(section: ConfigDict) -> Extractor:
 class Evaluation:
     """The evaluations of the run in `workdir`; `state` is what a checkpoint of it holds."""
 
-    def __init__(self, config: ConfigDict, workdir: Path, state: "tf.train.Checkpoint") -> None:
-        from train.evaluate.comparison import Reference
+    def __init__(
+        self, config: ConfigDict, workdir: Path, state: "tf.train.Checkpoint", model: "GenerativeModel"
+    ) -> None:
+        from train.evaluate.makers import from_model
+        from train.evaluate.metrics import METRICS, check_possible
+        from train.evaluate.reference import Reference
         from train.rundir.checkpoints import Checkpoints
 
-        self.section, self.path = config.evaluate, workdir / pictures.EVALUATIONS
+        self.section, self.path = config.evaluate, workdir / logs.EVALUATIONS
+        self.periods = periods(config.evaluate)
+        for name in self.periods:
+            check_possible(name, from_model(model, lambda *_: {}), None)
         # the one before the best too, in case the best is torn
         self.checkpoints = Checkpoints(workdir / CHECKPOINTS[BEST], state, keep=2)
-        self.figure = FIGURES[self.section.metric]
+        self.first = next(iter(self.periods))
+        self.ranking: Metric = METRICS[self.first]
+        self.figures = {name: METRICS[name].figure for name in self.periods if METRICS[name].figure}
         self.source = {"kind": "run", "model": config.model.name, "ema": config.ema, "precision": config.precision}
         self.reference = Reference(config.data, "train", self.section.count, SEED, extractor(self.section))
         for line in self._lines():
@@ -92,34 +122,58 @@ class Evaluation:
                 )
 
     def is_due(self, step: int, is_last: bool) -> bool:
-        """Return whether the step, which is the run's last or not, is one to evaluate and was not evaluated yet."""
-        return (is_last or step % self.section.every == 0) and step not in self._figures()
+        """Return whether a metric is still to be measured at this step."""
+        return bool(self._due(step, is_last))
 
-    def measure(self, step: int, samples: np.ndarray) -> float:
-        """Measure uint8 samples (count, H, W, C) of the `step`, write its line, and keep the step if it is the best."""
-        from train.evaluate.comparison import Comparison
+    def _due(self, step: int, is_last: bool) -> list[str]:
+        done = {line["metric"] for line in self._lines() if line["step"] == step}
+        return [name for name, period in self.periods.items() if name not in done and (is_last or step % period == 0)]
 
-        line = Comparison(samples, self.reference, SEED, {**self.source, "step": step}).measure(self.section.metric)
-        figures = {**self._figures(), step: line[self.figure.name]}
+    def measure(
+        self,
+        step: int,
+        maker: "Maker",
+        is_last: bool,
+        applied: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+    ) -> dict[str, float]:
+        """Measure what is due at the `step`, write the lines, keep the step if it is the best; return the figures.
+
+        The maker has the averaged weights inside of `applied`, and outside its own, which a checkpoint holds.
+        """
+        from train.evaluate.metrics import Comparison
+
+        source = {**self.source, "step": step}
+        comparison = Comparison(maker, self.reference, self.section.count, SEED, source)
+        figures = {}
+        for name in self._due(step, is_last):
+            with applied():
+                line = comparison.measure(name)
+            if name in self.figures:
+                figures[self.figures[name]] = line[self.figures[name]]
+            if name == self.first:
+                self._keep(step, line)
+            logs.write_lines(self.path, [*self._lines(), {"step": step, **line}])
+        return figures
+
+    def _keep(self, step: int, line: dict[str, Any]) -> None:
+        """Save the step's checkpoint if it is the best so far, before its line: a kill in between measures again."""
+        figures = {**self._ranked(), step: line[self.ranking.figure]}
         rivals = [rival for rival in self.checkpoints.steps() if rival in figures and self.checkpoints.is_whole(rival)]
-        best = (max if self.figure.more_is_better else min)([*rivals, step], key=figures.__getitem__)
-        # the checkpoint first: what is killed in between is measured again
+        best = (max if self.ranking.more_is_better else min)([*rivals, step], key=figures.__getitem__)
         if best == step:
             self.checkpoints.save(step)
-        pictures.write_lines(self.path, [*self._lines(), {"step": step, **line}])
-        name = self.figure.name.replace("_", " ")
+        name = self.ranking.figure.replace("_", " ")
         message = f"step {step}: {name} {figures[step]:.4g}, best {figures[best]:.4g} at step {best}"
         tqdm.write(message, file=sys.stderr)
-        return figures[step]
 
     def forget_after(self, step: int) -> None:
         """Remove what belongs to later steps, and what a killed save left behind."""
         self.checkpoints.sweep()
         self.checkpoints.drop_after(step)
-        pictures.write_lines(self.path, [line for line in self._lines() if line["step"] <= step])
+        logs.write_lines(self.path, [line for line in self._lines() if line["step"] <= step])
 
-    def _figures(self) -> dict[int, float]:
-        return {line["step"]: line[self.figure.name] for line in self._lines()}
+    def _ranked(self) -> dict[int, float]:
+        return {line["step"]: line[self.ranking.figure] for line in self._lines() if line["metric"] == self.first}
 
     def _lines(self) -> list[dict[str, Any]]:
-        return [line for line in pictures.read_lines(self.path) if self.figure.name in line]
+        return [line for line in logs.read_lines(self.path) if "metric" in line and "protocol" in line]

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -133,11 +132,10 @@ def _accuracies(path: Path, pictures: Callable[[str], Any]) -> dict[str, float]:
 
 
 def _load(name: str, split: str) -> tuple[np.ndarray, np.ndarray]:
-    from train import data
+    from train import config, data
 
-    config = SimpleNamespace(name=name, image_size=SIDE, channels=1, binarize="none", unreadable="skip")
-    source = data.load(config, split)
-    return source.samples, source.labels + SETS[name][0]
+    (table,) = data.load(config.source(name, image_size=SIDE, channels=1), split)
+    return table.columns["image"], table.columns["label"] + SETS[name][0]
 
 
 def _split(images: np.ndarray, labels: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], ...]:

@@ -1,25 +1,26 @@
-"""Evaluation prints JSON lines that carry their protocol; every source of one generator is judged alike."""
+"""Evaluation prints JSON lines that carry their protocol; every source of one map is judged alike."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import onnx
 import pytest
-from ml_collections import ConfigDict
 from PIL import Image
-from shared import python, tiny_config, trained
+from shared import program, python, tiny_config, trained
 
-from train import data
-from train.evaluate import __main__ as evaluate
-from train.evaluate import samplers
-from train.evaluate.comparison import METRICS, Comparison, Reference
+from train import config, data
+from train.evaluate import makers
+from train.evaluate.makers import Maker
+from train.evaluate.metrics import METRICS, Comparison
+from train.evaluate.reference import Reference
 from zoo import images, noise
 from zoo.metrics.extractor import Extracted, Extractor
 from zoo.shared import files
 from zoo.shared.errors import UserError
 
-DIGITS = ConfigDict({"name": "digits", "image_size": 8, "channels": 1, "binarize": "none", "unreadable": "skip"})
+evaluate = program("train.evaluate.__main__")
+
+DIGITS = config.source("digits")
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,10 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / "cache"))
 
 
+def scans(split, section=DIGITS, column="image"):
+    return data.load(section, split)[0].columns[column]
+
+
 def save(pictures, folder):
     folder.mkdir()
     for index, picture in enumerate(pictures):
@@ -49,7 +54,9 @@ def save(pictures, folder):
 
 
 def compared(samples, split="test", extractor=None, section=DIGITS):
-    return Comparison(samples, Reference(section, split, len(samples), 0, extractor or Extractor()), 0, {})
+    maker = Maker({}, {}, None, None, {}, lambda count, seed: samples)
+    reference = Reference(section, split, len(samples), 0, extractor or Extractor())
+    return Comparison(maker, reference, len(samples), 0, {})
 
 
 def lines(*arguments):
@@ -60,19 +67,19 @@ def lines(*arguments):
 
 
 def test_a_likelihood_model_is_measured_on_held_out_data(tmp_path):
-    trained(tiny_config("nade"), tmp_path)
+    made = trained(tiny_config("nade"), tmp_path)
     (line,) = lines(f"--source={tmp_path}")
     assert line["metric"] == "log_likelihood"
-    assert line["count"] == 299
-    assert line["nats"] < 0
+    assert (line["count"], line["bound"]) == (299, "exact")
     assert line["baseline_nats"] == pytest.approx(-27.2, abs=0.3), "8x8 digits, dynamic, under independent pixels"
-    assert line["protocol"]["split"] == "test"
-    assert line["protocol"]["step"] == 4
-
-
-def test_a_model_without_likelihood_says_so(run):
-    with pytest.raises(UserError, match="dcgan has no likelihood"):
-        evaluate.measure_log_likelihood(str(run[0]))
+    assert line["protocol"]["reference"]["split"] == "test"
+    assert line["protocol"]["reference"]["binarize"] == "dynamic"
+    assert line["protocol"]["map"] == "log_prob"
+    assert line["protocol"]["source"]["step"] == 4
+    held_out = Reference(made.config.data, "test", None, 0, Extractor()).images
+    with made.averages.applied():
+        nats = made.model.maps["log_prob"]({"image": (held_out / 127.5 - 1).astype(np.float32)})["log_prob"]
+    assert line["nats"] == pytest.approx(float(nats.numpy().mean()), abs=1e-4)
 
 
 def test_every_line_carries_its_protocol(bundle):
@@ -88,6 +95,7 @@ def test_every_line_carries_its_protocol(bundle):
             "ema": 0.9,
             "sha256": files.sha256(bundle / "model.onnx"),
         },
+        "map": "generate",
         "samples": 100,
         "image": [8, 8, 1],
         "quantised": "uint8",
@@ -97,43 +105,54 @@ def test_every_line_carries_its_protocol(bundle):
             "split": "test",
             "count": 100,
             "binarize": "none",
-            "from": data.load(DIGITS, "test").description,
+            "from": data.load(DIGITS, "test")[0].description,
         },
     }
     assert alike["protocol"] == protocol
     assert frechet["protocol"] == protocol | {"extractor": Extractor().protocol}
 
 
-def test_a_run_its_bundle_and_its_onnx_file_are_the_same_sampler(run, bundle):
+def test_a_run_its_bundle_and_its_onnx_file_are_the_same_maker(run, bundle):
     directory, made = run
-    first, second, third = (samplers.create(str(p)) for p in (directory, bundle, bundle / "model.onnx"))
-    assert [s.protocol["kind"] for s in (first, second, third)] == ["run", "bundle", "onnx"]
-    drawn = first.draw(70, 3)
-    spec = made.model.generator_spec
-    with made.ema.applied():
-        expected = made.model.generator(noise.draw(spec, 70, 3), training=False)[spec.output.name].numpy()
+    first, second, third = (makers.create(str(p)) for p in (directory, bundle, bundle / "model.onnx"))
+    assert [maker.protocol["kind"] for maker in (first, second, third)] == ["run", "bundle", "onnx"]
+    drawn = first.samples("generate", 70, 3)
+    with made.averages.applied():
+        expected = made.run_map("generate", noise.fill(made.model.maps["generate"].spec, 70, 3))["image"]
     assert np.abs(drawn.astype(int) - images.to_uint8(expected)).max() <= 1
-    np.testing.assert_array_equal(second.draw(70, 3), third.draw(70, 3))
-    assert np.abs(drawn.astype(int) - third.draw(70, 3)).max() <= 1
-    np.testing.assert_array_equal(drawn[:5], first.draw(5, 3), "a sample does not depend on how many are drawn")
+    np.testing.assert_array_equal(second.samples("generate", 70, 3), third.samples("generate", 70, 3))
+    assert np.abs(drawn.astype(int) - third.samples("generate", 70, 3)).max() <= 1
+    np.testing.assert_array_equal(
+        drawn[:5], first.samples("generate", 5, 3), "a sample does not depend on their number"
+    )
     assert first.data.to_dict() == third.data.to_dict() == made.config.data.to_dict()
+    assert first.maps == second.maps == third.maps == {"generate": made.model.maps["generate"].spec}
+
+
+def test_a_run_in_training_is_the_same_maker(run):
+    directory, made = run
+    in_training = makers.from_model(made.model, made.run_map)
+    with made.averages.applied():
+        drawn = in_training.samples("generate", 70, 3)
+    assert np.abs(drawn.astype(int) - makers.create(str(directory)).samples("generate", 70, 3)).max() <= 1
 
 
 def test_a_folder_is_the_reference_whole_or_in_splits(tmp_path, cache):
-    folder = save(data.load(DIGITS, "test").samples[:80], tmp_path / "folder")
-    section = ConfigDict({**DIGITS, "name": f"folder:{folder}"})
-    train, test, whole = (data.load(section, split).samples for split in ("train", "test", "all"))
+    folder = save(scans("test")[:80], tmp_path / "folder")
+    section = config.source(f"folder:{folder}")
+    train, test, whole = (scans(split, section) for split in ("train", "test", "all"))
     assert 0 < len(test) < len(train)
     assert sorted(map(bytes, whole)) == sorted([*map(bytes, train), *map(bytes, test)])
-    flags = f"--source={folder}", f"--reference=folder:{folder}", "--metrics=frechet"
+    flags = f"--source={folder}", f"--reference=folder:{folder}"
     (line,) = lines(*flags)
     assert line["frechet_distance"] == pytest.approx(0, abs=1e-6), "a set beside itself"
     assert line["protocol"]["reference"]["split"] == "all"
     assert line["protocol"]["source"] == {
-        "kind": "folder", "path": folder, "pictures": 80, "cropped": "centre squares",
+        "kind": "folder", "path": folder, "pictures": 80, "cropped": "as they are",
     }  # fmt: skip
-    (line,) = lines(*flags, "--split=train")
+    (line,) = lines(*flags, "--metrics=frechet", "--split=train", "--image_size=9")
     assert line["count_real"] == len(train)
+    assert line["protocol"]["source"]["cropped"] == "centre squares, resized to 9 px (Lanczos)"
     with pytest.raises(UserError, match="split 'all' is for folders of pictures; of 'digits' take 'train' or 'test'"):
         data.load(DIGITS, "all")
 
@@ -146,31 +165,31 @@ def test_what_was_trained_on_is_no_reference_unless_asked_for():
 
 
 def test_some_of_a_folder_are_chosen_by_the_seed_and_have_the_channels_of_all(tmp_path):
-    digits = data.load(DIGITS, "test").samples[:30]
+    digits = scans("test")[:30]
     folder = save(digits, tmp_path / "folder")
-    drawn = [samplers.create(folder).draw(10, seed) for seed in (0, 1, 0)]
+    drawn = [makers.create(folder).pictures(10, seed) for seed in (0, 1, 0)]
     assert np.array_equal(drawn[0], drawn[2])
     assert len({bytes(np.sort(x.ravel())) for x in (*drawn, digits[:10])}) == 3, "neither the first ones nor one choice"
     Image.new("RGB", (8, 8)).save(tmp_path / "folder" / "colour.png")
-    assert {samplers.create(folder).draw(2, seed).shape for seed in range(5)} == {(2, 8, 8, 3)}
+    assert {makers.create(folder).pictures(2, seed).shape for seed in range(5)} == {(2, 8, 8, 3)}
 
 
 def test_a_folder_is_its_pictures(tmp_path):
-    digits = data.load(DIGITS, "test").samples[:12]
-    drawn = samplers.create(save(digits, tmp_path / "same")).draw(100, 0)
+    digits = scans("test")[:12]
+    drawn = makers.create(save(digits, tmp_path / "same")).pictures(100, 0)
     assert sorted(map(bytes, drawn)) == sorted(map(bytes, digits))
-    assert samplers.create(str(tmp_path / "same")).draw(5, 0).shape == (5, 8, 8, 1)
+    assert makers.create(str(tmp_path / "same")).pictures(5, 0).shape == (5, 8, 8, 1)
     Image.new("RGB", (30, 20)).save(tmp_path / "same" / "wide.jpg")
     with pytest.raises(UserError, match="sides of 8 to 20 pixels: choose one with --image_size"):
-        samplers.create(str(tmp_path / "same")).draw(100, 0)
-    assert samplers.create(str(tmp_path / "same"), image_size=10).draw(100, 0).shape == (13, 10, 10, 3)
+        makers.create(str(tmp_path / "same")).pictures(100, 0)
+    assert makers.create(str(tmp_path / "same"), image_size=10).pictures(100, 0).shape == (13, 10, 10, 3)
     (tmp_path / "same" / "torn.png").write_bytes(b"\x89PNG")
     with pytest.raises(UserError, match="cannot read .*torn.png"):
-        samplers.create(str(tmp_path / "same"), image_size=10).draw(100, 0)
+        makers.create(str(tmp_path / "same"), image_size=10).pictures(100, 0)
 
 
 def test_real_images_beside_themselves_are_perfect_and_train_beside_test_nearly():
-    train, test = (data.load(DIGITS, split).samples for split in ("train", "test"))
+    train, test = scans("train"), scans("test")
     same, other = compared(test), compared(train[::5])
     assert len(same.reference.images) == len(other.reference.images) == 299
     assert same.measure("frechet")["frechet_distance"] == pytest.approx(0, abs=1e-6)
@@ -188,30 +207,39 @@ def test_real_images_beside_themselves_are_perfect_and_train_beside_test_nearly(
 
 
 def test_half_of_the_classes_cost_recall_and_not_precision():
-    train = data.load(DIGITS, "train")
-    whole = compared(train.samples[:299]).measure("precision_recall")
-    half = compared(train.samples[train.labels < 5][:299]).measure("precision_recall")
+    train, labels = scans("train"), scans("train", column="label")
+    whole = compared(train[:299]).measure("precision_recall")
+    half = compared(train[labels < 5][:299]).measure("precision_recall")
     assert half["precision"] > whole["precision"] - 0.05
     assert half["recall"] < whole["recall"] - 0.2
 
 
 def test_the_score_of_few_real_images_is_that_of_as_many_samples():
     """It grows with the count: 1,000 samples would beat the 299 real ones that they are."""
-    test = data.load(DIGITS, "test").samples
-    line = compared(test[np.arange(1000) % 299]).measure("score")
+    line = compared(scans("test")[np.arange(1000) % 299]).measure("score")
     assert line["count"] == 299
     assert line["inception_score"] == line["reference_inception_score"]
 
 
 def test_real_images_are_chosen_by_the_seed():
-    test = data.load(DIGITS, "test").samples
     chosen = [Reference(DIGITS, "test", 50, seed, Extractor()).images for seed in (0, 1, 0)]
     assert np.array_equal(chosen[0], chosen[2])
-    assert len({bytes(np.sort(x.ravel())) for x in (*chosen, test[:50])}) == 3
+    assert len({bytes(np.sort(x.ravel())) for x in (*chosen, scans("test")[:50])}) == 3
+
+
+def test_the_rows_of_a_reference_belong_together():
+    reference = Reference(config.source("grey:digits"), "test", 50, 3, Extractor())
+    rows = reference.rows
+    np.testing.assert_array_equal(images.to_uint8(rows["image"]), reference.images)
+    (table,) = data.load(config.source("grey:digits"), "test")
+    np.testing.assert_array_equal(rows["label"], table.columns["label"][reference.chosen])
+    np.testing.assert_array_equal(images.to_uint8(rows["input"])[..., 0], reference.images[..., 0])
+    some = reference.rows_of("train", 30)
+    assert {name: values.shape[0] for name, values in some.items()} == dict.fromkeys(("image", "label", "input"), 30)
 
 
 def test_what_looks_at_whole_splits_says_so():
-    comparison = compared(data.load(DIGITS, "train").samples[:100])
+    comparison = compared(scans("train")[:100])
     for name, splits in (("nearest_neighbours", "train; test, held out"), ("parzen", "test: a part chooses sigma")):
         told = comparison.measure(name)["protocol"]["reference"]
         assert told["splits"].startswith(splits)
@@ -220,14 +248,14 @@ def test_what_looks_at_whole_splits_says_so():
 
 def test_the_width_of_the_parzen_window_is_not_chosen_on_what_was_trained_on():
     """Copies of the training images: the best width for these would be the least there is."""
-    line = compared(data.load(DIGITS, "train").samples).measure("parzen")
+    line = compared(scans("train")).measure("parzen")
     assert line["sigma"] > 0.11
 
 
 def test_every_metric_tells_noise_from_digits():
     rng = np.random.default_rng(0)
     junk = rng.integers(0, 256, (299, 8, 8, 1), dtype=np.uint8)
-    noisy, fair = compared(junk), compared(data.load(DIGITS, "train").samples[::5])
+    noisy, fair = compared(junk), compared(scans("train")[::5])
     for name, key, sign in (
         ("frechet", "frechet_distance", 1),
         ("kernel", "kernel_distance", 1),
@@ -241,18 +269,19 @@ def test_every_metric_tells_noise_from_digits():
 
 
 def test_a_generator_that_copies_training_images_is_caught():
-    train = data.load(DIGITS, "train").samples
-    line = compared(train[:100]).measure("nearest_neighbours")
+    line = compared(scans("train")[:100]).measure("nearest_neighbours")
     assert (line["close_share"], line["median_ratio"]) == (1, 0)
     assert line["closer_probability"] == pytest.approx(1, abs=0.01)
     assert (line["count_train"], line["count_held_out"], line["count_fake"]) == (1498, 299, 100)
 
 
 def test_the_reference_is_seen_as_the_model_saw_it():
-    binary = Reference(ConfigDict({**DIGITS, "binarize": "dynamic"}), "test", 50, 0, Extractor())
+    binary = Reference(config.source("digits", binarize="dynamic"), "test", 50, 0, Extractor())
     assert binary.images.shape == (50, 8, 8, 1)
     assert set(np.unique(binary.images)) == {0, 255}
     assert binary.protocol["binarize"] == "dynamic"
+    cropped = Reference(config.source("digits", image_size=8, crop=4), "test", 50, 0, Extractor())
+    assert cropped.images.shape == (50, 8, 8, 1)
 
 
 def test_score_needs_classes():
@@ -261,30 +290,35 @@ def test_score_needs_classes():
 
     blind.path, blind.protocol = "blind.onnx", {}
     with pytest.raises(UserError, match=r"blind.onnx has no output called probabilities or logits"):
-        compared(data.load(DIGITS, "test").samples, extractor=blind).measure("score")
+        compared(scans("test"), extractor=blind).measure("score")
+
+
+def test_features_that_are_blind_to_colour_are_told(capsys):
+    colour = np.random.default_rng(0).integers(0, 256, (80, 8, 8, 3), np.uint8)
+    compared(colour, section=config.source("digits", channels=3)).measure("frechet")
+    assert "frechet of colour pictures by features of grey digits" in capsys.readouterr().err
 
 
 def test_modes_are_counted_beside_stacked_pictures_only():
     with pytest.raises(UserError, match="stacked_modes is for stacked pictures; the reference is digits: use stacked:"):
-        compared(data.load(DIGITS, "test").samples).measure("stacked_modes")
+        compared(scans("test")).measure("stacked_modes")
 
 
 def test_points_and_foreign_files_are_refused(tmp_path, bundle):
-    with pytest.raises(UserError, match="ring holds points, not images: measure mixture"):
-        compared(np.zeros((4, 8, 8, 1), np.uint8), section=ConfigDict({**DIGITS, "name": "ring"}))
+    with pytest.raises(UserError, match="ring holds no images: measure mixture"):
+        compared(np.zeros((80, 8, 8, 1), np.uint8), section=config.source("ring")).measure("frechet")
     model = onnx.load(bundle / "model.onnx")
     del model.metadata_props[:]
     onnx.save(model, tmp_path / "other.onnx")
-    with pytest.raises(UserError, match="no generator that genzoo exported"):
-        samplers.create(str(tmp_path / "other.onnx"))
+    with pytest.raises(UserError, match="but not one of genzoo's"):
+        makers.create(str(tmp_path / "other.onnx"))
     (tmp_path / "text.onnx").write_text("text")
-    with pytest.raises(UserError, match="holds no ONNX model"):
-        samplers.create(str(tmp_path / "text.onnx"))
+    with pytest.raises(UserError, match="text.onnx"):
+        makers.create(str(tmp_path / "text.onnx"))
     with pytest.raises(UserError, match="--image_size is for folders"):
-        samplers.create(str(bundle), image_size=8)
-    spec = SimpleNamespace(conditions=[SimpleNamespace(name="picture", is_class=False)])
-    with pytest.raises(UserError, match="the generator needs picture"):
-        samplers.drawing(lambda inputs: inputs, spec)
+        makers.create(str(bundle), image_size=8)
+    with pytest.raises(UserError, match="unknown map 'decode'; known: generate"):
+        makers.create(str(bundle)).choose("decode")
 
 
 @pytest.mark.parametrize(
@@ -293,10 +327,13 @@ def test_points_and_foreign_files_are_refused(tmp_path, bundle):
         (["--metrics=log_likelihood"], "--source is missing"),
         (["--source=/nowhere"], "/nowhere holds no run"),
         (["--source=/nowhere", "--metrics=frechett"], "unknown metric 'frechett'; did you mean 'frechet'?"),
-        (["--source=/nowhere", "--metrics="], f"--metrics is empty: name some of {', '.join(METRICS)}"),
-        (["--source={folder}", "--metrics=mixture"], "mixture needs a run, bundle or ONNX file of points"),
+        (["--source={folder}", "--metrics=mixture", "--reference=ring"], "mixture is not for a folder of pictures"),
+        (["--source={folder}", "--metrics=pairs", "--reference=digits"], "pairs is not for a folder of pictures"),
         (["--source={folder}", "--metrics=frechet"], "--reference is missing"),
         (["--source={folder}", "--metrics=frechet", "--reference=digits"], "64 features: their covariance is singular"),
+        (["--source={folder}", "--reference=digits", "--map=generate"], "unknown map 'generate'; known: none"),
+        (["--source={folder}", "--reference=digits", "--picture=x.png"], "--picture is for --metrics=representation"),
+        (["--source={folder}", "--reference=digits", "--checkpoint=best"], "--checkpoint=best is for runs"),
         (
             ["--source={folder}", "--metrics=frechet", "--reference=digits", "--extractor=x.onnx"],
             "cannot read the extractor x.onnx",
@@ -310,3 +347,8 @@ def test_mistakes_are_one_line(tmp_path, flags, message):
     assert process.returncode == 2
     assert message in output
     assert output.count("\n") == 1
+
+
+def test_the_documentation_names_every_metric():
+    for name in METRICS:
+        assert name in evaluate.__doc__

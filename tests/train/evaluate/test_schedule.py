@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,20 +12,46 @@ import tensorflow as tf
 from shared import assert_same_state, checkpoint, tiny_config, trained, trainer
 
 from train import config
-from train.evaluate import __main__ as evaluate
-from train.evaluate import comparison, samplers
+from train.evaluate import makers
 from train.evaluate import schedule as evaluation
-from train.evaluate.comparison import Comparison, Metric, Reference
+from train.evaluate.metrics import METRICS, Comparison
+from train.evaluate.reference import Reference
 from train.rundir import restore
 from zoo.metrics.extractor import Extractor
 from zoo.shared.errors import UserError
+from zoo.spec import MapSpec, TensorSpec
 
-MEASURED = {"evaluate.metric": "frechet", "evaluate.every": 2, "evaluate.count": 70}
+MEASURED = {"evaluate.metrics": "frechet", "evaluate.every": 2, "evaluate.count": 70}
+SPEC = MapSpec(
+    (TensorSpec("z", (2,), "normal"),),
+    (TensorSpec("image", (8, 8, 1), "output", "image"),),
+)
+MODEL = SimpleNamespace(
+    maps={"generate": SimpleNamespace(spec=SPEC)}, declared=SimpleNamespace(targets={}), conditions=lambda *_: {}
+)
 
 
 def tiny(**changes):
     """A run of dense networks on digits, measured every other of its four steps."""
     return tiny_config("gan_grid", **{"model.network": "mlp", **MEASURED, **changes})
+
+
+def black():
+    """A maker of black pictures, which no metric below looks at."""
+    return makers.from_model(MODEL, lambda name, inputs: {"image": np.zeros((64, 8, 8, 1), np.float32)})
+
+
+def replace(monkeypatch, **figures):
+    """Let each metric give the figures of these lists, in turn."""
+    for name, values in figures.items():
+        following, figure = iter(values), METRICS[name].figure
+        measure = lambda _, figure=figure, following=following: {figure: next(following)}  # noqa: E731
+        monkeypatch.setitem(METRICS, name, METRICS[name]._replace(measure=measure, sees_features=False))
+
+
+def evaluation_of(workdir, value=None, **changes):
+    state = tf.train.Checkpoint(value=tf.Variable(0) if value is None else value)
+    return evaluation.Evaluation(tiny(**changes), workdir, state, MODEL)
 
 
 def lines(workdir):
@@ -53,20 +80,79 @@ def run(tmp_path_factory):
     ],
 )
 def test_the_best_checkpoint_is_kept(monkeypatch, tmp_path, metric, figures, best, expected):
-    name, following = evaluation.FIGURES[metric].name, iter(figures)
-    monkeypatch.setitem(comparison.METRICS, metric, Metric(False, lambda _: {name: next(following)}))
+    replace(monkeypatch, **{metric: figures})
     value = tf.Variable(0)
-    made = evaluation.Evaluation(tiny(**{"evaluate.metric": metric}), tmp_path, tf.train.Checkpoint(value=value))
+    made = evaluation_of(tmp_path, value, **{"evaluate.metrics": metric})
     for step, figure in zip((0, 2, 4, 6), figures, strict=True):
         value.assign(step)
         assert made.is_due(step, is_last=False)
-        assert made.measure(step, np.zeros((2, 8, 8, 1), np.uint8)) == figure
+        assert made.measure(step, black(), is_last=False) == {METRICS[metric].figure: figure}
         assert not made.is_due(step, is_last=True)
     assert [line["step"] for line in lines(tmp_path)] == [0, 2, 4, 6]
     assert kept(tmp_path) == expected
     assert made.checkpoints.restore() == best == value.numpy()
     assert made.is_due(7, is_last=True)
     assert not made.is_due(7, is_last=False)
+
+
+SEVERAL = {"evaluate.metrics": "frechet,kernel:4,ms_ssim:6"}
+
+
+def test_each_metric_has_its_own_period_and_the_first_says_what_is_best(monkeypatch, tmp_path):
+    """By the second, steps 0 and 8 would be the best ones."""
+    replace(monkeypatch, frechet=(5.0, 3.0, 4.0, 2.0, 6.0), kernel=(0.1, 0.9, 0.1), ms_ssim=())
+    monkeypatch.setitem(METRICS, "ms_ssim", METRICS["ms_ssim"]._replace(measure=lambda _: {"ms_ssim": 0.5}))
+    made = evaluation_of(tmp_path, **SEVERAL)
+    figures = {step: made.measure(step, black(), is_last=False) for step in (0, 2, 4, 6, 8)}
+    assert figures == {
+        0: {"frechet_distance": 5.0, "kernel_distance": 0.1},
+        2: {"frechet_distance": 3.0},
+        4: {"frechet_distance": 4.0, "kernel_distance": 0.9},
+        6: {"frechet_distance": 2.0},
+        8: {"frechet_distance": 6.0, "kernel_distance": 0.1},
+    }
+    assert [(line["step"], line["metric"]) for line in lines(tmp_path)] == [
+        *((0, "frechet"), (0, "kernel"), (0, "ms_ssim")),
+        (2, "frechet"),
+        *((4, "frechet"), (4, "kernel")),
+        *((6, "frechet"), (6, "ms_ssim")),
+        *((8, "frechet"), (8, "kernel")),
+    ]
+    assert kept(tmp_path) == [2, 6]
+    assert made.figures == {"frechet": "frechet_distance", "kernel": "kernel_distance"}
+
+
+def test_at_the_end_all_are_measured_that_were_not_yet(monkeypatch, tmp_path):
+    replace(monkeypatch, frechet=(5.0, 4.0), kernel=(0.1, 0.2))
+    monkeypatch.setitem(METRICS, "ms_ssim", METRICS["ms_ssim"]._replace(measure=lambda _: {"ms_ssim": 0.5}))
+    made = evaluation_of(tmp_path, **SEVERAL)
+    made.measure(0, black(), is_last=False)
+    assert not made.is_due(3, is_last=False)
+    made.measure(3, black(), is_last=True)
+    assert [line["metric"] for line in lines(tmp_path) if line["step"] == 3] == ["frechet", "kernel", "ms_ssim"]
+    assert not made.is_due(3, is_last=True)
+
+
+def test_a_kill_between_two_metrics_leaves_the_second_to_be_measured(monkeypatch, tmp_path):
+    replace(monkeypatch, frechet=(5.0,), kernel=())
+    made = evaluation_of(tmp_path, **SEVERAL)
+    with pytest.raises(StopIteration):
+        made.measure(0, black(), is_last=False)
+    replace(monkeypatch, frechet=(), kernel=(0.1,))
+    monkeypatch.setitem(METRICS, "ms_ssim", METRICS["ms_ssim"]._replace(measure=lambda _: {"ms_ssim": 0.5}))
+    again = evaluation_of(tmp_path, **SEVERAL)
+    assert again.is_due(0, is_last=False)
+    assert again.measure(0, black(), is_last=False) == {"kernel_distance": 0.1}
+    assert kept(tmp_path) == [0]
+
+
+def test_periods_are_read_as_they_are_typed():
+    def of(text, every=500):
+        return evaluation.periods(config.ConfigDict({"metrics": text, "every": every}))
+
+    assert of("") == {}
+    assert of("frechet") == {"frechet": 500}
+    assert of("pairs:2000,frechet,kernel:1") == {"pairs": 2000, "frechet": 500, "kernel": 1}
 
 
 def test_what_is_kept_is_the_state_of_its_step(run):
@@ -78,15 +164,20 @@ def test_what_is_kept_is_the_state_of_its_step(run):
 
 
 def test_evaluation_changes_no_bit(run, tmp_path):
-    trained(tiny(**{"evaluate.metric": "none"}), tmp_path)
+    trained(tiny(**{"evaluate.metrics": ""}), tmp_path)
     assert_same_state(checkpoint(tmp_path, 4), checkpoint(run, 4))
+
+
+def judged(workdir):
+    """Return what a run was judged beside while it trained, and the Frechet distance of its last checkpoint to it."""
+    maker = makers.create(str(workdir))
+    reference = Reference(maker.data, "train", 70, evaluation.SEED, Extractor())
+    return reference, Comparison(maker, reference, 70, evaluation.SEED, {}).measure("frechet")
 
 
 def test_the_figures_are_those_of_the_saved_checkpoint_beside_the_train_split(run):
     last = lines(run)[-1]
-    sampler = samplers.create(str(run))
-    reference = Reference(sampler.data, "train", 70, evaluation.SEED, Extractor())
-    measured = Comparison(sampler.draw(70, evaluation.SEED), reference, evaluation.SEED, {}).measure("frechet")
+    reference, measured = judged(run)
     assert last["frechet_distance"] == pytest.approx(measured["frechet_distance"], rel=1e-6)
     assert last["protocol"]["reference"] == reference.protocol
     assert (reference.protocol["split"], reference.protocol["count"]) == ("train", 70)
@@ -113,7 +204,7 @@ def test_an_interrupted_run_ends_with_the_same_evaluations(run, tmp_path):
 
 
 def test_a_finished_run_is_not_measured_again(run, monkeypatch):
-    monkeypatch.setitem(comparison.METRICS, "frechet", None)
+    replace(monkeypatch, frechet=())
     trained(tiny(), run)
 
 
@@ -128,11 +219,10 @@ def test_what_lies_beyond_a_rollback_is_forgotten(run, tmp_path):
 
 
 def test_a_torn_best_checkpoint_is_no_rival(monkeypatch, tmp_path):
-    following = iter((5.0, 3.0, 4.0))
-    monkeypatch.setitem(comparison.METRICS, "frechet", Metric(False, lambda _: {"frechet_distance": next(following)}))
-    made = evaluation.Evaluation(tiny(), tmp_path, tf.train.Checkpoint(value=tf.Variable(0)))
+    replace(monkeypatch, frechet=(5.0, 3.0, 4.0))
+    made = evaluation_of(tmp_path)
     for step in (0, 2, 4):
-        made.measure(step, np.zeros((2, 8, 8, 1), np.uint8))
+        made.measure(step, black(), is_last=False)
         if step == 2:
             (tmp_path / "best" / "00000002" / "state.index").write_bytes(b"")
     assert made.checkpoints.restore() == 4, "4.0 is better than 5.0, and 3.0 cannot be read any more"
@@ -163,9 +253,7 @@ def test_a_signal_in_the_last_call_still_lets_the_end_be_measured(monkeypatch, t
 
 def test_two_replicas_evaluate_what_they_train(mirrored, tmp_path):
     trained(tiny(), tmp_path, mirrored)
-    sampler = samplers.create(str(tmp_path))
-    reference = Reference(sampler.data, "train", 70, evaluation.SEED, Extractor())
-    measured = Comparison(sampler.draw(70, evaluation.SEED), reference, evaluation.SEED, {}).measure("frechet")
+    _, measured = judged(tmp_path)
     assert lines(tmp_path)[-1]["frechet_distance"] == pytest.approx(measured["frechet_distance"], rel=1e-6)
 
 
@@ -173,23 +261,31 @@ def test_the_curves_show_the_figure(run):
     from train.rundir import pictures
 
     before = (run / "curves.png").read_bytes()
-    pictures.write_curves(run)
+    pictures.write_curves(run, {})
     assert (run / "curves.png").read_bytes() != before
-    pictures.write_curves(run, "frechet_distance")
+    pictures.write_curves(run, {"frechet": "frechet_distance"})
     assert (run / "curves.png").read_bytes() == before
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"evaluate.metric": "frechett"}, "unknown metric to evaluate by 'frechett'; did you mean 'frechet'"),
-        ({"evaluate.every": 3}, "evaluate.every=3: use a multiple of checkpoint_every, 2"),
-        ({"evaluate.every": 0}, "evaluate.every=0: use a multiple of checkpoint_every, 2"),
+        ({"evaluate.metrics": "frechett"}, "unknown metric to evaluate by 'frechett'; did you mean 'frechet'"),
+        ({"evaluate.metrics": "none"}, "unknown metric to evaluate by 'none'"),
+        ({"evaluate.every": 3}, "metrics=frechet: frechet is due every 3 steps; use a multiple of checkpoint_every, 2"),
+        ({"evaluate.every": 0}, "frechet is due every 0 steps; use a multiple of checkpoint_every, 2"),
+        ({"evaluate.metrics": "frechet,kernel:3"}, "kernel is due every 3 steps; use a multiple of checkpoint_every"),
+        ({"evaluate.metrics": "frechet:often"}, "write a period in steps, as in frechet:1000"),
+        ({"evaluate.metrics": "frechet:"}, "write a period in steps, as in frechet:1000"),
+        ({"evaluate.metrics": "frechet,frechet:4"}, "frechet stands there twice"),
+        ({"evaluate.metrics": "ms_ssim,frechet"}, "ms_ssim ranks no checkpoints; begin with frechet, kernel, "),
+        ({"evaluate.metrics": "frechet,pairs"}, "evaluate.metrics=pairs: gan_grid makes nothing that data show"),
+        ({"evaluate.metrics": "frechet,mixture"}, "metrics=mixture is for point; digits holds kind image"),
         ({"evaluate.count": 1}, "evaluate.count=1: use 2 samples or more"),
         ({"evaluate.extractor": "missing.onnx"}, "cannot read the extractor missing.onnx"),
         ({"evaluate.extractor_range": "1,0"}, "is no range of pixels"),
         ({"evaluate.extractor_output": "x"}, "unknown float32 output"),
-        ({"data.name": "ring"}, "evaluate.metric=frechet is for images; ring holds points: use none"),
+        ({"data.name": "ring"}, "evaluate.metrics=frechet is for image; ring holds kind point"),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused_at_the_edge(changes, message):
@@ -203,24 +299,57 @@ def test_too_few_samples_for_the_metric_are_refused_before_anything_binds_the_ru
     assert not list(tmp_path.glob("checkpoints/[0-9]*")), "the same --workdir can be used with another count"
 
 
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        ("frechet,log_likelihood", "log_likelihood needs a likelihood .* its maps are generate"),
+        ("frechet,representation", "representation needs a map from data to latents"),
+    ],
+)
+def test_what_the_model_has_not_is_refused_before_anything_binds_the_run_to_it(tmp_path, metrics, message):
+    with pytest.raises(UserError, match=message):
+        trainer(tiny(**{"evaluate.metrics": metrics}), tmp_path)
+    assert not list(tmp_path.glob("checkpoints/[0-9]*"))
+
+
+def test_a_likelihood_is_measured_while_training_on_rows_of_the_train_split(tmp_path):
+    changes = {"evaluate.metrics": "log_likelihood:2,frechet:4", "evaluate.count": 70}
+    made = trained(tiny_config("nade", **changes), tmp_path)
+    assert [(line["step"], line["metric"]) for line in lines(tmp_path)] == [
+        *((0, "log_likelihood"), (0, "frechet")),
+        (2, "log_likelihood"),
+        *((4, "log_likelihood"), (4, "frechet")),
+    ]
+    rows = Reference(made.config.data, "train", 70, evaluation.SEED, Extractor()).rows["image"]
+    with made.averages.applied():
+        nats = made.run_map("log_prob", {"image": rows})["log_prob"].mean()
+    last = lines(tmp_path)[-2]
+    assert last["nats"] == pytest.approx(nats, abs=1e-4)
+    assert (last["count"], last["protocol"]["reference"]["split"]) == (70, "train")
+    assert kept(tmp_path)[-1] == 4, "it rises"
+
+
 def test_the_best_of_a_run_that_was_not_evaluated_is_refused(tmp_path):
-    (tmp_path / "config.json").write_text(config.to_json(tiny(**{"evaluate.metric": "none"})))
+    (tmp_path / "config.json").write_text(config.to_json(tiny(**{"evaluate.metrics": ""})))
+    (tmp_path / "model.json").touch()
     with pytest.raises(UserError, match="--checkpoint=best: this run was not evaluated while it trained"):
         restore.load(tmp_path, "best")
     with pytest.raises(UserError, match="not evaluated"):
-        evaluate.measure_log_likelihood(str(tmp_path), "best")
+        makers.create(str(tmp_path), checkpoint="best")
 
 
-def test_log_likelihood_says_by_what_the_best_was_chosen(tmp_path):
-    trained(tiny_config("nade", **{"evaluate.metric": "kernel", "evaluate.every": 2, "evaluate.count": 20}), tmp_path)
-    line = evaluate.measure_log_likelihood(str(tmp_path), "best")
-    assert line["protocol"]["checkpoint"] == "best by kernel on 20 samples, train split, every 2 steps"
+def test_a_protocol_says_by_what_the_best_was_chosen(tmp_path):
+    changes = {"evaluate.metrics": "kernel:2,frechet", "evaluate.every": 4, "evaluate.count": 70}
+    trained(tiny_config("nade", **changes), tmp_path)
+    protocol = makers.create(str(tmp_path), checkpoint="best").protocol
+    assert protocol["checkpoint"] == "best by kernel on 70 samples, train split, every 2 steps"
 
 
 def test_a_bundle_has_but_one_checkpoint(tmp_path):
     (tmp_path / "manifest.json").write_text("{}")
+    (tmp_path / "model.onnx").touch()
     with pytest.raises(UserError, match="--checkpoint=best is for runs"):
-        samplers.create(str(tmp_path), checkpoint="best")
+        makers.create(str(tmp_path), checkpoint="best")
 
 
 def test_export_takes_the_best(run, tmp_path):
@@ -232,7 +361,7 @@ def test_export_takes_the_best(run, tmp_path):
     assert (manifest.step, manifest.checkpoint) == (step, "best")
     told = "best by frechet on 70 samples, train split, every 2 steps"
     for source, which in ((run, "best"), (tmp_path / "bundle", "last"), (tmp_path / "bundle/model.onnx", "last")):
-        protocol = samplers.create(str(source), checkpoint=which).protocol
+        protocol = makers.create(str(source), checkpoint=which).protocol
         assert (protocol["checkpoint"], protocol["step"]) == (told, step)
     with pytest.raises(UserError, match="lies among the checkpoints"):
         build.build(run, run / "best" / "bundle", checkpoint="best")

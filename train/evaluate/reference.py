@@ -1,0 +1,85 @@
+"""Real data as models see them, beside which what a model makes is judged."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from train import data
+from train.data.batches import held_out
+from zoo import media
+from zoo.metrics.extractor import Extracted, Extractor
+from zoo.shared.errors import UserError
+
+
+class Reference:
+    """At most `count` rows of a split, chosen by the seed, and whole splits.
+
+    `section` is a data section (`train.data`).
+    """
+
+    def __init__(self, section: ConfigDict, split: str, count: int | None, seed: int, extractor: Extractor) -> None:
+        self.section, self.split, self.seed, self.extractor = section, split, seed, extractor
+        self._tables = data.load(section, split)
+        self.description = "; ".join(table.description for table in self._tables)
+        total = min(len(table) for table in self._tables)
+        self.chosen = np.arange(total)
+        if count is not None and count < total:
+            self.chosen = np.random.default_rng(seed).permutation(total)[:count]
+
+    @cached_property
+    def rows(self) -> dict[str, np.ndarray]:
+        """The chosen rows of every column, as models see them."""
+        return self._rows(self._tables, self.chosen)
+
+    @cached_property
+    def images(self) -> np.ndarray:
+        """The chosen rows of the column "image", uint8 (count, H, W, C)."""
+        return self._images(self._tables, self.chosen)
+
+    def of_split(self, split: str) -> np.ndarray:
+        """Return all images of the `split`, as uint8 (N, H, W, C)."""
+        tables = data.load(self.section, split)
+        return self._images(tables, np.arange(min(len(table) for table in tables)))
+
+    def rows_of(self, split: str, count: int) -> dict[str, np.ndarray]:
+        """Return at most `count` rows of every column of the `split`, chosen by the seed, as models see them."""
+        tables = data.load(self.section, split)
+        return self._rows(tables, np.random.default_rng(self.seed).permutation(len(tables[0]))[:count])
+
+    def _images(self, tables: data.Source, chosen: np.ndarray) -> np.ndarray:
+        for table in tables:
+            if "image" in table.specs and table.specs["image"].kind == "image":
+                if self.section.binarize == "none" and not self.section.crop:
+                    rows = table.stored(["image"], slice(None) if len(chosen) == len(table) else chosen)
+                    return table.derive(rows, ["image"])["image"]
+                seen = held_out(table, self.section, ["image"], chosen=chosen)["image"]
+                return media.stored(table.specs["image"], seen)
+        raise UserError(f"{self.section.name} holds no images: measure mixture, or what its kind has")
+
+    def _rows(self, tables: data.Source, chosen: np.ndarray) -> dict[str, np.ndarray]:
+        rows: dict[str, np.ndarray] = {}
+        for table in tables:
+            rows |= held_out(table, self.section, chosen=chosen)
+        return rows
+
+    @cached_property
+    def extracted(self) -> Extracted:
+        """The output of the extractor for `images`."""
+        return self.extractor(self.images)
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """A description of these rows: so many, chosen from the split that is named."""
+        return {
+            "name": self.section.name,
+            "split": self.split,
+            "count": len(self.chosen),
+            "binarize": self.section.get("binarize", "none"),
+            "from": self.description,
+        }
+
+    def whole(self, splits: str) -> dict[str, Any]:
+        """Return a description of whole `splits`, for the protocol of a metric that looks at these."""
+        return {"name": self.section.name, "splits": splits, "binarize": self.section.get("binarize", "none")}
