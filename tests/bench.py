@@ -48,12 +48,12 @@ serving.Generator(sys.argv[1]).sample(1, dtype="float32")
 WITH_TENSORFLOW = """
 import sys
 import tensorflow as tf
-from export import bundle
-from zoo import noise
+from zoo import bundle, noise
 
 manifest, _ = bundle.read(sys.argv[1])
 model = tf.saved_model.load(f"{sys.argv[1]}/{bundle.SAVED_MODEL}")
-inputs = {name: tf.constant(value) for name, value in noise.draw(manifest.spec, 1, seed=0).items()}
+spec = manifest.maps[manifest.default]
+inputs = {name: tf.constant(value) for name, value in noise.fill(spec, 1, seed=0).items()}
 model.signatures["serving_default"](**inputs)
 """
 
@@ -72,7 +72,7 @@ def main() -> None:
         bundles = {name: Path(directory) / f"{name}.bundle" for name in models}
         for name in models:
             progress(f"{name}: building")
-            settings = config.load(config.example_of(name))
+            settings = config.load(shared.recipe_of(name))
             settings.train_steps = 10**6  # more than there is time for
             trainer = shared.trainer(settings, Path(directory) / name)
             progress(f"{name}: training")
@@ -97,7 +97,7 @@ def main() -> None:
     headings = ["bare over bare", "EMA over bare", "trainer over + EMA", "trainer over bare", "outside"]
     table(["model", "bare", "+ EMA", "trainer", *headings], training)
     print(
-        "\nSampling float32 from given noise: ms per call, and the ratio to onnxruntime with its default of 1 thread.\n"
+        "\nSampling float32 from given inputs: ms per call, and the ratio to onnxruntime with its default, 1 thread.\n"
     )
     headings = ["onnxruntime", "all threads", "ratio", "SavedModel", "ratio", "keras predict", "ratio"]
     table(["model", "batch", *headings], sampling)
@@ -111,9 +111,9 @@ def measure_training(trainer: Trainer, seconds: float) -> list[str]:
 
     steps = trainer.config.steps_per_call
     trainer.restart_iterator()
-    trainer.train_until(trainer.step + 1)  # compiles it, which sets `log_names`
+    logs = sorted(trainer.train_until(trainer.step + 1))
     batch = next(trainer.iterator)
-    bare, averaged = bare_loop(trainer, with_ema=False), bare_loop(trainer, with_ema=True)
+    bare, averaged = (bare_loop(trainer, logs, with_ema) for with_ema in (False, True))
     variants: Variants = {
         "bare": lambda: bare(batch, tf.constant(steps)).numpy(),
         "again": lambda: bare(batch, tf.constant(steps)).numpy(),  # shows how far apart equals come out
@@ -127,8 +127,13 @@ def measure_training(trainer: Trainer, seconds: float) -> list[str]:
     return [*steps_of, *(overhead(times, *pair) for pair in pairs), f"{outside:.1f} %"]
 
 
-def bare_loop(trainer: Trainer, with_ema: bool) -> Callable[[dict[str, tf.Tensor], tf.Tensor], tf.Tensor]:
-    """Return `train_step` in a compiled loop over one batch: the least that this many steps can take."""
+def bare_loop(
+    trainer: Trainer, names: list[str], with_ema: bool
+) -> Callable[[dict[str, tf.Tensor], tf.Tensor], tf.Tensor]:
+    """Return `train_step` in a compiled loop over one batch: the least that this many steps can take.
+
+    `names` are those of its logs.
+    """
     import tensorflow as tf
 
     jit = strategies.use_jit(trainer.config.jit, trainer.config.precision, trainer.strategy)
@@ -136,31 +141,34 @@ def bare_loop(trainer: Trainer, with_ema: bool) -> Callable[[dict[str, tf.Tensor
 
     @tf.function
     def loop(batch: dict[str, tf.Tensor], steps: tf.Tensor) -> tf.Tensor:
-        last = tf.zeros(len(trainer.log_names))
+        last = tf.zeros(len(names))
         for _ in tf.range(steps):
             logs = train_step(batch)
+            trainer.model.step.assign_add(1)
             if with_ema:
-                trainer.ema.update(trainer.model.step)
+                trainer.averages.update(trainer.model.step)
             # TensorFlow leaves out what nobody asks for: ask for the logs
-            last = tf.stack([tf.cast(logs[name], tf.float32) for name in trainer.log_names])
+            last = tf.stack([tf.cast(logs[name], tf.float32) for name in names])
         return last
 
     return loop
 
 
 def measure_sampling(trainer: Trainer, directory: Path, batch: int, seconds: float) -> list[str]:
-    """Return the table's cells for one batch: ms per call in each runtime, and its ratio to onnxruntime's."""
+    """Return the table's cells for one batch of the first map: ms per call in each runtime, ratios to onnxruntime."""
     from export import saved_model
+    from export.build import conditions_of
 
-    generator = trainer.model.generator
-    inputs = noise.draw(trainer.model.generator_spec, batch, seed=0)
-    onnxruntime, all_threads = serving.Generator(directory), serving.Generator(directory, os.cpu_count() or 1)
+    name, made = next(iter(trainer.model.maps.items()))
+    given = conditions_of(made.spec, trainer.examples[name])
+    inputs = noise.fill(made.spec, batch, seed=0, given=noise.cycled(given, batch))
+    onnxruntime, all_threads = (serving.load(directory, threads)[name] for threads in (1, os.cpu_count() or 1))
     loaded = saved_model.load(directory / bundle.SAVED_MODEL)
     variants: Variants = {
-        "onnxruntime": lambda: onnxruntime.sample(noise=inputs, dtype="float32"),
-        "all threads": lambda: all_threads.sample(noise=inputs, dtype="float32"),
+        "onnxruntime": lambda: onnxruntime.run(inputs),
+        "all threads": lambda: all_threads.run(inputs),
         "SavedModel": lambda: loaded(inputs),
-        "predict": lambda: generator.predict(inputs, batch_size=batch, verbose=0),
+        "predict": lambda: made.network.predict(inputs, batch_size=batch, verbose=0),
     }
     times = take_turns(variants, seconds, SAMPLING_TURN)
     cells = [milliseconds(times["onnxruntime"])]

@@ -1,5 +1,7 @@
 """What several test files use: tiny configurations of real recipes, and what a run left on the disk."""
 
+import functools
+import importlib
 import json
 import os
 import subprocess
@@ -7,31 +9,73 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
+from absl import flags
 from ml_collections import ConfigDict
 
+import train.data
+import zoo
 from train import config
 from train.check import check
+from zoo import images
 
 REPOSITORY = Path(__file__).parents[1]
 
 
+def recipe_of(model: str) -> str:
+    """Return the name of a recipe of the model: the one on the digits or on toys, else one of it, else any."""
+    for name in (f"{model}_digits", f"{model}_toy"):
+        if name in config.recipes():
+            return name
+    of_it = (name for name in config.recipes() if config.read_recipe(name).model.name == model)
+    return next(of_it, "dcgan_digits")
+
+
+def toy_data(model: str) -> str:
+    """Return a source that comes along and has what the model reads."""
+    reads = zoo.declared(model).columns_read(zoo.declared(model).options)
+    if "input" in reads:
+        section = config.read_recipe(recipe_of(model)).data
+        return "lowres:digits" if section.name.startswith("lowres:") else "grey:digits"
+    return "digits" if "image" in reads.get("image", ("image",)) else "ring"
+
+
 def tiny_config(model: str, **changes) -> ConfigDict:
-    """Return the model's recipe with its smallest network, on 8 px digits in batches of 4, for 4 steps."""
-    import importlib
+    """Return the model's recipe with its smallest network, on 8 px digits in batches of 4, for 4 steps.
 
-    import zoo
-
-    settings = config.load(config.example_of(model))
-    module, class_name = zoo._MODELS[model].split(":")
-    settings.model.update(getattr(importlib.import_module(module), class_name).smallest)
-    settings.data.name = "digits"
-    settings.data.image_size = 8
+    A model that reads an "input" gets grey digits, or reduced ones where its recipe has such. "data.name" among the
+    `changes` brings that source's options.
+    """
+    data = changes.get("data.name", toy_data(model))
+    settings = config.load(recipe_of(model), [f"--config.data.name={data}", f"--config.model.name={model}"])
+    settings.data.name, settings.model.name = data, model
+    if "image_size" in settings.data:
+        settings.data.image_size = 0
+    settings.model.update(zoo.declared(model).smallest)
     settings.update(
         train_steps=4, batch_size=4, steps_per_call=2, checkpoint_every=2, sample_every=4, sample_count=4, ema=0.9
     )
     settings.update_from_flattened_dict(changes)
     check(settings)
     return settings
+
+
+def tiny_model(model: str):
+    """Return that model, for the columns of its toy data, not compiled."""
+    settings = tiny_config(model)
+    columns = {name: spec for table in train.data.load(settings.data, "train") for name, spec in table.specs.items()}
+    options = {key: value for key, value in settings.model.items() if key != "name"}
+    return zoo.create(model, columns=columns, **options)
+
+
+def stand_in(recipe: str, directory: Path) -> None:
+    """Put a pair of pictures below the directory where the recipe looks for pairs that its user has to get."""
+    name = config.read_recipe(recipe).data.name
+    if name.startswith("pairs:"):
+        for column in ("input", "image"):
+            path = directory / name.removeprefix("pairs:") / column / "1.png"
+            path.parent.mkdir(parents=True)
+            path.write_bytes(images.encode_png(np.zeros((64, 64, 3), np.uint8)))
 
 
 def trainer(settings: ConfigDict, workdir: Path, strategy=None):
@@ -79,6 +123,15 @@ def assert_same_state(first: dict, second: dict, tolerance: float = 0.0) -> None
 def metrics(workdir: Path) -> list[dict]:
     """Return the lines of a run's metrics.jsonl."""
     return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+def program(name: str):
+    """Import the module of a program with flags of its own: programs have flags of the same names."""
+    own = flags.FlagValues()
+    with pytest.MonkeyPatch.context() as patch:
+        for define in (name for name in dir(flags) if name.startswith("DEFINE_")):
+            patch.setattr(flags, define, functools.partial(getattr(flags, define), flag_values=own))
+        return importlib.import_module(name)
 
 
 def python(*arguments: str, environment: dict[str, str] | None = None, **options) -> subprocess.Popen:

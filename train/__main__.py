@@ -1,7 +1,8 @@
 """Train a model: python -m train --recipe=dcgan_digits --workdir=runs/x [--config.KEY=VALUE ...]
 
-Giving the same command again resumes the run. Every key of the recipe is a flag: --config.train_steps=2000,
---config.data.name=folder:/my/pictures, --config.model.base_channels=64; --dry_run prints them all.
+Giving the same command again resumes the run; so does --workdir alone. Every key of the recipe is a flag:
+--config.train_steps=2000, --config.data.name=folder:/my/pictures, --config.model.base_channels=64; --dry_run prints
+them all. A model of your own is --config.model.name=file.py:Class.
 """
 
 import contextlib
@@ -15,26 +16,36 @@ from ml_collections import ConfigDict, config_flags
 from train import config
 from train.check import check
 from train.engine import backend, strategies
+from train.rundir import layout
 from zoo.shared import files, program
 from zoo.shared.errors import UserError
 
-RECIPE = flags.DEFINE_string("recipe", "dcgan_digits", f"what to train: {', '.join(config.recipes())}, or a file x.py")
+DEFAULT = "dcgan_digits"
+
+RECIPE = flags.DEFINE_string(
+    "recipe",
+    None,
+    f"what to train: {', '.join(config.recipes())}, or a file x.py; by default what --workdir holds, else {DEFAULT}",
+)
 WORKDIR = flags.DEFINE_string("workdir", None, "directory of the run; it is resumed if it holds one already")
 STRATEGY = flags.DEFINE_string("strategy", "auto", f"where to train: {', '.join(strategies.NAMES)}")
 CONFIG: flags.FlagHolder  # of the recipe: made by `define_config`
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "print the resolved configuration and the layers, then stop")
 
-LOCK = ".lock"
-
 
 def define_config() -> None:
     """Make the flags --config.KEY of the recipe that the command line names."""
-    recipe = dict(config.given(sys.argv[1:])).get("recipe", RECIPE.default)
-    settings = config.load(recipe, sys.argv[1:])
+    given = dict(config.given(sys.argv[1:]))
+    settings = config.load(given.get("recipe") or _stored(given.get("workdir")) or DEFAULT, sys.argv[1:])
     global CONFIG
     CONFIG = config_flags.DEFINE_config_dict(
         "config", settings, "a setting of the recipe, as --config.KEY=VALUE; --dry_run prints them all"
     )
+
+
+def _stored(workdir: str | None) -> str | None:
+    """Return the workdir if it holds the configuration of a run."""
+    return workdir if workdir and (Path(workdir) / config.CONFIG).is_file() else None
 
 
 def main() -> None:
@@ -62,6 +73,8 @@ def _train(workdir: Path, settings: ConfigDict) -> None:
     from train.loop.trainer import Trainer
 
     trainer = Trainer(settings, workdir, strategy)
+    if strategies.is_chief():
+        _write_config(workdir, settings)  # of a run that is resumed: only now it is known that its data are the same
     if trainer.run():
         print(f"trained to step {trainer.step}: look at {workdir}/samples and {workdir}/curves.png")
     else:
@@ -70,25 +83,31 @@ def _train(workdir: Path, settings: ConfigDict) -> None:
 
 @contextlib.contextmanager
 def _claimed(workdir: Path, settings: ConfigDict) -> Iterator[None]:
-    """Hold the run's directory against other processes; write the configuration to it, or compare it with an old one.
+    """Hold the run's directory against other processes; write a new configuration to it, or compare it with an old one.
 
     Only the chief of several workers does so: they share the directory.
     """
     if not strategies.is_chief():
         yield
         return
-    has_run, resumes = (workdir / "config.json").is_file(), any(workdir.glob("checkpoints/[0-9]*"))
-    if not has_run and workdir.is_dir() and {path.name for path in workdir.iterdir()} - {LOCK}:
-        raise UserError(f"--workdir={workdir} holds other files and no config.json: name a new or empty directory")
+    path = workdir / config.CONFIG
+    if not path.is_file() and not layout.is_new(workdir):
+        raise UserError(f"--workdir={workdir} holds other files and no {config.CONFIG}: name a new or empty directory")
     workdir.mkdir(parents=True, exist_ok=True)
     try:
-        with files.lock(workdir / LOCK):
-            if has_run and resumes:
+        with files.lock(workdir / layout.LOCK):
+            files.sweep(workdir)
+            if path.is_file() and any((workdir / layout.CHECKPOINTS[layout.LAST]).glob("[0-9]*")):
                 config.check_resumable(config.read(workdir), settings)
-            files.write_bytes(workdir / "config.json", (config.to_json(settings) + "\n").encode())
+            else:
+                _write_config(workdir, settings)
             yield
     except BlockingIOError:
         raise UserError(f"another process is training in --workdir={workdir}: wait for it or name another") from None
+
+
+def _write_config(workdir: Path, settings: ConfigDict) -> None:
+    files.write_bytes(workdir / config.CONFIG, (config.to_json(settings) + "\n").encode())
 
 
 def run() -> None:

@@ -1,8 +1,8 @@
 """The configuration of a run and where it comes from; `train.check` checks it. No TensorFlow here.
 
 A recipe (a file in `train/recipes/`, or a path to your own) returns an `ml_collections.ConfigDict` made with
-`defaults`, `model`, `adam`, `sgd` and `rmsprop` below, so that it states only what differs; every key can then be
-overridden by a flag `--config.KEY=VALUE`.
+`defaults`, `model`, `source`, `adam`, `sgd` and `rmsprop` below, so that it states only what differs; every key can
+then be overridden by a flag `--config.KEY=VALUE`.
 """
 
 import json
@@ -14,12 +14,18 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+import train.data
 import zoo
-from zoo.shared.errors import UserError, unknown
+from zoo.shared.errors import UserError, first_line, unknown
 
 RECIPES = Path(__file__).parent / "recipes"
+CONFIG = "config.json"
 # may grow when a run is resumed, unless a learning-rate schedule depends on it
 _MAY_GROW = "train_steps"
+# may change when a run is resumed: no number of the training depends on them (of the data, the fingerprint is compared)
+_MAY_CHANGE = ("keep_checkpoints", "checkpoint_every", "sample_every", "data.name")
+# belongs to the data, not to the recipe, where another source is named
+_OF_THE_DATA = ("image_size", "channels", "input_channels")
 
 
 def defaults() -> ConfigDict:
@@ -43,21 +49,15 @@ def defaults() -> ConfigDict:
                 "within": 0.05,
                 "steps": 0,  # 0 = never
             },
-            "evaluate": {  # while training, and keep the best checkpoint
-                "metric": "none",  # or frechet, kernel, ...: see `train.evaluate.schedule`
+            "evaluate": {  # while training, and keep the best checkpoint by the first metric
+                "metrics": "",  # such as frechet,pairs:2000; a number is that metric's own period
                 "every": 500,  # steps, a multiple of checkpoint_every
-                "count": 2000,  # samples, and images of the train split at most
+                "count": 2000,  # samples, and rows of the train split at most
                 "extractor": "",  # ONNX file, instead of ours; its range and output, if it does not say
                 "extractor_range": "",
                 "extractor_output": "",
             },
-            "data": {
-                "name": "digits",  # digits, folder:/path, an image set of tensorflow-datasets, ...: see `train.data`
-                "image_size": 16,
-                "channels": 0,  # 0 = as in the source
-                "binarize": "none",  # or dynamic
-                "unreadable": "skip",  # a file that is no picture: skip or refuse
-            },
+            "data": source("digits"),
             "model": {},
             "optimizers": {},
         }
@@ -70,6 +70,15 @@ def model(name: str, **options: Any) -> ConfigDict:
     for key in options:
         if key not in known:
             raise unknown(f"option of model {name}", key, known)
+    return ConfigDict({"name": name, **known, **options})
+
+
+def source(name: str, **options: Any) -> ConfigDict:
+    """Return the section of a data source: its name and all its options, those not given at their defaults."""
+    known = train.data.defaults(name)
+    for key in options:
+        if key not in known:
+            raise unknown(f"option of the data source {name!r}", key, known)
     return ConfigDict({"name": name, **known, **options})
 
 
@@ -101,19 +110,15 @@ def recipes() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in RECIPES.glob("[a-z]*.py")))
 
 
-def example_of(name: str) -> str:
-    """Return the recipe of a registered model on the digits, which is the smallest, else the first that trains it."""
-    own = f"{name}_digits"
-    return own if own in recipes() else next(recipe for recipe in recipes() if read_recipe(recipe).model.name == name)
-
-
 def load(recipe: str, arguments: Sequence[str] = ()) -> ConfigDict:
     """Return a recipe's configuration, ready for the overrides `--config.KEY=VALUE` among the `arguments`.
 
-    The values stay the recipe's: config_flags sets them. What is done here is what it cannot do: another
-    `--config.model.name` (or optimiser's name) brings that one's options, and an unknown key is a `UserError`.
+    `recipe` is a recipe's name, a file x.py, or the directory of a run, whose configuration is taken. The values stay
+    the recipe's: config_flags sets them. This function does what it cannot: another `--config.model.name` brings
+    that model's options and players, another `--config.data.name` that source's options, another optimiser's name its
+    constants. An unknown key is a `UserError`.
     """
-    config = read_recipe(recipe)
+    config = read(recipe) if (Path(recipe) / CONFIG).is_file() else read_recipe(recipe)
 
     prefix = "config."
     overrides = {flag.removeprefix(prefix): value for flag, value in given(arguments) if flag.startswith(prefix)}
@@ -122,6 +127,13 @@ def load(recipe: str, arguments: Sequence[str] = ()) -> ConfigDict:
         config.model = model(name, **_shared(config.model, zoo.defaults(name)))
         for key in set(config) - set(defaults()):
             del config[key]  # a flag of the recipe's own, which only its model would hear
+        config.optimizers = {player: config.optimizers.get(player, adam(1e-3)) for player in _players(config)}
+    name = overrides.get("data.name", config.data.name)
+    if name != config.data.name:
+        (kind, is_place, _), (old, _, _) = name.partition(":"), config.data.name.partition(":")
+        moved = is_place and kind == old  # such as another folder, which keeps the sizes asked for
+        known = {key: value for key, value in train.data.defaults(name).items() if moved or key not in _OF_THE_DATA}
+        config.data = source(name, **_shared(config.data, known))
     for part in config.optimizers:
         if (name := overrides.get(f"optimizers.{part}.name")) is not None:
             if name not in OPTIMIZERS:
@@ -144,11 +156,30 @@ def read_recipe(recipe: str) -> ConfigDict:
         recipe = str(RECIPES / f"{recipe}.py")
     if not Path(recipe).is_file():
         raise UserError(f"no recipe file {recipe}; the recipes that come along: {', '.join(recipes())}")
-    get_config = runpy.run_path(recipe).get("get_config")
-    if get_config is None:
-        raise UserError(f"{recipe} is no recipe: it has no function get_config; see {RECIPES / 'nade_digits.py'}")
-    config: ConfigDict = get_config()
+    example = RECIPES / "nade_digits.py"
+    try:
+        get_config = runpy.run_path(recipe).get("get_config")
+        config = get_config() if callable(get_config) else None
+    except UserError:
+        raise
+    except Exception as error:  # a recipe of the user's own may raise anything
+        raise UserError(f"{recipe} fails: {type(error).__name__}: {first_line(error)}") from error
+    if not isinstance(config, ConfigDict):
+        raise UserError(f"{recipe} is no recipe: its get_config() must return a ConfigDict, as in {example}")
+    if missing := _missing(config):
+        raise UserError(f"{recipe} lacks {missing}: start from train.config.defaults() as {example}")
     return config
+
+
+def _missing(config: Any) -> str:
+    """Return which keys that every configuration has are not in this one."""
+    missing = [key for key in defaults() if key not in config]
+    sections = [key for key in ("data", "model") if key not in missing]
+    return ", ".join([*missing, *(f"{key}.name" for key in sections if "name" not in dict(config[key]))])
+
+
+def _players(config: ConfigDict) -> tuple[str, ...]:
+    return zoo.declared(config.model.name).players_of(config.model.to_dict())
 
 
 def _shared(old: ConfigDict, new: Any) -> dict[str, Any]:
@@ -179,38 +210,28 @@ def to_json(config: ConfigDict) -> str:
 
 def read(workdir: str | os.PathLike[str]) -> ConfigDict:
     """Return the configuration that the run at `workdir` was started with; no run there is a `UserError`."""
-    path = Path(workdir) / "config.json"
+    path = Path(workdir) / CONFIG
     if not path.is_file():
-        raise UserError(f"{workdir} holds no run: it has no config.json (make one with: python -m train --workdir=...)")
+        raise UserError(f"{workdir} holds no run: it has no {CONFIG} (make one with: python -m train --workdir=...)")
     try:
         stored = json.loads(path.read_text())
-        if missing := {"model", "optimizers", "data"} - set(stored):
-            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
-        return ConfigDict(_completed(stored, known_settings(stored["model"]["name"])))
-    except KeyError as error:
-        raise UserError(f"{path} is corrupt: its model lacks {error}") from None
-    except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is corrupt: {error}") from None
-
-
-def known_settings(model_name: str) -> dict[str, Any]:
-    """Return every setting but the optimisers' at its default, which it has where an earlier version knew none."""
-    return {**defaults().to_dict(), "model": zoo.defaults(model_name)}
-
-
-def _completed(stored: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
-    """Return the stored settings with those at their defaults that an earlier version did not know."""
-    sections = {key: value for key, value in known.items() if isinstance(value, dict)}
-    completed = {key: _completed(stored.get(key, {}), section) for key, section in sections.items()}
-    return {**known, **stored, **completed}
+        if missing := _missing(stored):
+            raise ValueError(f"it lacks {missing}")
+        return ConfigDict(stored)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{path} is corrupt: {first_line(error)}") from None
 
 
 def check_resumable(old: ConfigDict, new: ConfigDict) -> None:
     """Refuse to resume a run under another configuration: a `UserError` names the keys that differ.
 
-    Only `train_steps` may grow, as long as every learning rate is constant.
+    `train_steps` may grow, as long as every learning rate is constant. Bookkeeping may change: how often something is
+    saved, drawn or evaluated; and where the data lie, if they are the same.
     """
     was, now = dict(flatten(old.to_dict())), dict(flatten(new.to_dict()))
+    for key in was.keys() & now.keys():
+        if key in _MAY_CHANGE or key.startswith("evaluate."):
+            was[key] = now[key]
     constant = all(optimizer.schedule == "constant" for optimizer in new.optimizers.values())
     if constant and now.get(_MAY_GROW, 0) > was.get(_MAY_GROW, 0):
         was[_MAY_GROW] = now[_MAY_GROW]

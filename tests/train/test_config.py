@@ -8,11 +8,13 @@ import sys
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from ml_collections import ConfigDict
+from PIL import Image
 from shared import REPOSITORY, tiny_config
 
+import train.data
 import zoo
 from train import config
+from train.check import check
 from train.engine import strategies
 from zoo.shared.errors import UserError
 
@@ -53,15 +55,44 @@ def test_overrides_reach_every_kind_of_value():
 
 
 def test_another_model_or_optimizer_brings_its_own_options():
-    flags = ["--config.model.name=dcgan", "--config.optimizers.nade.name=sgd", "--config.optimizers.nade.momentum=0.5"]
+    flags = ["--config.optimizers.nade.name=sgd", "--config.optimizers.nade.momentum=0.5"]
     made = config.load("nade_digits", flags).to_dict()
-    assert made["model"] == {"name": "dcgan", **zoo.defaults("dcgan")}
     assert made["optimizers"]["nade"].keys() == {"name", "learning_rate", "schedule", "warmup_steps", "momentum"}
     assert made["optimizers"]["nade"]["learning_rate"] == 1e-3
-    assert parse("--recipe=nade_digits", *flags[1:])["optimizers"]["nade"]["momentum"] == 0.5
-    status, text = parse("--recipe=nade_digits", *flags)
+    assert parse("--recipe=nade_digits", *flags)["optimizers"]["nade"]["momentum"] == 0.5
+    made = parse("--recipe=nade_digits", "--config.model.name=dcgan", "--config.model.latent_dim=7")
+    assert made["model"] == {"name": "dcgan", **zoo.defaults("dcgan"), "latent_dim": 7}
+    assert made["optimizers"] == dict.fromkeys(("discriminator", "generator"), config.adam(1e-3).to_dict())
+    status, text = parse("--recipe=nade_digits", "--config.model.name=dcgan", *flags)
     assert status == 2
-    assert "model dcgan needs optimizers called discriminator, generator, not nade: start from --recipe=dcgan" in text
+    assert "unknown configuration key 'optimizers.nade.name'" in text
+
+
+def test_another_model_keeps_what_both_have_and_drops_the_recipe_s_own_flags():
+    flags = ["--config.model.name=projection_gan", "--config.model.latent_dim=64"]
+    made = config.load("gan_grid_fashion", flags)
+    assert made.model.base_channels == config.load("gan_grid_fashion").model.base_channels != 64
+    assert made.optimizers.generator.beta_1 == 0.5
+    assert "penalty" not in made.model
+    assert {"objective", "penalty", "learning_rate"}.isdisjoint(made)
+    check(made)
+
+
+def test_another_source_brings_its_own_options_and_its_own_size():
+    made = config.load("nade_digits", ["--config.data.name=lowres:mnist", "--config.data.factor=2"])
+    assert made.data.to_dict() == {"name": "lowres:mnist", **train.data.defaults("lowres:mnist"), "binarize": "dynamic"}
+    made = config.load("gan_grid_fashion", ["--config.data.name=ring"])
+    assert made.data.to_dict() == {"name": "ring"}
+    assert parse("--recipe=gan_grid_digits", "--config.data.name=ring", "--config.model.network=mlp")["data"] == {
+        "name": "ring"
+    }
+    sized = config.load("dcgan_digits")
+    sized.data.image_size = 32
+    for old, new, size in (("digits", "mnist", 0), ("folder:a", "folder:b", 32), ("lowres:mnist", "grey:mnist", 0)):
+        sized.data = config.source(old, image_size=32)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(config, "read_recipe", lambda _: sized.copy_and_resolve_references())
+            assert config.load("dcgan_digits", [f"--config.data.name={new}"]).data.image_size == size, new
 
 
 @pytest.mark.parametrize(
@@ -102,7 +133,7 @@ def test_a_mistake_is_one_line_that_names_what_would_be_right(flag, message):
         {"train_steps": 0}, {"batch_size": -1}, {"steps_per_call": 0}, {"checkpoint_every": 0}, {"sample_every": 0},
         {"sample_count": 0}, {"keep_checkpoints": 1}, {"seed": -1}, {"seed": 2**32}, {"ema": 1.0}, {"ema": -0.1},
         {"ema": float("nan")}, {"precision": "float16"}, {"jit": "yes"}, {"data.image_size": 3},
-        {"data.channels": 2}, {"data.binarize": "static"}, {"data.unreadable": "ignore"},
+        {"data.channels": 2}, {"data.binarize": "static"}, {"data.crop": -1}, {"stop.steps": -1}, {"stop.within": 0.0},
         {"optimizers.nade.learning_rate": 0.0}, {"optimizers.nade.learning_rate": float("nan")},
         {"optimizers.nade.warmup_steps": 4}, {"optimizers.nade.learning_rate": float("inf")},
         {"optimizers.nade.beta_1": 1.0}, {"optimizers.nade.epsilon": 0.0}, {"data.name": "folder:"},
@@ -182,6 +213,17 @@ def test_resuming_names_every_key_that_differs():
     config.check_resumable(old, tiny_config("nade"))
 
 
+def test_bookkeeping_and_the_place_of_the_data_may_change():
+    """Of the data, the run compares the fingerprint."""
+    changes = {"keep_checkpoints": 5, "checkpoint_every": 1, "sample_every": 1, "data.name": "mnist"}
+    measured = {"evaluate.metrics": "log_likelihood", "evaluate.every": 4, "evaluate.count": 5}
+    for change in (changes, measured):
+        config.check_resumable(tiny_config("nade"), tiny_config("nade", **change))
+        config.check_resumable(tiny_config("nade", **change), tiny_config("nade"))
+    with pytest.raises(UserError, match="sample_count"):
+        config.check_resumable(tiny_config("nade"), tiny_config("nade", sample_count=9))
+
+
 def test_only_more_steps_are_allowed_and_not_under_a_schedule_that_depends_on_them():
     config.check_resumable(tiny_config("nade"), tiny_config("nade", train_steps=8))
     with pytest.raises(UserError, match=r"train_steps \(4 -> 2\)"):
@@ -204,26 +246,102 @@ def test_a_recipe_of_one_s_own_is_a_file(tmp_path):
     assert config.load(str(own)).model.hidden_units == 1 + config.load("nade_digits").model.hidden_units
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "3", '"x"', "{}", '{"model": {}, "optimizers": {}, "data": {}}'])
+CORRUPT = ["", "{", "[1]", "3", '"x"', "{}", "null", '{"model": {}, "optimizers": {}, "data": {}}']
+
+
+@pytest.mark.parametrize("text", [*CORRUPT, json.dumps(config.defaults().to_dict())])
 def test_a_corrupt_config_json_is_one_line(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(UserError, match="is corrupt"):
         config.read(tmp_path)
 
 
-def test_a_run_of_an_earlier_version_reads_with_the_defaults_of_what_it_did_not_know(tmp_path):
-    settings = tiny_config("dcgan", **{"model.kernel_size": 5}).to_dict()
-    stored = {key: value for key, value in settings.items() if key != "evaluate"}
-    for section, unknown in (("data", "unreadable"), ("model", "kernel_size")):
-        stored[section] = {key: value for key, value in settings[section].items() if key != unknown}
-    (tmp_path / "config.json").write_text(json.dumps(stored))
-    assert config.read(tmp_path).to_dict() == settings
-    config.check_resumable(config.read(tmp_path), ConfigDict(settings))
+def test_a_config_json_that_lacks_a_key_is_corrupt(tmp_path):
+    settings = tiny_config("dcgan").to_dict()
+    del settings["evaluate"]
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    with pytest.raises(UserError, match="config.json is corrupt: it lacks evaluate"):
+        config.read(tmp_path)
 
 
-def test_a_file_that_is_no_recipe_is_one_line(tmp_path):
-    (tmp_path / "own.py").write_text("x = 1\n")
-    with pytest.raises(UserError, match="own.py is no recipe: it has no function get_config"):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1", "own.py is no recipe: its get_config\\(\\) must return a ConfigDict, as in .*nade_digits.py"),
+        ("get_config = 3", "own.py is no recipe"),
+        ("def get_config(): return None", "own.py is no recipe"),
+        ("def get_config(): return {'model': 1}", "own.py is no recipe"),
+        ("def get_config(): raise ValueError('no\\nway')", "own.py fails: ValueError: no$"),
+        ("def get_config(size): return size", "own.py fails: TypeError: .*missing 1 required positional argument"),
+        ("def get_config(): return train", "own.py fails: NameError"),
+        ("import nowhere_at_all", "own.py fails: ModuleNotFoundError"),
+        ("def get_config(:", "own.py fails: SyntaxError"),
+        ("from train import config as c\ndef get_config(): return c.defaults()", "own.py lacks model.name: start from"),
+        (
+            "from ml_collections import ConfigDict\ndef get_config(): return ConfigDict({'seed': 1})",
+            "own.py lacks batch_size, .*, train_steps: start from train.config.defaults",
+        ),
+        (
+            "from train import config as c\ndef get_config(): return c.model('dcgan', latentdim=3)",
+            "unknown option of model dcgan 'latentdim'; did you mean 'latent_dim'",
+        ),
+        (
+            "from train import config as c\ndef get_config(): return c.source('digits', size=3)",
+            "unknown option of the data source 'digits' 'size'",
+        ),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_one_line(tmp_path, text, message):
+    (tmp_path / "own.py").write_text(text + "\n")
+    with pytest.raises(UserError, match=message) as caught:
         config.load(str(tmp_path / "own.py"))
+    assert "\n" not in str(caught.value)
+
+
+def test_what_stands_beside_the_recipes_is_none():
     with pytest.raises(UserError, match="unknown recipe '__init__'"):
         config.load("__init__")
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "message"),
+    [
+        ("nade", {"data.name": "ring"}, "nade reads 'image' of kind image, and that of 'ring' is of kind point"),
+        (
+            "pix2pix",
+            {"data.name": "digits"},
+            r"pix2pix reads a column 'input', and 'digits' has image \(image\), label \(class\); pairs:PATH, grey:NAME",
+        ),
+        ("acgan", {"data.name": "folder:{}"}, "the data have no labels and acgan reads them: set --config.data.name"),
+    ],
+)
+def test_data_that_the_model_cannot_read_are_refused_before_tensorflow(tmp_path, model, changes, message):
+    Image.new("L", (8, 8)).save(tmp_path / "1.png")
+    with pytest.raises(UserError, match=message):
+        tiny_config(model, **{key: value.format(tmp_path) for key, value in changes.items()})
+
+
+OWN_MODEL = """
+import {missing}
+from zoo.model import GenerativeModel
+
+class Own(GenerativeModel):
+    options = {{"width": 4}}
+    reads = {{"image": ("image",)}}
+    reads_if = {{"labelled": {{"label": ("class",)}}}}
+    players = ("one", "other")
+"""
+
+
+def test_a_model_of_one_s_own_is_checked_without_being_imported(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(OWN_MODEL.format(missing="nothing_that_is_installed"))
+    made = parse(f"--config.model.name={path}:Own", "--config.model.width=5", "--config.optimizers.one.name=sgd")
+    assert made["model"] == {"name": f"{path}:Own", "width": 5}
+    assert made["optimizers"].keys() == {"one", "other"}
+    for name, message in (
+        (f"{path}:Other", "unknown class in .*own.py 'Other'; known: Own"),
+        (f"{tmp_path}/none.py:Own", "no file .*none.py: a model of your own is file.py:Class"),
+    ):
+        with pytest.raises(UserError, match=message):
+            config.load("dcgan_digits", [f"--config.model.name={name}"])

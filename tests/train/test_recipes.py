@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from shared import metrics, trained
+from shared import metrics, recipe_of, stand_in, trained
 
 import zoo
 from train import config
@@ -31,7 +31,9 @@ def cache(tmp_path_factory):
 
 
 @pytest.mark.parametrize("recipe", config.recipes())
-def test_every_recipe_passes_the_check_and_names_its_own_command_and_what_came_of_it(recipe):
+def test_every_recipe_passes_the_check_and_names_its_own_command_and_what_came_of_it(recipe, tmp_path, monkeypatch):
+    stand_in(recipe, tmp_path)
+    monkeypatch.chdir(tmp_path)
     settings = config.load(recipe)
     check(settings)
     assert json.loads(config.to_json(settings)) == settings.to_dict()
@@ -48,9 +50,9 @@ def test_a_recipe_that_was_not_run_at_full_length_says_so(recipe):
     assert "not run at full length" in " ".join(docstring(recipe).split())
 
 
-def test_the_recipe_of_a_model_trains_it_and_is_the_small_one_on_the_digits():
-    assert all(config.load(config.example_of(model)).model.name == model for model in zoo.available())
-    assert config.example_of("rpgan") == "rpgan_digits" and config.example_of("wgan_gp") == "wgan_gp_digits"
+def test_every_model_has_a_recipe():
+    assert all(config.load(recipe_of(model)).model.name == model for model in zoo.available())
+    assert recipe_of("rpgan") == "rpgan_digits" and recipe_of("wgan_gp") == "wgan_gp_digits"
 
 
 @prepared_cifar10
@@ -62,5 +64,6 @@ def test_cifar10_recipes_train(recipe, tmp_path, cache):
     settings.model.base_channels = 4
     check(settings)
     made = trained(settings, tmp_path)
-    assert made.batches.source.samples.shape[1:] == (32, 32, 3)
+    (table,) = made.batches.source
+    assert table.columns["image"].shape[1:] == (32, 32, 3)
     assert [line["step"] for line in metrics(tmp_path)] == [1, 2]

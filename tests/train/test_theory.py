@@ -58,7 +58,7 @@ def test_against_a_frozen_generator_only_the_discriminator_learns_and_a_seed_nam
 
     def trained(seed):
         contest = Run(
-            lambda: FrozenGenerator(generator, sample_shape=(1,), network="mlp", base_channels=4),
+            lambda: FrozenGenerator(generator, columns={"image": (1,)}, network="mlp", base_channels=4),
             source,
             batch_size=8,
             seed=seed,
@@ -107,7 +107,7 @@ def test_the_bumps_have_their_moments():
     p = two_bumps.probabilities(*two_bumps.BUMPS)
     first, second = p @ two_bumps.AXIS, p @ two_bumps.AXIS**2
     assert (first, second) == (pytest.approx(0.25, abs=1e-6), pytest.approx(1.83, abs=1e-6))
-    points = two_bumps.source(0).samples[:, 0]
+    points = two_bumps.source(0)[0].columns["image"][:, 0]
     assert (points.mean(), (points**2).mean()) == (pytest.approx(0.25, abs=0.02), pytest.approx(1.83, abs=0.02))
 
 
@@ -168,7 +168,7 @@ def test_a_penalised_critic_earns_more_than_a_clipped_one_and_none_more_than_the
 
 
 def test_the_mixtures_are_standardised():
-    points = level_sets.standardised("grid").samples
+    points = level_sets.standardised("grid")[0].columns["image"]
     np.testing.assert_allclose(np.cov(points, rowvar=False), np.eye(2), atol=0.02)
     np.testing.assert_allclose(points.mean(axis=0), 0, atol=0.02)
 

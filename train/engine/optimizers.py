@@ -5,31 +5,31 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 
-def build(section: ConfigDict, train_steps: int, updates: int = 1) -> keras.optimizers.Optimizer:
-    """Return the Keras optimiser that a checked section of `optimizers` describes, with so many `updates` a step."""
+def build(section: ConfigDict, train_steps: int, step: tf.Variable) -> keras.optimizers.Optimizer:
+    """Return the Keras optimiser that a checked section of `optimizers` describes; `step` counts training steps."""
     constants = {
         key: value for key, value in section.items() if key not in ("name", "learning_rate", "schedule", "warmup_steps")
     }
     classes = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD, "rmsprop": keras.optimizers.RMSprop}
-    return classes[section.name](Schedule(section, train_steps, updates), **constants)
+    return classes[section.name](Schedule(section, train_steps, step), **constants)
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up over `warmup_steps`, then constant, or down to zero at `train_steps`: linear or half a cosine.
 
-    Both count training steps, of which each makes `updates` updates at one rate.
+    All count training steps, whatever number of updates a player makes in one.
     """
 
-    def __init__(self, section: ConfigDict, train_steps: int, updates: int = 1) -> None:
+    def __init__(self, section: ConfigDict, train_steps: int, step: tf.Variable) -> None:
         self.peak = section.learning_rate
         self.kind = section.schedule
         self.warmup_steps = section.warmup_steps
         self.train_steps = train_steps
-        self.updates = updates
+        self._step = step
 
-    def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        """Return the learning rate of update number `step`, counted from 0."""
-        step = tf.cast(step // self.updates, tf.float32)
+    def __call__(self, updates: tf.Tensor) -> tf.Tensor:
+        """Return the learning rate of the present training step; the optimiser's count of updates does not matter."""
+        step = tf.cast(self._step, tf.float32)
         done = (step - self.warmup_steps) / (self.train_steps - self.warmup_steps)
         done = tf.clip_by_value(done, 0.0, 1.0)
         decay = {
@@ -42,4 +42,4 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, object]:
         """Return plain values that describe the schedule."""
-        return dict(vars(self))
+        return {key: value for key, value in vars(self).items() if key != "_step"}

@@ -1,4 +1,4 @@
-"""The training loop: strategies, averaging, checkpoints, resumption, NaN policy, sample grids, logs. It knows no model.
+"""The training loop: strategies, averaging, checkpoints, resumption, NaN policy, sheets, logs. It knows no model.
 
 A run is a function of its configuration alone: noise follows from (seed, step, replica), the order of the data from
 (seed, step). So a run that was interrupted, even by kill -9, ends in the same bits as one that was not.
@@ -9,7 +9,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import keras
@@ -21,26 +21,28 @@ from tqdm import tqdm
 
 import train.data
 import zoo
-from train.data import Source
-from train.data.batches import Batches
+from train.data import Source, Table
+from train.data.batches import Batches, held_out
 from train.engine import strategies
 from train.engine.averaging import MovingAverage
 from train.engine.optimizers import build
-from train.evaluate.samplers import drawing
-from train.evaluate.schedule import SEED, Evaluation
+from train.engine.steps import CompiledSteps
+from train.evaluate.makers import from_model
+from train.evaluate.schedule import Evaluation
 from train.loop.signals import stop_signals
 from train.loop.stopping import has_settled
-from train.rundir import pictures, restore
+from train.rundir import examples, logs, pictures, restore
 from train.rundir.checkpoints import Checkpoints
-from train.rundir.layout import CHECKPOINTS, LAST, NONE
+from train.rundir.layout import CHECKPOINTS, LAST
 from train.rundir.state import state_of
-from zoo import noise
-from zoo.model import GenerativeModel
+from zoo import images, noise
+from zoo.model import GenerativeModel, as_function
 from zoo.shared import files
 from zoo.shared.errors import UserError, first_line, unknown
-from zoo.spec import GeneratorSpec
+from zoo.spec import TensorSpec
 
 MAX_RETRIES = 3
+_MAX_BEHIND = 4000  # points
 
 
 class NotFinite(Exception):
@@ -64,21 +66,27 @@ class Trainer:
 
         self._check_workers_agree()
         source = train.data.load(config.data, "train")
-        if self.is_chief:
-            print(source.description, file=sys.stderr)
-        self.batches = Batches(source, config.batch_size, config.seed, config.data.binarize)
         with strategy.scope():
-            self.model = create_model(config, source.samples.shape[1:])
+            self.model = create_model(config, source)
             self.model.noise_key.assign([config.seed, 0])
-            self.ema = MovingAverage(self.model.generator, config.ema)
-        check_labels(self.model.generator_spec, source)
-        state = state_of(self.model, self.ema)
+            self.averages = MovingAverage(self.model, config.ema)
+        if self.is_chief:
+            for table in source:
+                print(table.description, file=sys.stderr)
+            for name, spec in self.model.columns.items():
+                if spec.names:
+                    print(f"{name}: {classes_told(spec.names)}", file=sys.stderr)
+        self.batches = Batches(source, config.batch_size, config.seed, config.data, self.model.columns)
+        state = state_of(self.model, self.averages)
         self.checkpoints = Checkpoints(workdir / CHECKPOINTS[LAST], state, config.keep_checkpoints)
-        has_evaluation = config.evaluate.metric != NONE and self.is_chief
-        self.evaluation = Evaluation(config, workdir, state) if has_evaluation else None
-        self.sample_noise = noise.draw(self.model.generator_spec, config.sample_count, config.seed)
-        self._claim_model(source.fingerprint())
-        self._compile(strategies.use_jit(config.jit, config.precision, strategy))
+        self._claim_model("+".join(table.fingerprint() for table in source))
+        self.examples = self._claim_examples()
+        has_evaluation = config.evaluate.metrics and self.is_chief
+        self.evaluation = Evaluation(config, workdir, state, self.model) if has_evaluation else None
+        jit = strategies.use_jit(config.jit, config.precision, strategy)
+        after_step = lambda: self.averages.update(self.model.step)  # noqa: E731
+        self._steps = CompiledSteps(self.model, strategy, jit, after_step)
+        self._functions = {name: as_function(made) for name, made in self.model.maps.items()}
 
     def run(self) -> bool:
         """Train until `train_steps` (True) or until SIGTERM or SIGINT asks to stop (False); both leave a checkpoint."""
@@ -87,19 +95,20 @@ class Trainer:
             while self.step < self.config.train_steps and not self._has_settled():
                 target, started = self._next_boundary(), time.monotonic()
                 try:
-                    logs = self.train_until(target)
+                    means = self.train_until(target)
                     stopping = self._any_worker(bool(stop))
                     saving = stopping or self._is_due(self.config.checkpoint_every, target)
-                    if saving:
+                    drawing = self._is_due(self.config.sample_every, target)
+                    if saving or drawing:
                         self._check_weights(target)
                 except NotFinite as failure:
                     self._retry(failure)
                     bar.n = self.step
                     continue
-                if self.config.stop.steps and self.config.stop.log not in logs:
-                    raise unknown("log", self.config.stop.log, logs)
-                self._record(logs, target, time.monotonic() - started, bar)
-                if self._is_due(self.config.sample_every, target):
+                if self.config.stop.steps and self.config.stop.log not in means:
+                    raise unknown("log", self.config.stop.log, means)
+                self._record(means, target, time.monotonic() - started, bar)
+                if drawing:
                     self.draw_samples()
                 if saving:
                     self.save()
@@ -127,36 +136,64 @@ class Trainer:
 
         `self.step` is left as it was. Raises `NotFinite`, which names the loss and the step.
         """
-        steps = target - self.step
-        values = self._run_steps(self.iterator, tf.constant(steps)).numpy()
-        logs = dict(zip(self.log_names, values.T, strict=True))
-        broken = np.argwhere(~np.isfinite(values))  # rows of (step, log), the first step first
-        if len(broken):
-            offset, name = broken[0][0], self.log_names[broken[0][1]]
-            raise NotFinite(f"{name} became {logs[name][offset]} at step {self.step + offset + 1}")
-        return logs
+        series = self._steps(self.iterator, target - self.step)
+        broken = [
+            (np.argmin(np.isfinite(values)), name) for name, values in series.items() if not np.isfinite(values).all()
+        ]
+        if broken:
+            offset, name = min(broken)  # the first step first
+            raise NotFinite(f"{name} became {series[name][offset]} at step {self.step + offset + 1}")
+        return series
 
     def draw_samples(self) -> None:
-        """Write the picture, if there is one, of the averaged generator's samples from the run's fixed noise."""
+        """Write the sheet of each averaged map that can be shown, from the run's fixed noise and examples."""
         if not self.is_chief:
             return
-        with self.ema.applied():
-            drawn = self._generate(self.sample_noise)
-        with self._writing():
-            picture = pictures.write_samples(self.workdir, self.step, drawn, self.batches.source.samples)
-            if picture is not None:
-                tf.summary.image("samples", picture[None], step=self.step)
+        behind = self._points_behind()
+        for number, (name, made) in enumerate(self.model.maps.items()):
+            count = self.config.sample_count if number == 0 else examples.ROWS
+            given = {tensor.name: self.examples[name].get(tensor.name) for tensor in made.spec.conditions}
+            given = {key: rows for key, rows in given.items() if rows is not None}
+            if given:
+                count = min(count, examples.ROWS)
+            elif any(not tensor.is_class for tensor in made.spec.conditions):
+                continue
+            inputs = noise.fill(made.spec, count, self.config.seed, given=noise.cycled(given, count))
+            targets = {
+                tensor.name: self.examples[name][tensor.name]
+                for tensor in made.spec.outputs
+                if tensor.name in self.examples[name]
+            }
+            with self.averages.applied():
+                outputs = self.run_map(name, inputs)
+            with self._writing():
+                picture = pictures.sheet_of(made.spec, inputs, outputs, noise.cycled(targets, count), behind=behind)
+                if picture is not None:
+                    place = pictures.path_of(self.workdir, self.step, "" if number == 0 else name)
+                    files.write_bytes(place, images.encode_png(picture))
+                    tf.summary.image(name, picture[None], step=self.step)
+
+    def run_map(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the outputs of a map with its present weights."""
+        made = self._functions[name]({key: tf.constant(values) for key, values in inputs.items()})
+        return {key: value.numpy() for key, value in made.items()}
+
+    def _points_behind(self) -> np.ndarray | None:
+        """Return the training points that a scatter is drawn over, if the data are points."""
+        table = self.batches.source[0]
+        is_points = "image" in table.specs and table.specs["image"].kind == "point"
+        return table.columns["image"][:_MAX_BEHIND] if is_points else None
 
     def evaluate(self, is_last: bool = False) -> None:
         """Measure the averaged generator if the schedule has this step, or if it `is_last`; keep it if it is best."""
         is_last = is_last or self.step == self.config.train_steps
         if self.evaluation is None or not self.evaluation.is_due(self.step, is_last):
             return
-        with self.ema.applied():
-            samples = self._draw(self.config.evaluate.count, SEED)
+        maker = from_model(self.model, self.run_map)
+        figures = self.evaluation.measure(self.step, maker, is_last, self.averages.applied)
         with self._writing():
-            figure = self.evaluation.measure(self.step, samples)
-            tf.summary.scalar(self.evaluation.figure.name, figure, step=self.step)
+            for name, figure in figures.items():
+                tf.summary.scalar(name, figure, step=self.step)
 
     def save(self) -> None:
         """Write a checkpoint of the current step."""
@@ -177,33 +214,24 @@ class Trainer:
     def _claim_model(self, data: str) -> None:
         """Write the model's arguments and the data's fingerprint to a new run, or compare them with an old one's."""
         path, new = self.workdir / restore.MODEL, restore.describe(self.model, data)
-        if self.checkpoints.steps() and path.is_file() and restore.described(path, self.config.model.name) != new:
+        if self.checkpoints.steps() and path.is_file() and restore.described(path) != new:
             raise UserError(f"the data or the model changed since {path} was written: take a new --workdir")
         if self.is_chief:
             files.write_json(path, new)
 
-    def _compile(self, jit: bool) -> None:
-        train_step = tf.function(self.model.train_step, jit_compile=True) if jit else self.model.train_step
-
-        def one_step(batch: dict[str, tf.Tensor]) -> tf.Tensor:
-            logs = train_step(batch)
-            self.ema.update(self.model.step)
-            self.log_names = sorted(logs)
-            return tf.stack([tf.cast(logs[name], tf.float32) for name in self.log_names])
-
-        @tf.function
-        def run_steps(iterator: Iterator, steps: tf.Tensor) -> tf.Tensor:
-            rows = tf.TensorArray(tf.float32, size=steps)
-            for index in tf.range(steps):
-                logs = self.strategy.run(one_step, args=(next(iterator),))
-                rows = rows.write(index, self.strategy.reduce("MEAN", logs, axis=None))
-            return rows.stack()
-
-        self._run_steps = run_steps
-        spec = self.model.generator_spec
-        generator = tf.function(lambda inputs: self.model.generator(inputs, training=False)[spec.output.name])
-        self._generate = lambda inputs: generator({name: tf.constant(value) for name, value in inputs.items()}).numpy()
-        self._draw = drawing(self._generate, spec)
+    def _claim_examples(self) -> examples.Examples:
+        """Return the run's examples of held-out data; a new run writes them, others read them."""
+        if self.checkpoints.steps() and (self.workdir / examples.EXAMPLES).is_file():
+            return examples.read(self.workdir, self.model.maps)
+        try:
+            source = train.data.load(self.config.data, "test")
+        except UserError as error:
+            logging.warning("no data are held out (%s): sheets and bundles show rows of the train split", error)
+            source = train.data.load(self.config.data, "train")
+        made = examples.of(self.model, held_out_rows(self.model, source, self.config))
+        if self.is_chief:
+            examples.write(self.workdir, made)
+        return made
 
     def _resume(self) -> None:
         if self.is_chief:
@@ -221,9 +249,11 @@ class Trainer:
         if self.is_chief:
             if restored is None:
                 self.save()  # a first checkpoint, so that there is always one to roll back to
-                self.draw_samples()
             else:
                 print(f"resumed at step {self.step}", file=sys.stderr)
+            is_due = self.step == 0 or self._is_due(self.config.sample_every, self.step)
+            if is_due and self.step not in {step for step, _ in pictures.steps_drawn(self.workdir)}:
+                self.draw_samples()
         self.restart_iterator()
 
     def _retry(self, failure: NotFinite) -> None:
@@ -249,7 +279,7 @@ class Trainer:
         """Return whether the run may end early, by the rule in `config.stop`; all workers hear it from the chief."""
         if not self.config.stop.steps:
             return False
-        lines = pictures.read_lines(self.workdir / pictures.METRICS) if self.is_chief else []
+        lines = logs.read_lines(self.workdir / logs.METRICS) if self.is_chief else []
         return self._any_worker(has_settled(lines, self.config.stop))
 
     def _is_due(self, period: int, step: int) -> bool:
@@ -260,10 +290,10 @@ class Trainer:
         periods = (self.config.steps_per_call, self.config.checkpoint_every, self.config.sample_every)
         return min(self.config.train_steps, *(self.step - self.step % period + period for period in periods))
 
-    def _record(self, logs: dict[str, np.ndarray], target: int, seconds: float, bar: tqdm) -> None:
+    def _record(self, series: dict[str, np.ndarray], target: int, seconds: float, bar: tqdm) -> None:
         """Move on to `target`, and log the means of the call that led there."""
         steps, self.step = target - self.step, target
-        means = {name: float(f"{series.mean():.6g}") for name, series in logs.items()}
+        means = {name: float(f"{values.mean():.6g}") for name, values in series.items()}
         losses = {name: f"{mean:.3f}" for name, mean in means.items() if name.endswith("loss")}
         bar.set_postfix(losses, refresh=False)
         bar.update(steps)
@@ -271,24 +301,24 @@ class Trainer:
             return
         speed = {"steps_per_second": round(steps / seconds, 3)}
         with self._writing():
-            with open(self.workdir / pictures.METRICS, "a") as file:
+            with open(self.workdir / logs.METRICS, "a") as file:
                 file.write(json.dumps({"step": target, **means, **speed}) + "\n")
             for name, value in {**means, **speed}.items():
                 tf.summary.scalar(name, value, step=target)
 
     def _forget_after(self, step: int) -> None:
-        path = self.workdir / pictures.METRICS
-        pictures.write_lines(path, [line for line in pictures.read_lines(path) if line["step"] <= step])
+        path = self.workdir / logs.METRICS
+        logs.write_lines(path, [line for line in logs.read_lines(path) if line["step"] <= step])
         if self.evaluation is not None:
             self.evaluation.forget_after(step)
-        for path in (self.workdir / pictures.SAMPLES).glob("[0-9]*.png"):
-            if int(path.stem) > step:
+        for drawn, path in pictures.steps_drawn(self.workdir):
+            if drawn > step:
                 path.unlink()
 
     def _finish(self) -> None:
         if self.is_chief:
             with self._writing():
-                pictures.write_curves(self.workdir, self.evaluation.figure.name if self.evaluation else None)
+                pictures.write_curves(self.workdir, self.evaluation.figures if self.evaluation else {})
                 pictures.write_animation(self.workdir)
         self._any_worker(False)  # a barrier: no worker leaves while the chief still writes
 
@@ -335,14 +365,16 @@ class Trainer:
         )
 
 
-def create_model(config: ConfigDict, sample_shape: tuple[int, ...]) -> GenerativeModel:
-    """Return the configured model with its optimisers, for examples of `sample_shape`, in Keras' current precision."""
+def create_model(config: ConfigDict, source: Source) -> GenerativeModel:
+    """Return the configured model with its optimisers, for data of this source, in Keras' current precision."""
     options = {key: value for key, value in config.model.items() if key != "name"}
-    model = zoo.create(config.model.name, sample_shape=tuple(sample_shape), **options)
-    optimizers = {
-        part: build(section, config.train_steps, model.updates_of(part)) for part, section in config.optimizers.items()
-    }
-    model.compile(**optimizers)
+    columns = {name: spec for table in source for name, spec in table.specs.items()}
+    model = zoo.create(config.model.name, columns=columns, **options)
+    for table in source:
+        check_classes(table, model.columns)
+    model.compile(
+        **{name: build(config.optimizers[name], config.train_steps, model.step) for name in model.player_names}
+    )
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if config.batch_size // replicas % model.batch_divisor:
         raise UserError(
@@ -352,33 +384,42 @@ def create_model(config: ConfigDict, sample_shape: tuple[int, ...]) -> Generativ
     return model
 
 
-def check_labels(spec: GeneratorSpec, source: Source) -> None:
-    """Raise a `UserError` unless every label of the data is a class of a generator whose spec has the class `label`."""
-    tensor = next((tensor for tensor in spec.conditions if tensor.is_class and tensor.name == "label"), None)
-    if tensor is None:
-        return
-    if not source.label_names:
-        raise UserError(
-            "the data have no labels and the model is class-conditional: set --config.data.name to labelled data, such "
-            "as a folder with one sub-folder per class, or take another model"
-        )
-    low, high = int(tensor.low), int(tensor.high)
-    outside = source.labels[(source.labels < low) | (source.labels > high)]
-    if len(outside):
-        classes = f"set --config.model.classes={len(source.label_names)}"
-        remedy = classes if outside.max() > high else "take data whose examples all have a label"
-        raise UserError(f"the data hold the label {outside.max()}, the model's classes are {low} to {high}: {remedy}")
-    if high - low + 1 > len(source.label_names):
-        raise UserError(
-            f"the model has {high - low + 1} classes, the data {len(source.label_names)}: "
-            f"set --config.model.classes={len(source.label_names)}"
-        )
+def check_classes(table: Table, reads: Iterable[str]) -> None:
+    """Raise a `UserError` if a column of classes that is read holds a number that is no class."""
+    for name, spec in table.specs.items():
+        if name in reads and spec.kind == "class":
+            outside = [value for value in np.unique(table.columns[name]).tolist() if not spec.low <= value <= spec.high]
+            if outside:
+                raise UserError(
+                    f"the data have the {name} {outside[0]}, and their classes are {spec.low:g} to {spec.high:g}: take "
+                    "data whose examples all have one of these"
+                )
+
+
+def held_out_rows(model: GenerativeModel, source: Source, config: ConfigDict) -> dict[str, np.ndarray]:
+    """Return the first rows of the columns that the model reads, as it sees them, binarised once."""
+    rows: dict[str, np.ndarray] = {}
+    for table in source:
+        names = [name for name in table.specs if name in model.columns]
+        rows |= held_out(table, config.data, names, count=examples.ROWS)
+    return rows
+
+
+def classes_told(names: tuple[str, ...]) -> str:
+    """Return which class is which, in one line."""
+    shown = ", ".join(f"{number} {name}" for number, name in enumerate(names[:20]))
+    return f"{len(names)} classes: {shown}{', ...' if len(names) > 20 else ''}"
 
 
 def print_layers(config: ConfigDict) -> None:
-    """Print the layers and the parameters of the configured networks."""
-    source = train.data.load(config.data, "train")
-    model = create_model(config, source.samples.shape[1:])
-    check_labels(model.generator_spec, source)
+    """Print the maps, the layers and the parameters of the configured model."""
+    model = create_model(config, train.data.load(config.data, "train"))
+    for name, made in model.maps.items():
+        inputs, outputs = (", ".join(map(_told, tensors)) for tensors in (made.spec.inputs, made.spec.outputs))
+        print(f"{name}: {inputs} -> {outputs}")
     for network in (layer for layer in model.layers if isinstance(layer, keras.Model)):
         network.summary(line_length=100)
+
+
+def _told(tensor: TensorSpec) -> str:
+    return f"{tensor.name} ({', '.join(map(str, tensor.shape))}) {tensor.kind}"

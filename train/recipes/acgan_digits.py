@@ -17,7 +17,6 @@ def get_config() -> ConfigDict:
     """Return the configuration."""
     config = defaults()
     config.train_steps = 8000
-    config.data.image_size = 8
     config.sample_count = 100  # ten of each class, in columns
     config.ema = 0.998
     config.model = model("acgan", latent_dim=64)

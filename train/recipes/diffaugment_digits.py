@@ -22,7 +22,6 @@ def get_config() -> ConfigDict:
     """Return the configuration."""
     config = defaults()
     config.train_steps = 8000
-    config.data.image_size = 8
     config.ema = 0.998
     config.model = model("diffaugment", latent_dim=64, base_channels=128)
     config.optimizers.discriminator = adam(2e-4, beta_1=0.5)

@@ -19,7 +19,6 @@ def get_config() -> ConfigDict:
     config = defaults()
     config.objective, config.penalty, config.network = "non_saturating", "none", "dcgan"
     config.train_steps = 4000
-    config.data.image_size = 8
     config.ema = 0.998
     config.model = model("gan_grid", latent_dim=64)
     for key in ("objective", "penalty", "network"):

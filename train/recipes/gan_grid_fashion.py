@@ -22,7 +22,7 @@ Time: 1 minute on one core; 1 to 2 with a gradient penalty.
 
 from ml_collections import ConfigDict
 
-from train.config import adam, defaults, model
+from train.config import adam, defaults, model, source
 
 
 def get_config() -> ConfigDict:
@@ -33,9 +33,8 @@ def get_config() -> ConfigDict:
     config.checkpoint_every = 250
     config.sample_every = 500
     config.ema = 0.998
-    config.data.name = "fashion_mnist"
-    config.data.image_size = 28
-    config.evaluate.metric = "frechet"
+    config.data = source("fashion_mnist")
+    config.evaluate.metrics = "frechet"
     config.evaluate.every = 250
     config.evaluate.count = 5000
     config.model = model("gan_grid", latent_dim=64, latent="uniform", base_channels=16)

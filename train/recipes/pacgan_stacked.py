@@ -18,7 +18,7 @@ Time: half an hour on one core, without packing a quarter; the six runs of the t
 
 from ml_collections import ConfigDict
 
-from train.config import adam, defaults, model
+from train.config import adam, defaults, model, source
 
 
 def get_config() -> ConfigDict:
@@ -28,8 +28,7 @@ def get_config() -> ConfigDict:
     config.batch_size = 128  # 64 packs, as in the paper
     config.sample_every = 1000
     config.ema = 0.0  # as in the paper
-    config.data.name = "stacked:mnist"
-    config.data.image_size = 28
+    config.data = source("stacked:mnist")
     config.model = model("pacgan", packing=2, generator_updates=2, latent_dim=100, latent="uniform", base_channels=16)
     config.optimizers.discriminator = adam(2e-4, beta_1=0.5)
     config.optimizers.generator = adam(2e-4, beta_1=0.5)

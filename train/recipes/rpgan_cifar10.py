@@ -14,7 +14,7 @@ Time: a GPU's work: 70 seconds a step on one CPU core, and 7 GB of memory.
 
 from ml_collections import ConfigDict
 
-from train.config import adam, defaults, model
+from train.config import adam, defaults, model, source
 
 
 def get_config() -> ConfigDict:
@@ -25,8 +25,7 @@ def get_config() -> ConfigDict:
     config.checkpoint_every = 1000
     config.sample_every = 1000
     config.ema = 0.5 ** (config.batch_size / 5e6)  # half-life: 5e6 images
-    config.data.name = "cifar10"
-    config.data.image_size = 32
+    config.data = source("cifar10")
     config.model = model("rpgan", network="resnet", penalty_weight=0.005, latent_dim=64, base_channels=128)
     config.optimizers.discriminator = adam(5e-5, beta_1=0.0, beta_2=0.99)
     config.optimizers.generator = adam(5e-5, beta_1=0.0, beta_2=0.99)

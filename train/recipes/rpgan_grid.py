@@ -19,7 +19,7 @@ Time: 3 minutes on one core; PacGAN2 and the plain GAN 1 to 2 minutes.
 
 from ml_collections import ConfigDict
 
-from train.config import adam, defaults, model
+from train.config import adam, defaults, model, source
 
 
 def get_config() -> ConfigDict:
@@ -30,7 +30,7 @@ def get_config() -> ConfigDict:
     config.sample_every = 2000
     config.sample_count = 2500
     config.checkpoint_every = 5000
-    config.data.name = "grid"
+    config.data = source("grid")
     config.model = model("rpgan", network="mlp", latent_dim=2, base_channels=128, penalty_weight=0.05)
     for player in ("discriminator", "generator"):
         config.optimizers[player] = adam(1e-3, beta_1=0.0, beta_2=0.99)

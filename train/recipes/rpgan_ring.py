@@ -18,7 +18,7 @@ Time: 2 minutes on one core; PacGAN2 1 minute.
 
 from ml_collections import ConfigDict
 
-from train.config import adam, defaults, model
+from train.config import adam, defaults, model, source
 
 
 def get_config() -> ConfigDict:
@@ -29,7 +29,7 @@ def get_config() -> ConfigDict:
     config.sample_every = 2000
     config.sample_count = 2500
     config.checkpoint_every = 5000
-    config.data.name = "ring"
+    config.data = source("ring")
     config.model = model("rpgan", network="mlp", latent_dim=2, base_channels=128, penalty_weight=0.003)
     for player in ("discriminator", "generator"):
         config.optimizers[player] = adam(1e-3, beta_1=0.0, beta_2=0.99)

@@ -18,7 +18,6 @@ def get_config() -> ConfigDict:
     config = defaults()
     config.train_steps = 4000
     config.batch_size = 320
-    config.data.image_size = 8
     config.ema = 0.998
     config.model = model("wgan", latent_dim=64, base_channels=128)
     config.optimizers.discriminator = rmsprop(5e-5)

@@ -15,7 +15,7 @@ Time: a GPU's work: 25 seconds a step on one CPU core.
 
 from ml_collections import ConfigDict
 
-from train.config import adam, defaults, model
+from train.config import adam, defaults, model, source
 
 
 def get_config() -> ConfigDict:
@@ -26,8 +26,7 @@ def get_config() -> ConfigDict:
     config.checkpoint_every = 1000
     config.sample_every = 1000
     config.ema = 0.0  # as in the paper
-    config.data.name = "cifar10"
-    config.data.image_size = 32
+    config.data = source("cifar10")
     config.model = model("wgan_gp", network="resnet", latent_dim=128, base_channels=128)
     for player in ("discriminator", "generator"):
         config.optimizers[player] = adam(2e-4, beta_1=0.0, beta_2=0.9)

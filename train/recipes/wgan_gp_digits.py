@@ -20,7 +20,6 @@ def get_config() -> ConfigDict:
     config = defaults()
     config.train_steps = 2000
     config.batch_size = 320  # five critic updates on 64 samples each
-    config.data.image_size = 8
     config.ema = 0.998
     config.model = model("wgan_gp", latent_dim=64, base_channels=128)
     config.optimizers.discriminator = adam(1e-4, beta_1=0.0, beta_2=0.9)

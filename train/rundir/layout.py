@@ -1,21 +1,28 @@
-"""The checkpoints of a run that a program can take, by name. No TensorFlow here."""
+"""The names in a run's directory that programs share. No TensorFlow here."""
+
+from pathlib import Path
 
 from ml_collections import ConfigDict
 
 from zoo.shared.errors import UserError
 
+LOCK = ".lock"
+# the checkpoints of a run that a program can take, and their directories
 LAST, BEST = "last", "best"
-# their directories
 CHECKPOINTS = {LAST: "checkpoints", BEST: "best"}
-NONE = "none"  # the metric of a run that is not evaluated while it trains
+
+
+def is_new(workdir: Path) -> bool:
+    """Return whether a run may begin in `workdir`: it holds nothing, or hidden files only."""
+    return not workdir.is_dir() or all(path.name.startswith(".") for path in workdir.iterdir())
 
 
 def check_kept(config: ConfigDict, checkpoint: str) -> None:
     """Raise a `UserError` if a run of this configuration keeps no such checkpoint; needs no TensorFlow."""
-    if checkpoint == BEST and config.evaluate.metric == NONE:
+    if checkpoint == BEST and not config.evaluate.metrics:
         raise UserError(
             "--checkpoint=best: this run was not evaluated while it trained; take last, or train another with "
-            "--config.evaluate.metric=frechet"
+            "--config.evaluate.metrics=frechet"
         )
 
 
@@ -23,4 +30,11 @@ def told(section: ConfigDict, checkpoint: str) -> str:
     """Return what a protocol says of the checkpoint, "last" or "best", of a run with the section `config.evaluate`."""
     if checkpoint == LAST:
         return LAST
-    return f"best by {section.metric} on {section.count:,} samples, train split, every {section.every:,} steps"
+    metric, every = ranking(section.metrics, section.every)
+    return f"best by {metric} on {section.count:,} samples, train split, every {every:,} steps"
+
+
+def ranking(metrics: str, every: int) -> tuple[str, int]:
+    """Return the metric that a run keeps its best checkpoint by, the first of `evaluate.metrics`, and its period."""
+    name, _, period = metrics.split(",")[0].partition(":")
+    return name, int(period or every)

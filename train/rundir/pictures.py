@@ -1,71 +1,76 @@
-"""What a run leaves to look at: pictures of samples, an animation of training, the curves of its logs."""
+"""Pictures that a run leaves to look at: sheets of its maps, an animation of training, the curves of its logs."""
 
-import contextlib
 import io
-import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from zoo import images
+from train.rundir.logs import EVALUATIONS, METRICS, read_lines
+from zoo import media
 from zoo.shared import files
+from zoo.spec import MapSpec
 
 SAMPLES = "samples"
 ANIMATION = "training.gif"
 CURVES = "curves.png"
-METRICS = "metrics.jsonl"
-EVALUATIONS = "evaluations.jsonl"
 _MAX_FRAMES = 60
-_MAX_BEHIND = 4000
 
 
-def write_samples(workdir: Path, step: int, samples: np.ndarray, data: np.ndarray) -> np.ndarray | None:
-    """Write the picture of `samples` (`images.overview`) under their step and return it; None where there is none.
+def sheet_of(
+    spec: MapSpec,
+    inputs: Mapping[str, np.ndarray],
+    outputs: Mapping[str, np.ndarray],
+    targets: Mapping[str, np.ndarray],
+    columns: int | None = None,
+    behind: np.ndarray | None = None,
+) -> np.ndarray | None:
+    """Return the sheet of one map: conditions, outputs, targets side by side, or None if no output can be shown.
 
-    Points are drawn over the first 4,000 of the training `data`.
+    A map whose conditions are classes shows a class in each of so many `columns`. Points are drawn over those `behind`.
     """
-    picture = images.overview(samples, behind=data[:_MAX_BEHIND])
-    if picture is not None:
-        files.write_bytes(workdir / SAMPLES / f"{step:08d}.png", images.encode_png(picture))
-    return picture
+    if not any(media.is_shown(tensor) for tensor in spec.outputs):
+        return None
+    return media.sheet(
+        [
+            *((tensor, inputs[tensor.name]) for tensor in spec.conditions),
+            *((tensor, outputs[tensor.name]) for tensor in spec.outputs),
+            *((tensor, targets[tensor.name]) for tensor in spec.outputs if tensor.name in targets),
+        ],
+        columns,
+        behind,
+    )
+
+
+def path_of(workdir: Path, step: int, name: str = "") -> Path:
+    """Return where the sheet of a step lies: that of the first map, or of the map `name`."""
+    return workdir / SAMPLES / name / f"{step:08d}.png"
+
+
+def steps_drawn(workdir: Path) -> list[tuple[int, Path]]:
+    """Return the step and the path of every sheet, of all maps."""
+    return [(int(path.stem), path) for path in (workdir / SAMPLES).rglob("[0-9]*.png") if path.stem.isdecimal()]
 
 
 def write_animation(workdir: Path) -> None:
-    """Write the sample pictures so far as one animated GIF, the last one held; at most 60 frames, evenly chosen."""
+    """Write the sheets of the first map so far as one animated GIF, the last held; at most 60, evenly chosen."""
     from PIL import Image
 
     paths = sorted((workdir / SAMPLES).glob("[0-9]*.png"))
     if not paths:
         return
     chosen = np.unique(np.linspace(0, len(paths) - 1, min(len(paths), _MAX_FRAMES)).round().astype(int))
-    frames = [Image.open(paths[index]).convert("P") for index in chosen]
-    durations = [200] * (len(frames) - 1) + [2000]
-    buffer = io.BytesIO()
-    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
-    files.write_bytes(workdir / ANIMATION, buffer.getvalue())
+    frames = []
+    for index in chosen:
+        with Image.open(paths[index]) as picture:
+            frames.append(np.atleast_3d(picture))  # grey stays grey: a GIF has few colours
+    files.write_bytes(workdir / ANIMATION, media.encode_gif(frames, rate=5, hold=1.8))
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of metrics.jsonl or evaluations.jsonl; what a kill or an editor tore is left out."""
-    lines = []
-    for line in path.read_text(errors="replace").splitlines() if path.is_file() else []:
-        with contextlib.suppress(ValueError):
-            value = json.loads(line)
-            if isinstance(value, dict) and type(value.get("step")) is int:
-                lines.append(value)
-    return lines
-
-
-def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
-    """Replace such a file by the `lines`; NaN and infinity are refused."""
-    files.write_bytes(path, "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines).encode())
-
-
-def write_curves(workdir: Path, figure: str | None = None) -> None:
+def write_curves(workdir: Path, figures: Mapping[str, str]) -> None:
     """Draw what metrics.jsonl holds over the training step: the losses in one panel, every other log in its own.
 
-    The `figure` of that name in evaluations.jsonl has the last panel.
+    The last panels show `figures` of evaluations.jsonl, one for each metric.
     """
     metrics = read_lines(workdir / METRICS)
     if not metrics:
@@ -75,16 +80,20 @@ def write_curves(workdir: Path, figure: str | None = None) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    names = [name for name in metrics[0] if name not in ("step", "steps_per_second")]
+    # a model's logs may change from one phase to the next
+    names = list(dict.fromkeys(name for line in metrics for name in line))
+    names = [name for name in names if name not in ("step", "steps_per_second")]
     losses = [name for name in names if name.endswith("loss")]
-    panels = [(metrics, panel) for panel in (losses, *([name] for name in names if name not in losses))]
-    if figure is not None:
-        panels.append((read_lines(workdir / EVALUATIONS), [figure]))
+    panels = [(metrics, panel) for panel in (losses, *([name] for name in names if name not in losses)) if panel]
+    measured = read_lines(workdir / EVALUATIONS)
+    for metric, figure in figures.items():
+        if lines := [line for line in measured if line.get("metric") == metric and figure in line]:
+            panels.append((lines, [figure]))
     canvas, axes = plt.subplots(1, len(panels), figsize=(5 * len(panels), 3.5), squeeze=False, layout="constrained")
     for axis, (lines, panel) in zip(axes[0], panels, strict=True):
         for name in panel:
-            steps, values = zip(*((line["step"], line[name]) for line in lines), strict=True)
-            axis.plot(steps, values, label=name.replace("_", " "), linewidth=1)
+            points = [(line["step"], line[name]) for line in lines if name in line]
+            axis.plot(*zip(*points, strict=True), label=name.replace("_", " "), linewidth=1)
         axis.set_xlabel("training step")
         axis.legend()
         axis.grid(alpha=0.3)

@@ -26,13 +26,14 @@ def describe(model: GenerativeModel, data: str) -> dict[str, Any]:
     return held
 
 
-def described(path: Path, model_name: str) -> dict[str, Any]:
-    """Return what the model.json at `path` holds; options that an earlier version did not know have their defaults."""
+def described(path: Path) -> dict[str, Any]:
+    """Return what the model.json at `path` holds; a damaged one is a `UserError`."""
     try:
-        stored = json.loads(path.read_text())
-        shape = list(stored["arguments"]["sample_shape"])
-        return {**stored, "arguments": {**zoo.defaults(model_name), **stored["arguments"], "sample_shape": shape}}
-    except (ValueError, TypeError, KeyError):
+        stored: dict[str, Any] = json.loads(path.read_text())
+        if stored.keys() != {"arguments", "data"} or not isinstance(stored["arguments"]["columns"], dict):
+            raise ValueError
+        return stored
+    except (ValueError, TypeError, KeyError, AttributeError):
         raise UserError(f"{path} is corrupt: train again in a new --workdir") from None
 
 
@@ -48,11 +49,10 @@ def load(workdir: str | os.PathLike[str], checkpoint: str = LAST) -> tuple[Confi
     nothing = UserError(f"{workdir} holds no checkpoint yet: train it first, with the same --workdir")
     if not (workdir / MODEL).is_file():
         raise nothing
-    arguments = described(workdir / MODEL, config.model.name)["arguments"]
-    model = zoo.create(config.model.name, **{**arguments, "sample_shape": tuple(arguments["sample_shape"])})
-    ema = MovingAverage(model.generator, config.ema)
-    step = Checkpoints(workdir / CHECKPOINTS[checkpoint], state_of(model, ema)).restore(partial=True)
+    model = zoo.model_class(config.model.name).from_config(described(workdir / MODEL)["arguments"])
+    averages = MovingAverage(model, config.ema)
+    step = Checkpoints(workdir / CHECKPOINTS[checkpoint], state_of(model, averages)).restore(partial=True)
     if step is None:
         raise nothing
-    ema.adopt()
+    averages.adopt()
     return config, model, step

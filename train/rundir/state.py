@@ -6,13 +6,15 @@ from train.engine.averaging import MovingAverage
 from zoo.model import GenerativeModel
 
 
-def state_of(model: GenerativeModel, ema: MovingAverage) -> tf.train.Checkpoint:
-    """Return all that a run is at one step. Data position and noise follow from the step and `noise_key`."""
+def state_of(model: GenerativeModel, averages: MovingAverage) -> tf.train.Checkpoint:
+    """Return what a checkpoint holds; the position in the data and all noise follow from `step` and `noise_key`."""
     return tf.train.Checkpoint(
         weights=[weight.value for weight in model.variables],
-        averages=ema.shadows,
+        averages=averages.shadows,
         noise_key=model.noise_key,
+        step=model.step,
         optimizers={
-            part: [variable.value for variable in optimizer.variables] for part, optimizer in model.optimizers.items()
+            player: [variable.value for variable in optimizer.variables]
+            for player, optimizer in model.optimizers.items()
         },
     )

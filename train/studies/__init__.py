@@ -28,7 +28,7 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class Study:
-    """What is trained, with which seeds, and what of it is measured.
+    """Runs to train, their seeds, and the figures to measure.
 
     `rows`: the configuration keys that each row, by its title, sets in the `recipe`; the key "recipe" names another.
     `metrics`, `checkpoints`, `count` and `split` are those of `train.evaluate`. `columns`: what the table shows, by

@@ -26,7 +26,7 @@ from train import config, studies
 from train.check import check
 from train.data import SPLITS
 from train.loop.stopping import has_settled
-from train.rundir import layout, pictures
+from train.rundir import layout, logs, pictures
 from train.study import results
 from zoo.shared import files, program
 from zoo.shared.errors import UserError, unknown
@@ -78,7 +78,7 @@ def complete(result: results.Result, workdir: Path, path: Path, jobs: int) -> li
 def prepare(name: str, jobs: int) -> results.Result:
     """Return the result of a study before any run.
 
-    What could not be run or shown is a `UserError`, as far as it can be told without TensorFlow.
+    A run or a column that could not be is a `UserError`, as far as it can be told without TensorFlow.
     """
     study, text = studies.load(name)
     _check(study)
@@ -109,13 +109,12 @@ def prepare(name: str, jobs: int) -> results.Result:
 
 
 def _check(study: studies.Study) -> None:
-    from train.evaluate import __main__ as evaluate
-    from train.evaluate import comparison
+    from train.evaluate.metrics import METRICS
 
     if not all(isinstance(column, studies.Column) for column in study.columns.values()):
         raise UserError("the study's columns are no train.studies.Column")
     for kind, names, known in (
-        ("metric", study.metrics, [*comparison.METRICS, *evaluate.METRICS]),
+        ("metric", study.metrics, METRICS),
         ("metric of a column", [column.metric for column in study.columns.values()], study.metrics),
         ("checkpoint", study.checkpoints, layout.CHECKPOINTS),
         ("split", [study.split], SPLITS),
@@ -215,7 +214,7 @@ class Runner:
         log = workdir.with_name(f"{seed}.log")
         overrides = [*_flags(row["overrides"]), f"--config.seed={seed}"]
         self._call(log, "train", f"--recipe={row['recipe']}", f"--workdir={workdir}", *overrides)
-        steps, settings = pictures.read_lines(workdir / pictures.METRICS), config.read(workdir)
+        steps, settings = logs.read_lines(workdir / logs.METRICS), config.read(workdir)
         step = steps[-1]["step"] if steps else 0
         if step < settings.train_steps and not (settings.stop.steps and has_settled(steps, settings.stop)):
             raise UserError(f"{title!r} with seed {seed} was stopped at step {step}; the same command resumes it")

@@ -16,8 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from train.config import flatten, known_settings
-from train.rundir.layout import BEST, LAST
+from train.rundir.layout import BEST, LAST, ranking
 from zoo.shared.errors import UserError, unknown
 
 Result = dict[str, Any]
@@ -46,9 +45,7 @@ def check_same(old: Result, new: Result) -> None:
     for title, row in finished.items():
         if title not in new["rows"]:
             raise UserError(f"the stored result has the row {title!r}, the study has not: {_REMEDY}")
-        was, now = row["settings"], new["rows"][title]["settings"]
-        known = dict(flatten(known_settings(now["model.name"])))
-        pairs[f"{title}: "] = {**known, **was}, {**known, **now}
+        pairs[f"{title}: "] = row["settings"], new["rows"][title]["settings"]
     changes = [
         f"{prefix}{key} ({was.get(key, 'none')} -> {now.get(key, 'none')})"
         for prefix, (was, now) in pairs.items()
@@ -67,9 +64,10 @@ def _shared(result: Result) -> dict[str, Any]:
 
 
 def table(result: Result) -> str:
-    """Return the result as a Markdown table: mean and sample standard deviation over the seeds, then published rows.
+    """Return the result as a Markdown table: mean and sample standard deviation over the seeds, then other rows.
 
-    A cell that not every seed stands behind says so. A column whose figure the lines lack is a `UserError`.
+    Other rows are those that do nothing, where a metric measures such, and published ones. A cell that not every seed
+    stands behind says so. A column whose figure the lines lack is a `UserError`.
     """
     checkpoints = result["protocol"]["checkpoints"]
     columns = [
@@ -85,6 +83,8 @@ def table(result: Result) -> str:
             for _, checkpoint, column in columns
         )
         lines.append([title, *cells])
+    for title, texts in _baselines(result, [(checkpoint, column) for _, checkpoint, column in columns]):
+        lines.append([title, *texts])
     for title, texts in result["published"].items():
         lines.append([f"{title}, published", *texts])
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
@@ -92,6 +92,22 @@ def table(result: Result) -> str:
 
 def _runs(result: Result, row: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [row["runs"][str(seed)] for seed in result["seeds"] if str(seed) in row["runs"]]
+
+
+def _baselines(result: Result, columns: list[tuple[str, dict[str, Any]]]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the title and the cells of each row that does nothing; they are the same for every run."""
+    run = next((run for row in result["rows"].values() for run in _runs(result, row)), None)
+    if run is None:
+        return
+    found: dict[str, list[str]] = {}
+    for place, (checkpoint, column) in enumerate(columns):
+        (line,) = (line for line in run["lines"][checkpoint] if line["metric"] == column["metric"])
+        for title, figures in line.get("baselines", {}).items():
+            cells = found.setdefault(title, [""] * len(columns))
+            if column["figure"] in figures:
+                cells[place] = f"{column['scale'] * figures[column['figure']]:.{column['digits']}f}"
+    for title, cells in found.items():
+        yield f"*{title.replace('_', ' ')}*", cells
 
 
 def _figure(lines: Iterable[dict[str, Any]], metric: str, figure: str, **_: float) -> float | None:
@@ -160,11 +176,11 @@ _CHECKPOINTS = {LAST: "The last checkpoint is that of the last step.", BEST: "Th
 
 
 def _chosen(settings: list[dict[str, Any]]) -> str:
-    return _either(
-        f"by {row['evaluate.metric']} on {row['evaluate.count']:,} samples and the train split, every "
-        f"{row['evaluate.every']:,} steps"
-        for row in settings
-    )
+    said = []
+    for row in settings:
+        metric, every = ranking(row["evaluate.metrics"], row["evaluate.every"])
+        said.append(f"by {metric} on {row['evaluate.count']:,} samples and the train split, every {every:,} steps")
+    return _either(said)
 
 
 def _minutes(seconds: list[float]) -> str:

@@ -1,4 +1,4 @@
-"""What the theory of adversarial training claims, each claim as an experiment: python -m train.theory.
+"""Claims of the theory of adversarial training, each claim as an experiment: python -m train.theory.
 
 An experiment is a module whose docstring states the claim, and whose `run(seeds, budget)` returns a `result.Result`:
 one training for each of the `seeds`, with the share `budget` of the full number of steps.

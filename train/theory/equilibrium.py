@@ -22,7 +22,7 @@ from zoo.adversarial.gan_grid import GANGrid
 from zoo.divergences import js
 
 _STEPS, _JUDGE_STEPS, _BATCH, _MEASURED = 2000, 500, 256, 50_000
-_NETWORKS = {"sample_shape": (1,), "network": "mlp", "base_channels": 64, "latent_dim": 2}
+_NETWORKS = {"columns": {"image": (1,)}, "network": "mlp", "base_channels": 64, "latent_dim": 2}
 _EDGES = np.linspace(-5, 5, 51)
 
 
@@ -66,7 +66,7 @@ def accuracy(discriminator: keras.Model, data: np.ndarray, samples: np.ndarray) 
 def _play(seed: int, steps: int, judge_steps: int) -> dict:
     """Return what happens in one game: curves by step, final figures, densities and answers over the axis."""
     source = two_bumps.source(seed)
-    data = source.samples[:_MEASURED]
+    data = source[0].columns["image"][:_MEASURED]
     latents = np.random.default_rng(seed).normal(size=(_MEASURED, _NETWORKS["latent_dim"])).astype(np.float32)
     game = Run(
         lambda: GANGrid(penalty="r1", penalty_weight=1.0, **_NETWORKS),

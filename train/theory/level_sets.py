@@ -11,15 +11,14 @@ critic that is too simple little of it.
 """
 
 from collections.abc import Sequence
-from types import SimpleNamespace
 
 import keras
 import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
+from train import config, data
 from train.data import Source
-from train.data.sources import mixtures
 from train.theory.result import Result, named, new_figure, scaled, spread
 from train.theory.training import FrozenGenerator, Run, affine_generator, point_source
 from zoo.adversarial.penalties import gradient_norm
@@ -40,13 +39,14 @@ def run(seeds: Sequence[int] = (0, 1, 2), budget: float = 1.0) -> Result:
     samples = generator({"z": np.random.default_rng(seeds[0]).normal(size=(_MEASURED, 2)).astype(np.float32)})["point"]
     numbers, surfaces, is_shown = {}, {}, []
     for name in MIXTURES:
-        data = standardised(name)
-        w1 = wasserstein_1(data.samples[:_MATCHED], samples.numpy()[:_MATCHED])
+        source = standardised(name)
+        points = source[0].columns["image"]
+        w1 = wasserstein_1(points[:_MATCHED], samples.numpy()[:_MATCHED])
         numbers[f"W1 of the {name} and its Gaussian (standard deviations)"] = w1
         shares = {}
         for penalty, critic in CRITICS.items():
-            learned = [_learned(data, generator, penalty, seed, steps) for seed in seeds]
-            shares[penalty] = [earned(one, data.samples[:_MEASURED], samples) / w1 for one in learned]
+            learned = [_learned(source, generator, penalty, seed, steps) for seed in seeds]
+            shares[penalty] = [earned(one, points[:_MEASURED], samples) / w1 for one in learned]
             numbers[f"share of W1 on the {name}, {critic}"] = spread(shares[penalty])
             surfaces[name, penalty] = learned[0](_window()).numpy().reshape(_SIDE, _SIDE)
         is_shown.append(min(shares["gradient"]) > 1.5 * max(shares["clipping"]))
@@ -63,7 +63,7 @@ def run(seeds: Sequence[int] = (0, 1, 2), budget: float = 1.0) -> Result:
 
 def standardised(name: str) -> Source:
     """Return the mixture called `name`, ring or grid, in standard deviations: mean 0 and covariance I, nearly."""
-    points = mixtures.load(SimpleNamespace(name=name), "train").samples
+    points = data.load(config.source(name), "train")[0].columns["image"]
     return point_source(points / points.std(), f"points of the {name}")
 
 
@@ -79,11 +79,11 @@ def _window() -> np.ndarray:
     return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
 
 
-def _learned(data: Source, generator: keras.Model, penalty: str, seed: int, steps: int) -> keras.Model:
+def _learned(source: Source, generator: keras.Model, penalty: str, seed: int, steps: int) -> keras.Model:
     contest = Run(
         lambda: FrozenGenerator(
             generator,
-            sample_shape=(2,),
+            columns={"image": (2,)},
             objective="wasserstein",
             penalty=penalty,
             penalty_weight=PENALTY_WEIGHT,
@@ -91,7 +91,7 @@ def _learned(data: Source, generator: keras.Model, penalty: str, seed: int, step
             network="mlp",
             base_channels=128,
         ),
-        data,
+        source,
         batch_size=_BATCH,
         seed=seed,
         discriminator=1e-3,

@@ -93,29 +93,31 @@ def rank_correlation(loss: np.ndarray, distance: np.ndarray) -> float:
 
 
 def _curves(game: Game, seed: int, budget: float) -> Curves:
-    data = digits("train")
+    source = digits("train")
     training = Run(
         lambda: GANGrid(
-            sample_shape=(8, 8, 1),
+            columns={"image": (8, 8, 1)},
             objective=game.objective,
             penalty=game.penalty,
             n_critic=_N_CRITIC,
             latent_dim=64,
             base_channels=32,
         ),
-        data,
+        source,
         _BATCH * _N_CRITIC,
         seed,
         betas=(0.0, 0.9),
         discriminator=game.discriminator,
         generator=game.generator,
     )
-    scans = held_out(data, "none").reshape(-1, 64)
-    latents = noise.draw(training.model.generator_spec, len(scans), seed)
+    (table,) = source
+    scans = held_out(table, names=["image"])["image"].reshape(-1, 64)
+    generate = training.model.maps["generate"]
+    latents = noise.fill(generate.spec, len(scans), seed)
     losses, distances = [], []
     for _ in range(_CHUNKS):
         losses.append(training.advance(scaled(_CHUNK_STEPS, budget))[game.log])
-        samples = training.model.generator(latents, training=False)["image"].numpy().reshape(-1, 64)
+        samples = generate(latents)["image"].numpy().reshape(-1, 64)
         distances.append(frechet(scans, samples)["frechet_distance"])
     return Curves(scaled(_CHUNK_STEPS, budget) * np.arange(1, _CHUNKS + 1), np.array(losses), np.array(distances))
 

@@ -67,7 +67,7 @@ def _learned(seed: int, steps: list[int]) -> list[np.ndarray]:
     mean, deviation = GENERATED_NORMAL
     contest = Run(
         lambda: FrozenGenerator(
-            affine_generator([[deviation]], [mean]), sample_shape=(1,), network="mlp", base_channels=64
+            affine_generator([[deviation]], [mean]), columns={"image": (1,)}, network="mlp", base_channels=64
         ),
         two_bumps.source(seed),
         batch_size=_BATCH,

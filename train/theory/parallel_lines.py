@@ -120,7 +120,7 @@ def _learned(objective: str, theta: float, seed: int, steps: int) -> float:
     lines = Run(
         lambda: FrozenGenerator(
             generator,
-            sample_shape=(2,),
+            columns={"image": (2,)},
             latent="uniform",
             network="mlp",
             base_channels=64,

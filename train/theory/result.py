@@ -1,4 +1,4 @@
-"""What an experiment hands over. No TensorFlow here."""
+"""The result that an experiment hands over. No TensorFlow here."""
 
 from __future__ import annotations
 

@@ -104,10 +104,10 @@ def norm_and_variance(gradient: np.ndarray) -> tuple[float, float]:
 
 def _curves(seed: int, generator_steps: int, steps: list[int]) -> dict[str, np.ndarray]:
     """Return each measurement after each number of `steps` of the discriminator and of the critic."""
-    data = digits("train")
+    source = digits("train")
     dcgan = Run(
-        lambda: zoo.create("dcgan", sample_shape=(8, 8, 1), latent_dim=64, latent="normal", base_channels=32),
-        data,
+        lambda: zoo.create("dcgan", columns={"image": (8, 8, 1)}, latent_dim=64, latent="normal", base_channels=32),
+        source,
         batch_size=_BATCH,
         seed=seed,
         discriminator=2e-4,
@@ -116,19 +116,20 @@ def _curves(seed: int, generator_steps: int, steps: list[int]) -> dict[str, np.n
     dcgan.advance(generator_steps)
     generator = dcgan.model.generator
     latents = tf.random.stateless_normal((_MINIBATCHES, _BATCH, 64), (seed, 1), alg="philox")
-    scans = {"accuracy": held_out(data, "none"), "held-out accuracy": held_out(digits("test"), "none")}
+    splits = {"accuracy": source, "held-out accuracy": digits("test")}
+    scans = {name: held_out(table, names=["image"])["image"] for name, (table,) in splits.items()}
     curves: dict[str, list[float]] = {}
     for game, objectives in GAMES.items():
         contest = Run(
             lambda game=game: FrozenGenerator(
                 generator,
-                sample_shape=(8, 8, 1),
+                columns={"image": (8, 8, 1)},
                 objective=game,
                 penalty="gradient" if game == "wasserstein" else "none",
                 network="dcgan",
                 base_channels=32,
             ),
-            data,
+            source,
             batch_size=_BATCH,
             seed=seed + 1000,  # other weights and noise than the DCGAN had
             discriminator=1e-3,

@@ -1,6 +1,7 @@
 """Learning-rate schedules at the points where their values are known, and the constants that papers assume."""
 
 import pytest
+import tensorflow as tf
 
 from train import config
 from train.engine.optimizers import Schedule, build
@@ -17,21 +18,42 @@ from train.engine.optimizers import Schedule, build
 def test_schedules(schedule, values):
     section = config.adam(2e-4)
     section.schedule = schedule
-    rate = Schedule(section, train_steps=100)
+    steps = tf.Variable(0, dtype=tf.int64)
+    rate = Schedule(section, train_steps=100, step=steps)
     for step, share in values.items():
-        assert float(rate(step)) == pytest.approx(2e-4 * share, abs=1e-10)
+        steps.assign(step)
+        assert float(rate(99)) == pytest.approx(2e-4 * share, abs=1e-10), "the count of updates does not matter"
 
 
 def test_warm_up_rises_to_the_peak_and_then_the_schedule_begins():
     section = config.sgd(1.0)
     section.warmup_steps, section.schedule = 4, "linear"
-    rate = Schedule(section, train_steps=14)
-    assert [round(float(rate(step)), 6) for step in (0, 1, 4, 9, 14)] == [0.2, 0.4, 1.0, 0.5, 0.0]
+    steps = tf.Variable(0, dtype=tf.int64)
+    rate = Schedule(section, 14, steps)
+    expected = {0: 0.2, 1: 0.4, 4: 1.0, 9: 0.5, 14: 0.0}
+    assert {step: round(float(rate(steps.assign(step))), 6) for step in expected} == expected
 
 
 def test_optimizers_have_the_constants_of_their_sections():
-    adam = build(config.adam(2e-4, beta_1=0.5), 10)
+    steps = tf.Variable(0, dtype=tf.int64)
+    adam = build(config.adam(2e-4, beta_1=0.5), 10, steps)
     assert (adam.beta_1, adam.beta_2, adam.epsilon) == (0.5, 0.999, 1e-8)
-    rmsprop = build(config.rmsprop(5e-5), 10)
+    rmsprop = build(config.rmsprop(5e-5), 10, steps)
     assert (rmsprop.rho, rmsprop.epsilon) == (0.99, 1e-8)
-    assert build(config.sgd(0.1, momentum=0.9), 10).momentum == 0.9
+    assert build(config.sgd(0.1, momentum=0.9), 10, steps).momentum == 0.9
+
+
+def test_a_player_with_several_updates_a_step_has_the_rate_of_the_step():
+    import keras
+
+    section = config.sgd(1.0)
+    section.schedule = "linear"
+    steps = tf.Variable(0, dtype=tf.int64)
+    weight = keras.Variable(0.0)
+    optimizer = build(section, 4, steps)
+    optimizer.build([weight])
+    for step in range(4):
+        steps.assign(step)
+        for _ in range(3):
+            optimizer.apply([tf.constant(1.0)], [weight])
+    assert float(weight) == pytest.approx(-3 * (1 + 0.75 + 0.5 + 0.25))

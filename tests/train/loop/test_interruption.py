@@ -5,19 +5,17 @@ import signal
 import time
 
 import pytest
-from shared import assert_same_state, checkpoint, flags_of, metrics, python, tiny_config
-
-from train import config
+from shared import assert_same_state, checkpoint, flags_of, metrics, python, recipe_of, tiny_config
 
 STEPS = 120
-MEASURED = {"evaluate.metric": "frechet", "evaluate.every": 30, "evaluate.count": 70}
+MEASURED = {"evaluate.metrics": "frechet,kernel:60", "evaluate.every": 30, "evaluate.count": 70}
 
 
 def command(workdir):
     settings = tiny_config(
         "dcgan", train_steps=STEPS, steps_per_call=1, checkpoint_every=3, sample_every=40, sample_count=1, **MEASURED
     )
-    return ["-m", "train", f"--recipe={config.example_of('dcgan')}", f"--workdir={workdir}", *flags_of(settings)]
+    return ["-m", "train", f"--recipe={recipe_of('dcgan')}", f"--workdir={workdir}", *flags_of(settings)]
 
 
 def newest(workdir) -> int:
@@ -77,6 +75,7 @@ def test_signals_and_kills_change_nothing(uninterrupted, tmp_path, seed):
         assert path.read_bytes() == (workdir / "samples" / path.name).read_bytes(), path.name
     for kept in (
         "evaluations.jsonl",
+        "examples.npz",
         *(f"best/{path.name}/checksums.json" for path in (uninterrupted / "best").iterdir()),
     ):
         assert (uninterrupted / kept).read_bytes() == (workdir / kept).read_bytes(), kept

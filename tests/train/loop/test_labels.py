@@ -1,67 +1,68 @@
-"""A class-conditional model trains only on data whose labels are its classes."""
-
-import dataclasses
+"""A class-conditional model has the classes of its data, and trains only on labels that are among them."""
 
 import numpy as np
 import pytest
 from shared import tiny_config, trainer
 
-import train.loop.trainer
-from train.data import Source
-from train.loop.trainer import check_labels, print_layers
+import train.data
+from train.data.source import Table, image_spec, label_spec
+from train.loop.trainer import check_classes, classes_told, print_layers
+from zoo import images
 from zoo.shared.errors import UserError
-from zoo.spec import GeneratorSpec, TensorSpec
-
-LABEL = TensorSpec("label", (), "condition", "int32", low=0, high=4)
 
 
-def spec(*conditions):
-    return GeneratorSpec((TensorSpec("z", (2,), "normal"), *conditions), (TensorSpec("image", (2, 2, 1), "sample"),))
-
-
-def source(*labels, names=("0", "1", "2", "3", "4")):
-    return Source(np.zeros((len(labels), 2, 2, 1), np.uint8), np.array(labels, np.int32), names, "")
+def table(*labels, classes=5):
+    pictures = np.zeros((len(labels), 8, 8, 1), np.uint8)
+    specs = {"image": image_spec("image", pictures), "label": label_spec(tuple(map(str, range(classes))))}
+    return Table({"image": pictures, "label": np.array(labels, np.int32)}, specs, "")
 
 
 def test_labels_within_the_classes_are_taken():
-    check_labels(spec(LABEL), source(0, 4, 4, 2))
-    check_labels(spec(LABEL), source(1, 2))  # a class without an example is still one of the data's
+    check_classes(table(0, 4, 4, 2), ["image", "label"])
+    check_classes(table(1, 2), ["label"])  # a class without an example is still one of the data's
 
 
-@pytest.mark.parametrize("conditions", [(), (dataclasses.replace(LABEL, name="kind"),)])
-def test_other_models_take_any_data(conditions):
-    check_labels(spec(*conditions), source(0, 7))
-    check_labels(spec(*conditions), source(0, 0, names=()))
+def test_a_model_that_reads_no_labels_takes_any():
+    check_classes(table(0, 7), ["image"])
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("labels", "words"),
     [
-        (source(0, 0, names=()), "the data have no labels and the model is class-conditional: .*data.name"),
-        (source(0, 5, 6, 1, names=tuple("abcdefg")), "the label 6, .* 0 to 4: set --config.model.classes=7"),
-        (source(0, -1, 1), "the label -1, .* 0 to 4: take data whose examples all have a label"),
-        (source(0, 1, names=("a", "b")), "the model has 5 classes, the data 2: set --config.model.classes=2"),
-        (source(-1, 5, names=tuple("abcdef")), "the label 5, .* set --config.model.classes=6"),
+        ((0, 5, 6, 1), "the data have the label 5, and their classes are 0 to 4: take data whose examples all have"),
+        ((0, -1, 1), "the data have the label -1, and their classes are 0 to 4"),
+        ((-1, 5), "the label -1"),
     ],
 )
-def test_other_labels_are_refused(data, words):
+def test_other_labels_are_refused(labels, words):
     with pytest.raises(UserError, match=words):
-        check_labels(spec(LABEL), data)
+        check_classes(table(*labels), ["image", "label"])
 
 
 def test_the_trainer_and_the_dry_run_check_first(tmp_path, monkeypatch, capsys):
-    original = train.loop.trainer.create_model
-
-    def with_five_classes(*arguments):
-        model = original(*arguments)
-        model.generator_spec = dataclasses.replace(model.generator_spec, inputs=(*model.generator_spec.inputs, LABEL))
-        return model
-
-    monkeypatch.setattr(train.loop.trainer, "create_model", with_five_classes)
-    settings = tiny_config("nade")
-    with pytest.raises(UserError, match=r"the label 9, .* --config.model.classes=10"):
+    monkeypatch.setattr(train.data, "load", lambda *_: (table(*range(10), -1, classes=10),))
+    settings = tiny_config("acgan")
+    with pytest.raises(UserError, match=r"the label -1, and their classes are 0 to 9"):
         trainer(settings, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"], "which the program writes beforehand"
-    with pytest.raises(UserError, match=r"--config.model.classes=10"):
+    with pytest.raises(UserError, match=r"the label -1"):
         print_layers(settings)
     assert capsys.readouterr().out == ""
+
+
+def test_the_classes_are_those_of_the_data_by_their_names(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / "cache"))
+    for number, name in enumerate(("cat", "dog", "eel") * 2):
+        path = tmp_path / "pictures" / name / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(images.encode_png(np.zeros((8, 8, 1), np.uint8)))
+    settings = tiny_config("acgan", **{"data.name": f"folder:{tmp_path / 'pictures'}"})
+    made = trainer(settings, tmp_path / "run")
+    assert made.model.columns["label"].names == ("cat", "dog", "eel")
+    assert made.model.maps["generate"].spec.conditions[0].names == ("cat", "dog", "eel")
+    assert "label: 3 classes: 0 cat, 1 dog, 2 eel\n" in capsys.readouterr().err
+
+
+def test_many_classes_are_told_in_one_line():
+    told = classes_told(tuple(map(str, range(30))))
+    assert told.startswith("30 classes: 0 0, 1 1, ") and told.endswith("19 19, ...")

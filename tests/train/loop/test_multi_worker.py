@@ -4,18 +4,18 @@ import json
 import socket
 
 import numpy as np
-from shared import assert_same_state, checkpoint, flags_of, python, tiny_config, trained
+from shared import assert_same_state, checkpoint, flags_of, python, recipe_of, tiny_config, trained
 
 from train import config
-from train.rundir.pictures import EVALUATIONS, read_lines
+from train.rundir.logs import EVALUATIONS, read_lines
 
 
 def test_two_workers_train_as_one_device_with_the_whole_batch(tmp_path):
-    measured = {"evaluate.metric": "frechet", "evaluate.every": 2, "evaluate.count": 70}
+    measured = {"evaluate.metrics": "frechet", "evaluate.every": 2, "evaluate.count": 70}
     settings = tiny_config("dcgan", **measured)
     for part in settings.optimizers:
         settings.optimizers[part] = config.sgd(0.01)
-    flags = [f"--recipe={config.example_of('dcgan')}", "--strategy=multi_worker", f"--workdir={tmp_path / 'two'}"]
+    flags = [f"--recipe={recipe_of('dcgan')}", "--strategy=multi_worker", f"--workdir={tmp_path / 'two'}"]
     names = [f"--config.optimizers.{part}.name=sgd" for part in settings.optimizers]
     with socket.socket() as first, socket.socket() as second:
         for port in (first, second):

@@ -6,18 +6,19 @@ import math
 import numpy as np
 import pytest
 from PIL import Image
-from shared import tiny_config, trained
+from shared import python, tiny_config, trained
 
-from train import data
-from train.evaluate import __main__ as evaluate
-from train.evaluate import samplers
+from train import config, data
+from train.evaluate import makers, metrics
+from train.evaluate.metrics import Comparison
+from train.evaluate.reference import Reference
 from train.rundir import pictures
 from zoo import images, noise
-from zoo.metrics.mixtures import MIXTURES
+from zoo.metrics.extractor import Extractor
 from zoo.shared.errors import UserError
-from zoo.spec import GeneratorSpec, TensorSpec
+from zoo.spec import MapSpec, TensorSpec
 
-SPEC = GeneratorSpec((TensorSpec("z", (2,), "normal"),), (TensorSpec("point", (2,), "sample"),))
+SPEC = MapSpec((TensorSpec("z", (2,), "normal"),), (TensorSpec("point", (2,), "output", "point"),))
 
 
 @pytest.fixture(scope="module")
@@ -29,57 +30,75 @@ def run(tmp_path_factory):
 
 def test_samples_are_drawn_over_the_same_data_at_every_step(run):
     directory, made = run
-    spec = made.model.generator_spec
+    spec = made.model.maps["generate"].spec
     assert spec.output.shape == (2,)
-    with made.ema.applied():
-        points = made.model.generator(noise.draw(spec, 4, seed=0), training=False)[spec.output.name].numpy()
-    ring = data.load(made.config.data, "train").samples[:4000]
+    with made.averages.applied():
+        points = made.run_map("generate", noise.fill(spec, 4, seed=0))["point"]
+    ring = data.load(made.config.data, "train")[0].columns["image"][:4000]
     paths = sorted((directory / "samples").iterdir())
     assert [path.name for path in paths] == ["00000000.png", "00000002.png", "00000004.png"]
     np.testing.assert_array_equal(np.asarray(Image.open(paths[-1])), images.scatter(points, ring))
     assert (directory / pictures.ANIMATION).is_file()
 
 
+def compared(maker, count=2500, seed=0):
+    reference = Reference(maker.data, "test", count, seed, Extractor())
+    return Comparison(maker, reference, count, seed, maker.protocol)
+
+
 def test_the_metric_sees_the_averaged_generator_s_samples_of_seed_0(run, monkeypatch):
     directory, made = run
-    monkeypatch.setattr("zoo.metrics.mixtures.measure", lambda points, mixture: {"points": points, "mixture": mixture})
-    line = evaluate.measure_mixture(str(directory))
-    spec = made.model.generator_spec
-    inputs = noise.draw(spec, 2500, seed=0)
-    raw = made.model.generator(inputs, training=False)[spec.output.name].numpy()
-    with made.ema.applied():
-        averaged = made.model.generator(inputs, training=False)[spec.output.name].numpy()
-    np.testing.assert_allclose(line["points"], averaged, atol=1e-6)
-    assert not np.allclose(line["points"], raw, atol=1e-5)
-    assert line["mixture"] is MIXTURES["ring"]
+    seen = []
+    monkeypatch.setattr(metrics, "measure", lambda points, mixture: seen.append((points, mixture)) or {"modes": 1})
+    line = compared(makers.create(str(directory))).measure("mixture")
+    inputs = noise.fill(made.model.maps["generate"].spec, 2500, seed=0)
+    raw = made.run_map("generate", inputs)["point"]
+    with made.averages.applied():
+        averaged = made.run_map("generate", inputs)["point"]
+    ((points, mixture),) = seen
+    np.testing.assert_allclose(points, averaged, atol=1e-6)
+    assert not np.allclose(points, raw, atol=1e-5)
+    assert mixture is metrics.MIXTURES["ring"]
     source = {"kind": "run", "model": made.config.model.name, "checkpoint": "last", "step": 4, "ema": 0.9}
-    said = {name: line["protocol"][name] for name in ("source", "mixture", "samples", "seed")}
-    assert said == {"source": source, "mixture": "ring", "samples": 2500, "seed": 0}
+    reference = {"name": "ring", "splits": "its centres and sigma, no rows", "binarize": "none"}
+    told = {"source": source, "map": "generate", "samples": 2500, "seed": 0, "reference": reference}
+    assert line["protocol"] == told
 
 
-def sampler_of(name, draw=None):
-    return samplers.Sampler(draw, tiny_config("gan_grid", **{"data.name": name}).data, {"kind": "run"})
+def test_the_program_counts_the_modes_of_2500_samples_unless_told_otherwise(run):
+    process = python("-m", "train.evaluate", f"--source={run[0]}", stderr=None)
+    output, _ = process.communicate()
+    assert process.returncode == 0
+    line = json.loads(output)
+    assert (line["metric"], line["protocol"]["samples"], line["protocol"]["reference"]["name"]) == (
+        "mixture",
+        2500,
+        "ring",
+    )
+    assert line == compared(makers.create(str(run[0]))).measure("mixture")
 
 
-def test_a_generator_of_the_four_corners_of_the_grid_is_told_so(monkeypatch):
-    def corners(count, seed):
-        return 4 * np.sign(noise.draw(SPEC, count, seed)["z"])
+def maker_of(name, points=None):
+    section = config.source(name)
+    run = lambda _, inputs: {"point": points(inputs["z"])}  # noqa: E731
+    return makers.Maker({"generate": SPEC}, {}, run, section, {"kind": "run"})
 
-    monkeypatch.setattr(samplers, "create", lambda source, checkpoint: sampler_of("grid", corners))
-    line = json.loads(json.dumps(evaluate.measure_mixture("runs/x"), allow_nan=False))
+
+def test_a_generator_of_the_four_corners_of_the_grid_is_told_so():
+    maker = maker_of("grid", lambda z: 4 * np.sign(z))
+    line = json.loads(json.dumps(compared(maker).measure("mixture"), allow_nan=False))
     assert (line["metric"], line["modes"], line["high_quality"], line["count"]) == ("mixture", 4, 1, 2500)
     assert line["reverse_kl"] == pytest.approx(math.log(25 / 4), abs=0.01)
-    quadrants = np.unique(noise.draw(SPEC, 2500, seed=0)["z"] > 0, axis=0, return_counts=True)[1] / 2500
+    quadrants = np.unique(noise.fill(SPEC, 2500, seed=0)["z"] > 0, axis=0, return_counts=True)[1] / 2500
     assert line["reverse_kl"] == pytest.approx((quadrants * np.log(25 * quadrants)).sum())
-    other = evaluate.measure_mixture("runs/x", count=100, seed=7)
+    other = compared(maker, count=100, seed=7).measure("mixture")
     assert (other["count"], other["protocol"]["samples"], other["protocol"]["seed"]) == (100, 100, 7)
     assert other["reverse_kl"] != line["reverse_kl"]
 
 
-def test_a_run_on_other_data_has_no_modes_to_count(monkeypatch):
-    monkeypatch.setattr(samplers, "create", lambda source, checkpoint: sampler_of("digits"))
+def test_points_beside_other_data_have_no_modes_to_count():
     with pytest.raises(UserError, match="mixture is for runs on ring or grid; this one is on digits") as error:
-        evaluate.measure_mixture("runs/x")
+        compared(maker_of("digits", lambda z: z)).measure("mixture")
     assert "\n" not in str(error.value)
 
 
@@ -88,7 +107,8 @@ def test_the_exported_file_finds_the_modes_that_its_run_finds(run, tmp_path):
 
     directory, _ = run
     build.build(directory, tmp_path / "bundle")
-    of_run, of_file = (evaluate.measure_mixture(str(source)) for source in (directory, tmp_path / "bundle/model.onnx"))
+    made = [makers.create(str(source)) for source in (directory, tmp_path / "bundle/model.onnx")]
+    of_run, of_file = (compared(maker).measure("mixture") for maker in made)
     assert of_run["modes"] == of_file["modes"]
     assert of_file["protocol"]["source"]["kind"] == "onnx"
 
@@ -109,25 +129,6 @@ def test_the_bundle_shows_2500_points(run, tmp_path):
     assert (expected != 255).any(axis=-1).mean() > 0.005
 
 
-def test_points_of_other_dimensions_have_no_picture(tmp_path):
-    assert pictures.write_samples(tmp_path, 0, np.zeros((5, 3), np.float32), np.zeros((9, 3), np.float32)) is None
-    pictures.write_animation(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_frames_of_the_animation_have_the_colours_and_the_frame_of_the_pictures(tmp_path):
-    ring = data.load(tiny_config("gan_grid", **{"data.name": "ring"}).data, "train").samples
-    written = [pictures.write_samples(tmp_path, step, ring[:50] * (1 + step), ring) for step in range(3)]
-    pictures.write_animation(tmp_path)
-    with Image.open(tmp_path / pictures.ANIMATION) as animation:
-        assert animation.n_frames == 3
-        for step, picture in enumerate(written):
-            animation.seek(step)
-            np.testing.assert_array_equal(np.asarray(animation.convert("RGB")), picture)
-
-
-def test_images_are_written_as_the_grid_that_they_were(tmp_path):
-    made = np.random.default_rng(0).uniform(-1, 1, (5, 8, 8, 1)).astype(np.float32)
-    picture = pictures.write_samples(tmp_path, 3, made, np.zeros((9, 8, 8, 1), np.uint8))
-    np.testing.assert_array_equal(picture, images.grid(images.to_uint8(made)))
-    assert [path.name for path in (tmp_path / "samples").iterdir()] == ["00000003.png"]
+def test_points_have_no_features_to_compare(run):
+    with pytest.raises(UserError, match="frechet is for outputs of kind image; generate makes point"):
+        compared(makers.create(str(run[0]))).measure("frechet")

@@ -33,6 +33,27 @@ def test_a_run_has_settled_once_the_mean_of_the_last_steps_is_near(accuracies, e
     assert has_settled(lines(*accuracies), rule()) is expected
 
 
+def test_lines_count_by_the_steps_that_they_stand_for():
+    """A call ends early at a sheet or a checkpoint."""
+    uneven = [
+        {"step": 10, "accuracy": 0.9},
+        {"step": 28, "accuracy": 0.6},  # 18 steps
+        {"step": 30, "accuracy": 0.15},  # 2 steps
+    ]
+    assert has_settled(uneven, rule(within=0.06)), "(18 * 0.6 + 2 * 0.15) / 20 = 0.555"
+    assert not has_settled(uneven, rule(within=0.05))
+    assert has_settled(uneven, rule(near=0.15, within=0.01, steps=2))
+    # the line that reaches back beyond the last steps counts whole
+    assert has_settled(uneven, rule(near=0.555, within=0.001, steps=3))
+
+
+def test_lines_without_the_log_do_not_count():
+    """The logs of a model may change from one phase to the next."""
+    other = [{"step": 10, "loss": 1.0}, {"step": 20, "accuracy": 0.5}, {"step": 40, "loss": 1.0}]
+    assert not has_settled(other, rule(steps=20))
+    assert has_settled(other, rule(steps=30))
+
+
 def test_an_unknown_log_is_named(tmp_path):
     settings = tiny_config("dcgan", **{"stop.log": "acuracy", "stop.steps": 2})
     with pytest.raises(UserError, match="unknown log 'acuracy'; did you mean 'accuracy'"):

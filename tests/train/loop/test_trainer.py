@@ -2,13 +2,17 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from shared import assert_same_state, checkpoint, metrics, tiny_config, trained, trainer
 
+import train.data
+from train import config
 from train.loop.trainer import MAX_RETRIES
-from train.rundir import restore
+from train.rundir import examples, pictures, restore
+from zoo import images, noise
 from zoo.autoregressive.nade import NADE
 from zoo.shared.errors import UserError
 
@@ -68,7 +72,8 @@ def test_weights_that_break_after_the_last_loss_are_not_saved(monkeypatch, tmp_p
     def broken(self, data):
         now, attempt = self.step, self.noise_key[1]
         logs = train_step(self, data)
-        self.b.assign(tf.where((now + 1 == 4) & (attempt < 1), float("inf"), self.b))
+        b = self.conditionals.b
+        b.assign(tf.where((now + 1 == 4) & (attempt < 1), float("inf"), b))
         return logs
 
     monkeypatch.setattr(NADE, "train_step", broken)
@@ -79,34 +84,21 @@ def test_weights_that_break_after_the_last_loss_are_not_saved(monkeypatch, tmp_p
 
 def test_samples_come_from_the_averaged_generator(tmp_path):
     made = trained(tiny_config("dcgan", ema=0.9), tmp_path)
-    raw = [weight.numpy() for weight in made.ema.weights]
-    with made.ema.applied():
-        averaged = [weight.numpy() for weight in made.ema.weights]
-    assert all(not np.array_equal(a, b) for a, b in zip(raw, averaged, strict=True))
-    assert all(np.array_equal(a, b) for a, b in zip(raw, (w.numpy() for w in made.ema.weights), strict=True))
-
-
-def test_the_average_is_the_textbook_recurrence():
-    import keras
-
-    from train.engine.averaging import MovingAverage
-
-    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
-    network.set_weights([np.ones((1, 1))])
-    ema, expected = MovingAverage(network, 0.5), 1.0
-    for step in range(1, 8):
-        network.set_weights([np.full((1, 1), float(step))])
-        ema.update(tf.constant(step))
-        decay = min(0.5, (1 + step) / (10 + step))
-        expected = decay * expected + (1 - decay) * step
-    np.testing.assert_allclose(ema.shadows[0].numpy(), expected, rtol=1e-6)
+    inputs = noise.fill(made.model.maps["generate"].spec, 4, seed=0)
+    raw = made.run_map("generate", inputs)["image"]
+    with made.averages.applied():
+        averaged = made.run_map("generate", inputs)["image"]
+    assert np.abs(raw - averaged).max() > 1e-4
+    np.testing.assert_array_equal(made.run_map("generate", inputs)["image"], raw)
+    drawn = (tmp_path / "samples" / "00000004.png").read_bytes()
+    assert drawn == images.encode_png(images.grid(images.to_uint8(averaged)))
 
 
 def test_no_averaging_exports_the_weights_themselves(tmp_path):
     made = trained(tiny_config("nade", ema=0.0), tmp_path)
-    with made.ema.applied():
+    with made.averages.applied():
         np.testing.assert_array_equal(
-            made.model.W.numpy(), checkpoint(tmp_path, 4)["weights/0/.ATTRIBUTES/VARIABLE_VALUE"]
+            made.model.conditionals.W.numpy(), checkpoint(tmp_path, 4)["weights/0/.ATTRIBUTES/VARIABLE_VALUE"]
         )
 
 
@@ -134,7 +126,7 @@ def test_bfloat16_trains_and_is_exported_in_float32(tmp_path):
     manifest = build.build(tmp_path / "run", tmp_path / "bundle")
     assert manifest.recipe["precision"] == "mixed_bfloat16"
     # bfloat16 rounds to 2^-8: agreement this close shows float32 at work
-    assert max(manifest.parity["largest_difference_from_keras"].values()) < 1e-5
+    assert max(manifest.parity["generate"]["largest_difference_from_keras"].values()) < 1e-5
     assert serving.Generator(tmp_path / "bundle").sample(2).shape == (2, 8, 8, 1)
 
 
@@ -154,12 +146,10 @@ def test_a_batch_that_does_not_divide_is_refused(mirrored, tmp_path):
 
 def test_latents_differ_between_replicas_and_are_those_of_one_device(mirrored):
     def latents(strategy, batch):
-        import keras
-
         with strategy.scope():
-            made = NADE(sample_shape=(2, 2, 1), hidden_units=2)
+            made = NADE(columns={"image": (2, 2, 1)}, hidden_units=2)
             made.compile(nade=keras.optimizers.SGD(0.1))
-        values = strategy.run(tf.function(lambda: made.noise((batch, 3), "normal", draw=0)))
+        values = strategy.run(tf.function(lambda: made.noise((batch, 3), "normal", "z")))
         return [value.numpy() for value in strategy.experimental_local_results(values)]
 
     first, second = latents(mirrored, 2)
@@ -178,10 +168,8 @@ def test_batch_norm_statistics_are_the_same_on_every_replica(mirrored, tmp_path)
 
 
 def test_changed_data_under_an_old_run_is_refused(tmp_path, monkeypatch):
-    from PIL import Image
-
     def picture(name):
-        Image.new("L", (8, 8)).save(tmp_path / "pictures" / name)
+        (tmp_path / "pictures" / name).write_bytes(images.encode_png(np.zeros((8, 8, 1), np.uint8)))
 
     monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / "cache"))
     (tmp_path / "pictures").mkdir()
@@ -194,17 +182,21 @@ def test_changed_data_under_an_old_run_is_refused(tmp_path, monkeypatch):
         trainer(settings, tmp_path / "run")
 
 
-def test_a_run_from_before_an_option_of_its_model_goes_on(tmp_path):
-    trained(tiny_config("pacgan", **{"model.generator_updates": 1}), tmp_path)
-    text = json.loads((tmp_path / "model.json").read_text())
-    del text["arguments"]["generator_updates"]
-    (tmp_path / "model.json").write_text(json.dumps(text))
-    assert restore.load(tmp_path)[1].generator_updates == 1
-    longer = trained(tiny_config("pacgan", train_steps=6, **{"model.generator_updates": 1}), tmp_path)
-    assert longer.step == 6
-    (tmp_path / "model.json").write_text("{}")
-    with pytest.raises(UserError, match=r"model.json is corrupt"):
-        trainer(longer.config, tmp_path)
+def test_another_or_a_damaged_model_json_is_refused(tmp_path):
+    made = trained(tiny_config("nade"), tmp_path)
+    whole = json.loads((tmp_path / "model.json").read_text())
+    assert whole == {
+        "arguments": {"columns": {"image": made.model.columns["image"].to_json()}, "hidden_units": 5},
+        "data": made.batches.source[0].fingerprint(),
+    }
+    (tmp_path / "model.json").write_text(json.dumps({**whole, "data": "0"}))
+    with pytest.raises(UserError, match=r"the data or the model changed since .*model.json was written"):
+        trainer(made.config, tmp_path)
+    for text in ("{}", "[]", "{", json.dumps({**whole, "arguments": {"columns": 3}})):
+        (tmp_path / "model.json").write_text(text)
+        for read in (lambda: trainer(made.config, tmp_path), lambda: restore.load(tmp_path)):
+            with pytest.raises(UserError, match=r"model.json is corrupt"):
+                read()
 
 
 def test_what_cannot_be_written_is_one_line_and_the_checkpoints_stay(tmp_path, monkeypatch):
@@ -225,3 +217,144 @@ def test_a_run_can_be_made_longer(tmp_path):
     trained(tiny_config("nade", train_steps=4), tmp_path / "run")
     trained(tiny_config("nade", train_steps=4), tmp_path / "whole")
     assert_same_state(checkpoint(tmp_path / "run", 4), checkpoint(tmp_path / "whole", 4))
+
+
+def test_weights_that_break_between_two_checkpoints_are_not_drawn(monkeypatch, tmp_path, caplog):
+    """The step of a sheet is none of a checkpoint: the run goes back to the one before."""
+    train_step = NADE.train_step
+
+    def broken(self, data):
+        now, attempt = self.step, self.noise_key[1]
+        logs = train_step(self, data)
+        b = self.conditionals.b
+        b.assign(tf.where((now + 1 == 2) & (attempt < 1), float("nan"), b))
+        return logs
+
+    monkeypatch.setattr(NADE, "train_step", broken)
+    made = trained(tiny_config("nade", checkpoint_every=4, sample_every=2), tmp_path)
+    assert "became NaN or infinite by step 2; retry 1 of 3" in caplog.text
+    assert made.model.noise_key.numpy().tolist() == [0, 1]
+    assert [step for step, _ in sorted(pictures.steps_drawn(tmp_path))] == [0, 2, 4]
+
+
+def test_a_retried_run_that_is_interrupted_goes_on_with_the_noise_that_it_took(monkeypatch, tmp_path):
+    break_at(monkeypatch, step=3, attempts=1)
+    trained(tiny_config("nade", train_steps=8), tmp_path / "whole")
+    trained(tiny_config("nade", train_steps=6), tmp_path / "parts")
+    made = trained(tiny_config("nade", train_steps=8), tmp_path / "parts")
+    assert made.model.noise_key.numpy().tolist() == [0, 1]
+    assert_same_state(checkpoint(tmp_path / "parts", 8), checkpoint(tmp_path / "whole", 8))
+
+
+def test_examples_are_held_out_rows_written_at_step_0_and_read_afterwards(tmp_path, monkeypatch):
+    settings = tiny_config("pix2pix", train_steps=2)
+    trainer(settings, tmp_path)
+    before = (tmp_path / "examples.npz").read_bytes()
+    made = examples.read(tmp_path, {"translate": None})["translate"]
+    (held_out,) = train.data.load(settings.data, "test")
+    rows = held_out.derive(held_out.stored(["image", "input"], slice(16)), ["image", "input"])
+    np.testing.assert_array_equal(images.to_uint8(made["input"]), rows["input"])
+    np.testing.assert_array_equal(images.to_uint8(made["translated"]), rows["image"])
+    trained(settings, tmp_path)
+
+    def refused(section, split):
+        assert split == "train", "the examples lie in the run"
+        return (held_out,) if split == "test" else load(section, split)
+
+    load = train.data.load
+    monkeypatch.setattr(train.data, "load", refused)
+    again = trained(tiny_config("pix2pix"), tmp_path)
+    assert again.examples["translate"].keys() == made.keys()
+    assert (tmp_path / "examples.npz").read_bytes() == before
+
+
+def test_data_without_a_held_out_row_have_examples_of_the_train_split(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "pictures").mkdir()
+    picture = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    (tmp_path / "pictures" / "1.png").write_bytes(images.encode_png(picture))
+    made = trained(tiny_config("pix2pix", **{"data.name": f"grey:folder:{tmp_path / 'pictures'}"}), tmp_path / "run")
+    assert "no data are held out" in caplog.text
+    np.testing.assert_array_equal(images.to_uint8(made.examples["translate"]["translated"]), picture[None])
+
+
+def test_every_map_that_can_be_shown_has_its_sheets(tmp_path):
+    made = trained(tiny_config("vae"), tmp_path)
+    drawn = {path.relative_to(tmp_path / "samples").as_posix() for _, path in pictures.steps_drawn(tmp_path)}
+    steps = ("00000000.png", "00000004.png")
+    assert drawn == {*steps, *(f"reconstruct/{name}" for name in steps)}
+    given = made.examples["reconstruct"]
+    with made.averages.applied():
+        remade = made.run_map("reconstruct", {"image": given["image"]})["reconstruction"]
+    blank = np.full((16, 8, 1, 1), 128, np.uint8)
+    sheet = images.grid(np.concatenate([images.to_uint8(given["image"]), blank, images.to_uint8(remade)], axis=2))
+    assert (tmp_path / "samples" / "reconstruct" / "00000004.png").read_bytes() == images.encode_png(sheet)
+    assert given.keys() == {"image"}, "which is the target, too"
+
+
+def test_sheets_beyond_a_rollback_are_removed_for_every_map(tmp_path):
+    trained(tiny_config("vae", sample_every=2), tmp_path)
+    for step in (2, 4):
+        (tmp_path / "checkpoints" / f"{step:08d}" / "state.index").write_bytes(b"")
+    made = trainer(tiny_config("vae", sample_every=2), tmp_path)
+    made._resume()
+    assert made.step == 0
+    assert {step for step, _ in pictures.steps_drawn(tmp_path)} == {0}
+
+
+OWN_MODEL = """
+import keras
+import tensorflow as tf
+
+from zoo.model import GenerativeModel, Map
+from zoo.spec import MapSpec, TensorSpec
+
+
+class Own(GenerativeModel):
+    options = {"width": 4}
+    reads = {"image": ("image",)}
+    players = ("own",)
+
+    def __init__(self, **config):
+        super().__init__(**config)
+        shape = self.columns["image"].shape
+        z = keras.Input((self.width,), name="z")
+        x = keras.layers.Dense(shape[0] * shape[1] * shape[2], "tanh")(z)
+        self.network = keras.Model({"z": z}, {"image": keras.layers.Reshape(shape)(x)})
+        spec = MapSpec((TensorSpec("z", (self.width,), "normal"),), (TensorSpec("image", shape, "output", "image"),))
+        self.maps = {"generate": Map(self.network, spec)}
+
+    def train_step(self, data):
+        z = self.draw("generate", tf.shape(data["image"])[0], "z")
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(self.network(z, training=True)["image"] - data["image"]))
+        self.update("own", (tape, loss))
+        return {"loss": loss}
+"""
+
+
+def test_a_model_of_one_s_own_trains_resumes_is_judged_and_exported(tmp_path, monkeypatch):
+    import serving
+    from export import build
+    from train.check import check
+    from train.evaluate import makers
+
+    (tmp_path / "own.py").write_text(OWN_MODEL)
+    name = f"{tmp_path / 'own.py'}:Own"
+
+    def settings(steps):
+        made = config.load("nade_digits", [f"--config.model.name={name}"])
+        made.update(train_steps=steps, batch_size=4, steps_per_call=2, checkpoint_every=2, sample_every=4, ema=0.9)
+        check(made)
+        return made
+
+    trained(settings(2), tmp_path / "run")
+    longer = trained(settings(4), tmp_path / "run")
+    whole = trained(settings(4), tmp_path / "whole")
+    assert_same_state(checkpoint(tmp_path / "run", 4), checkpoint(tmp_path / "whole", 4))
+    assert longer.model.width == whole.model.width == 4
+    maker = makers.create(str(tmp_path / "run"))
+    manifest = build.build(tmp_path / "run", tmp_path / "bundle")
+    assert manifest.model == name
+    made = serving.Generator(tmp_path / "bundle").sample(5, seed=3).astype(int)
+    assert np.abs(made - maker.samples("generate", 5, 3)).max() <= 1

@@ -111,3 +111,23 @@ def test_what_a_killed_save_left_is_swept(saved):
     (checkpoints.directory / ".00000040.abc").mkdir()
     checkpoints.sweep()
     assert [path.name for path in sorted(checkpoints.directory.iterdir())] == ["00000010", "00000020", "00000030"]
+
+
+def test_what_a_file_manager_leaves_in_a_checkpoint_does_not_tear_it(saved):
+    checkpoints, variable = saved
+    for name in (".DS_Store", "Thumbs.db"):
+        (checkpoints.directory / "00000030" / name).write_bytes(b"x")
+    assert checkpoints.is_whole(30)
+    assert checkpoints.restore() == 30 == variable.numpy()
+
+
+def test_a_path_with_wildcards_is_no_pattern(tmp_path):
+    """TensorFlow reads the path of a checkpoint as one, and [1e-4] as one of these letters."""
+    variable = tf.Variable(0.0)
+    state = tf.train.Checkpoint(value=variable)
+    for number, name in enumerate(("lr[1e-4]", "a*b?")):
+        variable.assign(float(number))
+        Checkpoints(tmp_path / name, state).save(5)
+    for number, name in enumerate(("lr[1e-4]", "a*b?")):
+        assert Checkpoints(tmp_path / name, state).restore() == 5
+        assert variable.numpy() == number

@@ -7,15 +7,17 @@ import signal
 import time
 
 import pytest
-from shared import python, tiny_config
+from shared import REPOSITORY, program, python, stand_in, tiny_config
 
 from train import config, studies
 from train.study import results
-from train.study.__main__ import Runner
 from zoo.shared import files
 from zoo.shared.errors import UserError
 
+study_program = program("train.study.__main__")
+
 STEPS = 400
+AVAILABLE = studies.available()
 TEXT = '''"""Which width is better?
 
 Twelve words of protocol.
@@ -174,7 +176,7 @@ def test_a_program_of_the_same_name_where_one_stands_is_not_run(tmp_path, monkey
     """`python -m` looks into the current directory first."""
     (tmp_path / "train.py").write_text("raise SystemExit(7)")
     monkeypatch.chdir(tmp_path)
-    runner = Runner({"protocol": {"threads": 1}}, tmp_path, tmp_path / "x.json")
+    runner = study_program.Runner({"protocol": {"threads": 1}}, tmp_path, tmp_path / "x.json")
     with pytest.raises(UserError, match="train failed, see .*log: --workdir is missing"):
         runner._call(tmp_path / "log", "train")
 
@@ -183,7 +185,7 @@ def test_a_recipe_may_import_what_stands_where_the_study_was_started(tmp_path, m
     (tmp_path / "neighbour.py").write_text("STEPS = 123")
     (tmp_path / "own.py").write_text(f"import neighbour\n{RECIPE}")
     monkeypatch.chdir(tmp_path)
-    runner = Runner({"protocol": {"threads": 1}}, tmp_path, tmp_path / "x.json")
+    runner = study_program.Runner({"protocol": {"threads": 1}}, tmp_path, tmp_path / "x.json")
     printed = runner._call(tmp_path / "log", "train", "--recipe=own.py", "--dry_run")
     assert any("dcgan" in line for line in printed)
 
@@ -280,9 +282,12 @@ def test_what_cannot_be_run_or_shown_is_refused_before_anything_runs(tmp_path, o
 @pytest.mark.parametrize(
     "flags, message",
     [
-        ([], "--study is missing: name one of fashion, "),
+        ([], f"--study is missing: name one of {', '.join(AVAILABLE)}, or a file x.py"),
         (["--study=rign", "--workdir=x"], "unknown study 'rign'; did you mean 'ring'?"),
-        (["--study=none.py", "--workdir=x"], "no study file none.py; the studies that come along: fashion, "),
+        (
+            ["--study=none.py", "--workdir=x"],
+            f"no study file none.py; the studies that come along: {studies.available()[0]}",
+        ),
         (["--study=ring"], "--workdir is missing"),
         (["--study=none", "--table"], "no result docs/results/none.json yet"),
         (["--study=ring", "--count=5"], "unknown flag '--count'"),
@@ -294,12 +299,22 @@ def test_flags_that_lead_nowhere_are_one_line(flags, message):
     assert message in refused
 
 
-@pytest.mark.parametrize("name", studies.available())
+@pytest.mark.parametrize("name", AVAILABLE)
 def test_every_study_that_comes_along_could_be_run(name, tmp_path):
     """The working directory is locked by somebody else, which is found out once all else is checked."""
+    stand_in(studies.load(name)[0].recipe, tmp_path)
+    places = f"--workdir={tmp_path}", f"--output={tmp_path / 'results'}"
     with files.lock(tmp_path / ".lock"):
-        process = python(
-            "-m", "train.study", f"--study={name}", f"--workdir={tmp_path}", f"--output={tmp_path / 'results'}"
-        )
+        here = {"cwd": tmp_path, "environment": {"PYTHONPATH": str(REPOSITORY)}}
+        process = python("-m", "train.study", f"--study={name}", *places, **here)
         assert f"another study runs in --workdir={tmp_path}" in said(process, 2)
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "docs" / "results").glob("*.json")), ids=lambda path: path.stem)
+def test_a_stored_result_has_the_settings_of_today_s_study(path):
+    """So that runs can be added to it."""
+    stored, (study, _) = results.read(path), studies.load(path.stem)
+    assert list(stored["rows"]) == list(study.rows)
+    for title, row in stored["rows"].items():
+        assert {**row, "picture": None, "runs": {}} == study_program._row(study, title), title

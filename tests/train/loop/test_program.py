@@ -1,0 +1,106 @@
+"""The program `python -m train`, as it is typed: where a run may begin, how it goes on, what it refuses."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from shared import python
+
+from zoo import images
+
+SMALL = [f"--config.{flag}" for flag in ("batch_size=4", "sample_count=4", "checkpoint_every=2", "steps_per_call=2")]
+
+
+def train(workdir, *flags, status=0):
+    process = python("-m", "train", f"--workdir={workdir}", *flags)
+    output, _ = process.communicate()
+    assert process.returncode == status, output
+    return output
+
+
+def steps(workdir):
+    return sorted(int(path.name) for path in (workdir / "checkpoints").iterdir())
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run whose path is a pattern: begun beside a torn file, resumed by its directory with other bookkeeping."""
+    workdir = tmp_path_factory.mktemp("program") / "lr[1e-4]"
+    workdir.mkdir()
+    (workdir / ".config.json.0123456789abcdef").write_text('{"seed": ')
+    (workdir / ".lock").touch()
+    begun = train(workdir, "--recipe=nade_digits", *SMALL, "--config.model.hidden_units=4", "--config.train_steps=4")
+    before = sorted(path.name for path in workdir.iterdir())
+    flags = "--config.train_steps=6", "--config.sample_every=3", "--config.keep_checkpoints=2"
+    return workdir, begun, before, train(workdir, *flags)
+
+
+def test_what_a_killed_start_left_does_not_keep_a_run_from_starting(run):
+    _, begun, before, _ = run
+    assert "trained to step 4" in begun
+    assert {"config.json", "model.json", "examples.npz", "checkpoints", "samples"} <= set(before)
+    assert not [name for name in before if name.startswith(".config")]
+
+
+def test_a_directory_alone_resumes_its_run_and_bookkeeping_may_change(run):
+    workdir, _, _, resumed = run
+    assert "resumed at step 4" in resumed and "trained to step 6" in resumed
+    assert steps(workdir) == [4, 6]
+    stored = json.loads((workdir / "config.json").read_text())
+    assert (stored["train_steps"], stored["sample_every"], stored["model"]["hidden_units"]) == (6, 3, 4)
+    assert sorted(path.stem for path in (workdir / "samples").iterdir()) == ["00000000", "00000004", "00000006"]
+
+
+def test_a_path_that_is_a_pattern_is_exported_and_judged(run, tmp_path):
+    from export import build
+    from train.evaluate import makers
+
+    workdir, *_ = run
+    build.build(workdir, tmp_path / "bundle[1]")
+    drawn = [makers.create(str(path)).samples("generate", 20, 0) for path in (workdir, tmp_path / "bundle[1]")]
+    np.testing.assert_array_equal(*drawn)
+
+
+def test_another_configuration_is_refused_and_changes_nothing(run):
+    workdir, *_ = run
+    before = (workdir / "config.json").read_bytes()
+    refused = train(workdir, "--config.model.hidden_units=5", status=2)
+    assert refused.splitlines()[-1].startswith("error: cannot resume under another configuration: model.hidden_units")
+    refused = train(workdir, "--config.data.name=shapes", "--config.data.binarize=none", status=2)
+    assert "data.binarize (dynamic -> none)" in refused.splitlines()[-1]
+    assert (workdir / "config.json").read_bytes() == before
+
+
+def test_a_directory_of_other_files_is_no_place_for_a_run(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    refused = train(tmp_path, status=2)
+    assert "holds other files and no config.json: name a new or empty directory" in refused
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    assert "--workdir is missing" in train("", status=2)
+
+
+def test_a_moved_folder_resumes_where_its_pictures_are_the_same(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / "cache"))
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    for number, picture in enumerate(np.random.default_rng(0).integers(0, 256, (12, 16, 16, 1), np.uint8)):
+        (first / f"{number}.png").write_bytes(images.encode_png(picture))
+    workdir = tmp_path / "run"
+    sized = ["--config.data.image_size=8", "--config.model.hidden_units=4", "--config.train_steps=2"]
+    train(workdir, "--recipe=nade_digits", *SMALL, f"--config.data.name=folder:{first}", *sized)
+    shutil.move(first, second)
+    gone = train(workdir, status=2).splitlines()[-1]
+    assert str(first) in gone, "the place that the run knows is empty"
+    flags = f"--config.data.name=folder:{second}", "--config.train_steps=4"
+    assert "resumed at step 2" in train(workdir, *flags)
+    stored = json.loads((workdir / "config.json").read_text())["data"]
+    assert (stored["name"], stored["image_size"]) == (f"folder:{second}", 8)
+
+    before = (workdir / "config.json").read_bytes()
+    third = tmp_path / "third"
+    shutil.copytree(second, third)
+    (third / "0.png").unlink()
+    refused = train(workdir, f"--config.data.name=folder:{third}", status=2).splitlines()[-1]
+    assert "the data or the model changed since" in refused
+    assert (workdir / "config.json").read_bytes() == before, "the run still knows its own data"

@@ -1,0 +1,162 @@
+"""What a run leaves to look at, from logs and sheets alone."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from train.rundir import pictures
+from zoo import images
+from zoo.spec import MapSpec, TensorSpec
+
+Z = TensorSpec("z", (2,), "normal")
+LABEL = TensorSpec("label", (), "condition", "class", low=0, high=2)
+INPUT = TensorSpec("input", (8, 8, 1), "condition", "image")
+IMAGE = TensorSpec("image", (8, 8, 1), "output", "image")
+COLOURED = TensorSpec("coloured", (8, 8, 3), "output", "image")
+POINT = TensorSpec("point", (2,), "output", "point")
+
+
+def drawn(*shape, seed=0):
+    return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
+
+
+def test_samples_of_images_are_the_grid_that_they_were():
+    made = drawn(5, 8, 8, 1)
+    picture = pictures.sheet_of(MapSpec((Z,), (IMAGE,)), {"z": drawn(5, 2)}, {"image": made}, {})
+    np.testing.assert_array_equal(picture, images.grid(images.to_uint8(made)))
+
+
+def test_classes_are_in_columns_and_are_no_tile_themselves():
+    made = drawn(6, 8, 8, 1)
+    spec = MapSpec((Z, LABEL), (IMAGE,))
+    inputs = {"z": drawn(6, 2), "label": np.arange(6) % 3}
+    picture = pictures.sheet_of(spec, inputs, {"image": made}, {}, columns=3)
+    np.testing.assert_array_equal(picture, images.grid(images.to_uint8(made), 3))
+
+
+def test_conditions_outputs_and_targets_stand_side_by_side():
+    given, made, target = drawn(4, 8, 8, 1), drawn(4, 8, 8, 3, seed=1), drawn(4, 8, 8, 3, seed=2)
+    spec = MapSpec((Z, INPUT), (COLOURED,))
+    sheet = pictures.sheet_of(spec, {"z": drawn(4, 2), "input": given}, {"coloured": made}, {"coloured": target})
+    blank = np.full((4, 8, 1, 3), 128, np.uint8)
+    parts = (images.to_uint8(given).repeat(3, axis=-1), blank, images.to_uint8(made), blank, images.to_uint8(target))
+    np.testing.assert_array_equal(sheet, images.grid(np.concatenate(parts, axis=2)))
+
+
+def test_points_are_drawn_over_those_behind_and_only_in_the_plane():
+    spec = MapSpec((Z,), (POINT,))
+    points, behind = drawn(9, 2), drawn(50, 2, seed=1)
+    sheet = pictures.sheet_of(spec, {"z": points}, {"point": points}, {}, behind=behind)
+    np.testing.assert_array_equal(sheet, images.scatter(points, behind))
+    spatial = MapSpec((Z,), (TensorSpec("point", (3,), "output", "point"),))
+    assert pictures.sheet_of(spatial, {"z": points}, {"point": drawn(9, 3)}, {}, behind=drawn(50, 3)) is None
+
+
+def test_what_cannot_be_shown_has_no_sheet_even_if_its_condition_can():
+    spec = MapSpec((INPUT,), (TensorSpec("log_prob", (), "output", "nats"),))
+    assert pictures.sheet_of(spec, {"input": drawn(4, 8, 8, 1)}, {"log_prob": drawn(4)}, {}) is None
+
+
+def test_sheets_of_several_maps_lie_apart_and_are_found_together(tmp_path):
+    for step in (0, 20):
+        for name in ("", "reconstruct"):
+            path = pictures.path_of(tmp_path, step, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(images.encode_png(np.full((8, 8, 1), step, np.uint8)))
+    (tmp_path / "samples" / "notes.png").write_bytes(b"")
+    found = {(step, path.relative_to(tmp_path / "samples").as_posix()) for step, path in pictures.steps_drawn(tmp_path)}
+    assert found == {
+        (0, "00000000.png"), (0, "reconstruct/00000000.png"), (20, "00000020.png"), (20, "reconstruct/00000020.png"),
+    }  # fmt: skip
+
+
+def test_the_animation_holds_the_sheets_of_the_first_map_with_their_colours(tmp_path):
+    pictures.write_animation(tmp_path)
+    assert list(tmp_path.iterdir()) == [], "there is nothing to animate yet"
+    behind = drawn(500, 2)
+    sheets = [images.scatter(drawn(50, 2, seed=1) * (1 + step), behind) for step in range(3)]
+    for step, sheet in enumerate(sheets):
+        path = pictures.path_of(tmp_path, step)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(images.encode_png(sheet))
+    other = pictures.path_of(tmp_path, 7, "reconstruct")
+    other.parent.mkdir()
+    other.write_bytes(images.encode_png(np.zeros((4, 4, 1), np.uint8)))
+    pictures.write_animation(tmp_path)
+    with Image.open(tmp_path / pictures.ANIMATION) as animation:
+        assert animation.n_frames == 3
+        for step, sheet in enumerate(sheets):
+            animation.seek(step)
+            np.testing.assert_array_equal(np.asarray(animation.convert("RGB")), sheet)
+
+
+def test_a_long_run_is_animated_in_sixty_frames_from_its_first_to_its_last(tmp_path):
+    (tmp_path / "samples").mkdir()
+    for step in range(150):
+        pictures.path_of(tmp_path, step).write_bytes(images.encode_png(np.full((4, 4, 1), step, np.uint8)))
+    pictures.write_animation(tmp_path)
+    with Image.open(tmp_path / pictures.ANIMATION) as animation:
+        assert animation.n_frames == 60
+        frames = [np.asarray(animation.convert("L"))[0, 0] for index in range(60) if not animation.seek(index)]
+    assert (frames[0], frames[-1]) == (0, 149)
+    assert sorted(set(frames)) == frames, "every grey is as it was"
+
+
+@pytest.fixture
+def panels(monkeypatch):
+    """What was drawn by the last `write_curves`: for each panel, its curves by their label."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    kept = []
+    close = plt.close
+
+    def remember(canvas):
+        kept[:] = [
+            {line.get_label(): np.asarray(line.get_xydata()).tolist() for line in axis.lines} for axis in canvas.axes
+        ]
+        close(canvas)
+
+    monkeypatch.setattr(plt, "close", remember)
+    return kept
+
+
+def write(path, *lines):
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_logs_that_change_from_phase_to_phase_are_drawn_where_they_are(tmp_path, panels):
+    write(
+        tmp_path / "metrics.jsonl",
+        {"step": 10, "vision_loss": 4.0, "kl": 1.0, "steps_per_second": 3.0},
+        {"step": 20, "vision_loss": 3.0, "memory_loss": 9.0, "steps_per_second": 3.0},
+        {"step": 30, "memory_loss": 8.0, "accuracy": 0.5, "steps_per_second": 3.0},
+    )
+    pictures.write_curves(tmp_path, {})
+    assert panels == [
+        {"vision loss": [[10, 4], [20, 3]], "memory loss": [[20, 9], [30, 8]]},
+        {"kl": [[10, 1]]},
+        {"accuracy": [[30, 0.5]]},
+    ]
+    assert (tmp_path / pictures.CURVES).read_bytes().startswith(b"\x89PNG")
+
+
+def test_figures_have_the_last_panels_each_of_its_own_metric(tmp_path, panels):
+    write(tmp_path / "metrics.jsonl", {"step": 10, "loss": 4.0})
+    write(
+        tmp_path / "evaluations.jsonl",
+        {"step": 0, "metric": "log_likelihood", "nats": -30.0},
+        {"step": 0, "metric": "parzen", "nats": -90.0},
+        {"step": 10, "metric": "log_likelihood", "nats": -20.0},
+    )
+    pictures.write_curves(tmp_path, {"log_likelihood": "nats", "frechet": "frechet_distance"})
+    assert panels == [{"loss": [[10, 4]]}, {"nats": [[0, -30], [10, -20]]}], "what is not measured yet has none"
+
+
+def test_a_run_without_a_line_has_no_curves(tmp_path):
+    pictures.write_curves(tmp_path, {"frechet": "frechet_distance"})
+    assert list(tmp_path.iterdir()) == []
