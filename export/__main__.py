@@ -1,6 +1,6 @@
 """Export a trained run to SavedModel and ONNX: python -m export --workdir=runs/x --output=bundles/x
 
-The bundle is written only if Keras, TensorFlow and onnxruntime make the same samples from the same fresh noise.
+The bundle is written only if Keras, TensorFlow and onnxruntime make the same of the same fresh inputs, in every map.
 """
 
 from pathlib import Path
@@ -27,13 +27,15 @@ def main() -> None:
 
     check_kept(config.read(WORKDIR.value), CHECKPOINT.value)  # what is not there: say so before TensorFlow is imported
     backend.start()
+    from export import card
     from export.build import build
 
     manifest = build(Path(WORKDIR.value), Path(OUTPUT.value), OVERWRITE.value, CHECKPOINT.value)
-    for runtime, difference in manifest.parity["largest_difference_from_keras"].items():
-        print(f"{runtime} differs from Keras by at most {difference:.2g}")
-    print(f"{OUTPUT.value} holds step {manifest.step}; to see what it makes:")
-    print(f"  python -m serving.sample --bundle={OUTPUT.value} --output=grid.png")
+    for name, told in manifest.parity.items():
+        for runtime, difference in told["largest_difference_from_keras"].items():
+            print(f"{name}: {runtime} differs from Keras by at most {difference:.2g}")
+    print(f"{OUTPUT.value} holds step {manifest.step}; its README.md tells how to use it, for example:")
+    print(f"  {card.command(manifest, manifest.default, OUTPUT.value)}")
 
 
 def run() -> None:

@@ -1,7 +1,7 @@
 """The steps from a trained run to a bundle: build every file, prove that they agree, and only then show them."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,13 @@ import tensorflow as tf
 
 import zoo
 from export import card, onnx, parity, saved_model
-from train.rundir import restore
+from train.rundir import examples, pictures, restore
 from train.rundir.layout import CHECKPOINTS, LAST
-from zoo import bundle, images, noise
+from zoo import bundle, images, noise, runtime
+from zoo.model import Map, as_function
 from zoo.shared import files
 from zoo.shared.errors import UserError, first_line
-from zoo.spec import GeneratorSpec
+from zoo.spec import MapSpec
 
 _PACKAGES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime", "numpy")
 _GRID = 64
@@ -36,34 +37,43 @@ def build(workdir: Path, output: Path, overwrite: bool = False, checkpoint: str 
     if any((workdir / kept).resolve() in output.resolve().parents for kept in CHECKPOINTS.values()):
         raise UserError(f"{output} lies among the checkpoints of {workdir}: name another --output")
     config, model, step = restore.load(workdir, checkpoint)
-    generator, spec = model.generator, model.generator_spec
+    maps: Mapping[str, Map] = dict(model.maps)
+    held_out = examples.read(workdir, maps)
     try:
         with files.new_directory(output, overwrite) as directory:
-            saved_model.write(generator, spec, directory / bundle.SAVED_MODEL)
-            graph = onnx.convert(generator, spec)
+            saved_model.write(maps, directory / bundle.SAVED_MODEL)
             manifest = bundle.Manifest(
                 model=config.model.name,
-                spec=spec,
+                maps={name: made.spec for name, made in maps.items()},
+                targets=dict(model.declared.targets),
                 recipe=config.to_dict(),
                 step=step,
                 versions={"genzoo": zoo.__version__, **{name: metadata.version(name) for name in _PACKAGES}},
                 parity={},
                 checkpoint=checkpoint,
             )
-            runtimes = {
-                "saved_model": saved_model.load(directory / bundle.SAVED_MODEL),
-                "onnxruntime": onnx.load(graph.SerializeToString()),
-            }
-            manifest.parity.update(prove(as_sampler(generator, spec), runtimes, spec))
-            (directory / bundle.ONNX).write_bytes(onnx.describe(graph, manifest))
-            count, columns = grid_of(spec)
-            samples = runtimes["onnxruntime"](noise.draw(spec, count, seed=0))[spec.output.name]
-            picture = images.overview(samples, columns=columns)
-            if picture is not None:
-                (directory / bundle.SAMPLES).write_bytes(images.encode_png(picture))
-            (directory / bundle.CARD).write_text(card.text(manifest, 0 if picture is None else count))
+            graphs, shown = {}, {}
+            for name, made in maps.items():
+                graphs[name] = onnx.convert(made)
+                runtimes = {
+                    "saved_model": saved_model.load(directory / bundle.SAVED_MODEL, name),
+                    "onnxruntime": onnx.load(graphs[name].SerializeToString()),
+                }
+                given = conditions_of(made.spec, held_out[name])
+                manifest.parity[name] = prove(as_run(made), runtimes, made.spec, given)
+                shown[name] = _sheet(made.spec, runtimes["onnxruntime"], held_out[name])
+            for name, graph in graphs.items():
+                (directory / manifest.onnx_file(name)).write_bytes(onnx.describe(graph, manifest, name))
+            for name, (_, picture) in shown.items():
+                if picture is not None:
+                    place = bundle.SAMPLES if name == manifest.default else f"{name}.png"
+                    (directory / place).write_bytes(images.encode_png(picture))
+            (directory / bundle.EXAMPLES).write_bytes(examples.encode(held_out))
+            drawn = {name: count for name, (count, picture) in shown.items() if picture is not None}
+            (directory / bundle.CARD).write_text(card.text(manifest, drawn))
             manifest.files.update(files.checksums(directory))
             files.write_json(directory / bundle.MANIFEST, manifest.to_json())
+            runtime.open_maps(directory)  # a bundle that serving would refuse is not shown
     except (onnx.NotConvertible, parity.NotEqual) as failure:
         raise UserError(f"{config.model.name} was not exported: {failure}") from failure
     except (OSError, tf.errors.OpError) as failure:  # a full disk is the one or the other
@@ -71,14 +81,19 @@ def build(workdir: Path, output: Path, overwrite: bool = False, checkpoint: str 
     return manifest
 
 
-def grid_of(spec: GeneratorSpec) -> tuple[int, int | None]:
-    """Return the number of samples in samples.png and of its columns (None: a square).
+def conditions_of(spec: MapSpec, held_out: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return those of a map's examples that fill its conditions."""
+    return {tensor.name: held_out[tensor.name] for tensor in spec.conditions if tensor.name in held_out}
+
+
+def grid_of(spec: MapSpec) -> tuple[int, int | None]:
+    """Return the number of samples in a map's sheet and of its columns (None: a square).
 
     With up to 100 classes, each column holds one class; with more, a square shows the first 100. Points need no grid.
     """
-    if len(spec.output.shape) == 1:
+    if spec.output.kind == "point":
         return _POINTS, None
-    classes = next((int(tensor.high - tensor.low) + 1 for tensor in spec.conditions if tensor.is_class), None)
+    classes = next((tensor.classes for tensor in spec.conditions if tensor.is_class), None)
     if classes is None:
         return _GRID, None
     if classes > _CLASS_GRID:
@@ -87,22 +102,35 @@ def grid_of(spec: GeneratorSpec) -> tuple[int, int | None]:
     return columns * (_CLASS_GRID // columns), columns
 
 
-def as_sampler(generator: Callable, spec: GeneratorSpec) -> parity.Sampler:
-    """Return a Keras generator as a function from numpy to numpy arrays, by name."""
+def _sheet(spec: MapSpec, run: parity.Run, held_out: Mapping[str, np.ndarray]) -> tuple[int, np.ndarray | None]:
+    """Return the number of rows on the map's sheet of seed 0, and the sheet or None."""
+    given = conditions_of(spec, held_out)
+    count, columns = (examples.ROWS, None) if given else grid_of(spec)
+    inputs = noise.fill(spec, count, seed=0, given=noise.cycled(given, count))
+    targets = {t.name: noise.cycled({"": held_out[t.name]}, count)[""] for t in spec.outputs if t.name in held_out}
+    return count, pictures.sheet_of(spec, inputs, run(inputs), targets, columns)
 
-    def sample(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        outputs = generator(inputs, training=False)
-        return {tensor.name: np.asarray(outputs[tensor.name]) for tensor in spec.outputs}
 
-    return sample
+def as_run(made: Map) -> parity.Run:
+    """Return a Keras map as a function from numpy to numpy arrays, by name."""
+
+    # compiled: a sampling loop takes fifty times as long eagerly
+    function = as_function(made)
+
+    def run(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        outputs = function({name: tf.constant(values) for name, values in inputs.items()})
+        return {name: value.numpy() for name, value in outputs.items()}
+
+    return run
 
 
-def prove(reference: parity.Sampler, runtimes: dict[str, parity.Sampler], spec: GeneratorSpec) -> dict[str, Any]:
-    """Return the manifest's parity figures, measured on noise that was never used before."""
+def prove(
+    reference: parity.Run,
+    runtimes: dict[str, parity.Run],
+    spec: MapSpec,
+    given: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, Any]:
+    """Return a map's parity figures, measured on noise that was never used before."""
     seed = secrets.randbelow(2**32)
-    return {
-        "largest_difference_from_keras": parity.measure(reference, runtimes, spec, seed),
-        "tolerance": parity.TOLERANCE,
-        "batches": list(parity.BATCHES),
-        "noise_seed": seed,
-    }
+    differences = parity.measure(reference, runtimes, spec, seed, given)
+    return {"largest_difference_from_keras": differences, **parity.protocol(spec, seed)}

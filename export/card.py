@@ -2,69 +2,116 @@
 
 import json
 import math
+import shlex
+from collections.abc import Mapping
 
-from zoo import bundle
-from zoo.spec import TensorSpec
+from zoo import bundle, media
+from zoo.spec import MapSpec, TensorSpec
+
+_LISTED = 100  # names of classes, at most
 
 
-def text(manifest: bundle.Manifest, count: int) -> str:
-    """Return the bundle's README.md; `count` is the number of samples in its picture, 0 if it has none."""
-    spec, recipe = manifest.spec, manifest.recipe
-    data = recipe["data"]
-    tensors = "\n".join(
-        f"| {kind} | `{tensor.name}` | {tensor.dtype} | {_shape(tensor)} | {_values(tensor)} |"
-        for kind, tensors in (("input", spec.inputs), ("output", spec.outputs))
-        for tensor in tensors
-    )
-    differences = "\n".join(
-        f"- {runtime}: {difference:.2g}"
-        for runtime, difference in manifest.parity["largest_difference_from_keras"].items()
-    )
-    batches = ", ".join(map(str, manifest.parity["batches"]))
+def text(manifest: bundle.Manifest, shown: Mapping[str, int]) -> str:
+    """Return the bundle's README.md; `shown` is the number of rows on the sheet of each map that has one."""
+    recipe = manifest.recipe
+    maps = "\n".join(_map(manifest, name, shown.get(name, 0)) for name in manifest.maps)
     versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
-    classes = [tensor for tensor in spec.conditions if tensor.is_class]
-    in_turn = "; the classes come in turn" if classes else ""
-    choices = "".join(map(_choice, classes))
-    output = "grid.png" if len(spec.output.shape) == 3 else "samples.npy"
-    picture = f"""![samples]({bundle.SAMPLES})
+    return f"""# {manifest.model} trained on {recipe["data"]["name"]}
 
-{count} samples of seed 0, drawn by onnxruntime from `{bundle.ONNX}`; not selected{in_turn}.
+A few deterministic maps. The same inputs give the same outputs in every runtime.
 
-"""
-    return f"""# {manifest.model} trained on {data["name"]}
-
-A generator: a deterministic map from noise to a sample. The same noise gives the same sample in every runtime.
-
-{picture if count else ""}## Use
-
-    python -m serving.sample --bundle=. --count=64 --seed=0 --output={output}
-
-or in Python, without TensorFlow: `serving.Generator(".").sample(count=16, seed=0)`. `{bundle.ONNX}` alone is enough:
-it holds this description in its metadata under `{bundle.METADATA_KEY}`. TensorFlow Serving loads the directory
-`saved_model`; its signature `serving_default` has the names below.
-{choices}
-| | tensor | type | shape | values |
-|---|---|---|---|---|
-{tensors}
+{maps}
+Each ONNX file alone is enough: it holds this description in its metadata under `{bundle.METADATA_KEY}`. TensorFlow
+Serving loads the directory `saved_model`, which has a signature for each map, with the names of the tensors above, and
+the first map again as `serving_default`.
 
 ## How it was made
 
-Step {manifest.step} of a run on `{data["name"]}` with this configuration; with `ema` above 0 these are the averaged
-weights. What the data do not show, the model cannot make; it may repeat pictures that it was trained on.
+Step {manifest.step} of a run on `{recipe["data"]["name"]}` with this configuration; with `ema` above 0 these are the
+averaged weights. The model cannot make what the data do not show. It may repeat pictures that it was trained on.
 
 ```json
 {json.dumps(recipe, indent=2)}
 ```
 
-## Agreement
-
-The largest difference from the Keras model in any value, over fresh noise in batches of {batches}
-(export fails above {manifest.parity["tolerance"]}):
-
-{differences}
-
 Made with {versions}.
 """
+
+
+def _map(manifest: bundle.Manifest, name: str, count: int) -> str:
+    spec, file = manifest.maps[name], manifest.onnx_file(name)
+    tensors = "\n".join(
+        f"| {kind} | `{tensor.name}` | {tensor.kind} | {tensor.dtype} | {_shape(tensor)} | {_values(tensor)} |"
+        for kind, tensors in (("input", spec.inputs), ("output", spec.outputs))
+        for tensor in tensors
+    )
+    classes = "".join(map(_choice, [tensor for tensor in spec.conditions if tensor.is_class]))
+    return f"""## {name}
+
+{_picture(manifest, name, count)}    {command(manifest, name)}
+
+or in Python, without TensorFlow: `{_call(spec, name)}`; the file is `{file}`.
+
+| | tensor | kind | type | shape | values |
+|---|---|---|---|---|---|
+{tensors}
+{classes}
+{_agreement(manifest, name)}
+"""
+
+
+def _picture(manifest: bundle.Manifest, name: str, count: int) -> str:
+    if not count:
+        return ""
+    spec = manifest.maps[name]
+    place = bundle.SAMPLES if name == manifest.default else f"{name}.png"
+    given = [tensor for tensor in spec.conditions if not tensor.is_class]
+    if given:
+        targets = " | target" if any(tensor.name in manifest.targets for tensor in spec.outputs) else ""
+        shown = [tensor.name for tensor in (*given, *spec.outputs) if media.is_shown(tensor)]
+        columns = " | ".join(shown) + targets
+        what = f"{count} rows of held-out data, not selected: {columns}"
+    else:
+        in_turn = "; the classes come in turn" if spec.conditions else ""
+        what = f"{count} samples of seed 0, drawn by onnxruntime; not selected{in_turn}"
+    return f"![{name}]({place})\n\n{what}.\n\n"
+
+
+def command(manifest: bundle.Manifest, name: str, place: str = ".") -> str:
+    """Return the command that runs a map of the bundle at `place`."""
+    spec = manifest.maps[name]
+    chosen = "" if name == manifest.default else f" --map={name}"
+    given = "".join(
+        f" --condition={tensor.name}=FILE{_readable(tensor)}" for tensor in spec.conditions if not tensor.is_class
+    )
+    ending = media.ending(spec.output)
+    if given or ending == media.ARRAY:
+        output = f"out{ending}"
+    else:
+        output = "grid.png --count=64 --seed=0" if ending == ".png" else f"out{ending} --count=1 --seed=0"
+    return f"python -m serving.sample --bundle={shlex.quote(place)}{chosen}{given} --output={output}"
+
+
+def _readable(tensor: TensorSpec) -> str:
+    """Return the ending of a file that `media.read` reads a condition from."""
+    return media.ARRAY if tensor.kind == "video" else media.ending(tensor)
+
+
+def _call(spec: MapSpec, name: str) -> str:
+    given = "".join(f"{tensor.name}=..., " for tensor in spec.conditions if not tensor.is_class)
+    arguments = f"{given}seed=0" if spec.noise else given.removesuffix(", ")
+    return f'serving.load(".")["{name}"]({arguments})'
+
+
+def _agreement(manifest: bundle.Manifest, name: str) -> str:
+    told = manifest.parity[name]
+    batches = ", ".join(map(str, told["batches"]))
+    figures = ", ".join(f"{runtime} {figure:.2g}" for runtime, figure in told["largest_difference_from_keras"].items())
+    what = "share of rows that differ" if manifest.maps[name].output.levels else "largest difference"
+    return (
+        f"The {what} from the Keras model, over fresh inputs in batches of {batches} (export fails above "
+        f"{told['tolerance']}): {figures}."
+    )
 
 
 def _shape(tensor: TensorSpec) -> str:
@@ -73,21 +120,26 @@ def _shape(tensor: TensorSpec) -> str:
 
 def _choice(tensor: TensorSpec) -> str:
     low, high = int(tensor.low), int(tensor.high)
+    example: str | int = tensor.names[-1] if tensor.names else high
+    names = ""
+    if tensor.names:
+        listed = ", ".join(f"{low + number} {name}" for number, name in enumerate(tensor.names[:_LISTED]))
+        more = f", and {len(tensor.names) - _LISTED:,} more" if len(tensor.names) > _LISTED else ""
+        names = f"\nThe classes: {listed}{more}.\n"
     return f"""
-Choose the class with `--condition={tensor.name}={high}`, or in Python with `{tensor.name}={high}` or an array of one
-for each sample. Otherwise the classes come in turn: sample k of a seed, counted from 0, has `{tensor.name}`
-{low} + (k mod {high - low + 1}).
-"""
+Choose the class with `--condition={tensor.name}={shlex.quote(str(example))}`, or in Python with
+`{tensor.name}={example!r}` or an array of one for each sample. Otherwise the classes come in turn: sample k of a seed,
+counted from 0, has `{tensor.name}` {low} + (k mod {high - low + 1}).
+{names}"""
 
 
 def _values(tensor: TensorSpec) -> str:
     if tensor.role == "normal":
         return "noise, standard normal"
-    what = {"uniform": "noise, uniform on", "condition": "chosen by the caller, within", "sample": "within"}[
-        tensor.role
-    ]
     if tensor.is_class:
-        what = "a class, within"
-    elif not math.isfinite(tensor.high):
-        return "any number"
+        return f"a class, within [{tensor.low:g}, {tensor.high:g}]"
+    if math.isinf(tensor.low) or math.isinf(tensor.high):
+        bounds = (("at least", tensor.low), ("at most", tensor.high))
+        return next((f"{what} {bound:g}" for what, bound in bounds if math.isfinite(bound)), "any number")
+    what = {"uniform": "noise, uniform on", "condition": "given, within", "output": "within"}[tensor.role]
     return f"{what} [{tensor.low:g}, {tensor.high:g}{')' if tensor.role == 'uniform' else ']'}"

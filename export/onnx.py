@@ -1,4 +1,4 @@
-"""The generator as one ONNX file that any runtime loads: standard operations only, the spec's names, a free batch.
+"""A map as one ONNX file that any runtime loads: standard operations only, the spec's names, a free batch.
 
 tf2onnx writes operations that it cannot convert without a word and turns captured constants into extra inputs;
 so what it wrote is cleaned here, checked against the spec, and refused if it is not just that.
@@ -9,19 +9,19 @@ import io
 import json
 import logging
 
-import keras
 import numpy as np
 import onnx
 import onnxslim
 import tf2onnx
+from onnx import helper
 
 from export.fold import fold_projections
-from export.parity import Sampler
-from export.saved_model import as_function, signature
+from export.parity import Run
 from zoo import bundle
+from zoo.model import Map, as_function
 from zoo.shared.errors import UserError, first_line
 from zoo.shared.inference import open_session
-from zoo.spec import GeneratorSpec
+from zoo.spec import MapSpec
 
 OPSET = 18  # the highest that tf2onnx writes, low enough for older runtimes
 _IR_VERSION = 10
@@ -29,52 +29,98 @@ _BATCH = "batch"
 
 
 class NotConvertible(Exception):
-    """The generator uses something that has no ONNX equivalent."""
+    """The map uses something that has no ONNX equivalent."""
 
 
-def convert(generator: keras.Model, spec: GeneratorSpec) -> onnx.ModelProto:
-    """Return the cleaned ONNX model of the generator; what would not run elsewhere raises `NotConvertible`."""
+def convert(made: Map) -> onnx.ModelProto:
+    """Return the cleaned ONNX model of a map; one that would not run elsewhere raises `NotConvertible`."""
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    function = as_function(made)
     try:
         converted, _ = tf2onnx.convert.from_function(
-            as_function(generator, spec), input_signature=[signature(spec)], opset=OPSET
+            function, input_signature=list(function.input_signature), opset=OPSET
         )
     except (ValueError, RuntimeError, KeyError) as error:
         raise NotConvertible(f"tf2onnx: {first_line(error)}") from error
     with contextlib.redirect_stdout(io.StringIO()):  # it prints a table
         model = onnxslim.slim(converted)  # folds batch normalisation into the convolutions
     fold_projections(model)
-    model.ir_version = min(model.ir_version, _IR_VERSION)
-    del model.opset_import[:]
-    model.opset_import.append(onnx.helper.make_opsetid("", OPSET))
+    clean(model)
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = _BATCH
-    model.producer_name = "genzoo"
-    _check(model, spec)
+    _check(model, made.spec)
     return model
 
 
-def describe(model: onnx.ModelProto, manifest: bundle.Manifest) -> bytes:
-    """Return the file: the model with the manifest in its metadata, so that the lone file describes itself."""
-    onnx.helper.set_model_props(model, {bundle.METADATA_KEY: json.dumps(manifest.to_json(), allow_nan=False)})
+def clean(model: onnx.ModelProto) -> None:
+    """Put right, in place, what other runtimes refuse or warn of."""
+    model.ir_version = min(model.ir_version, _IR_VERSION)
+    del model.opset_import[:]
+    model.opset_import.append(helper.make_opsetid("", OPSET))
+    model.producer_name = "genzoo"
+    for graph in _graphs(model.graph):
+        for node in graph.node:
+            if node.op_type == "Resize":
+                _modernise(node)
+            elif node.op_type == "Loop":
+                _copy_passed_through(node)
+        # shapes that were inferred before the graph was changed
+        del graph.value_info[:]
+    used = {name for graph in _graphs(model.graph) for node in graph.node for name in node.input}
+    used |= {value.name for graph in _graphs(model.graph) for value in graph.output}
+    for graph in _graphs(model.graph):
+        kept = [tensor for tensor in graph.initializer if tensor.name in used]
+        del graph.initializer[:]
+        graph.initializer.extend(kept)
+
+
+def _modernise(resize: onnx.NodeProto) -> None:
+    """Rewrite the nearest resize of TensorFlow: no opset since 13 has `tf_half_pixel_for_nn`.
+
+    TensorFlow reads pixel floor((i + 1/2) / scale); (i + 1/2) / scale - 1/2, rounded with ties upwards, is the same.
+    """
+    attributes = {attribute.name: attribute for attribute in resize.attribute}
+    mode = attributes.get("coordinate_transformation_mode")
+    if mode is not None and mode.s == b"tf_half_pixel_for_nn":
+        mode.s = b"half_pixel"
+        if "nearest_mode" in attributes:
+            resize.attribute.remove(attributes["nearest_mode"])
+        resize.attribute.append(helper.make_attribute("nearest_mode", "round_prefer_ceil"))
+
+
+def _copy_passed_through(loop: onnx.NodeProto) -> None:
+    """Copy what a loop's body hands from an input straight to an output: OpenVINO 2026.4 refuses it as it is."""
+    body = next(attribute.g for attribute in loop.attribute if attribute.name == "body")
+    inputs = {value.name for value in body.input}
+    for number, output in enumerate(body.output):
+        if output.name in inputs:
+            name = f"{output.name}/passed_{number}"
+            body.node.append(helper.make_node("Identity", [output.name], [name]))
+            output.name = name
+
+
+def describe(model: onnx.ModelProto, manifest: bundle.Manifest, name: str) -> bytes:
+    """Return the file of the map `name`: the model with the manifest in its metadata, so that it describes itself."""
+    told = json.dumps(manifest.to_json(), allow_nan=False)
+    helper.set_model_props(model, {bundle.METADATA_KEY: told, bundle.MAP_KEY: name})
     return bundle.seal(model.SerializeToString())
 
 
-def load(data: bytes) -> Sampler:
-    """Return the file's generator in onnxruntime, as a function from numpy to numpy arrays, by name."""
+def load(data: bytes) -> Run:
+    """Return the file's map in onnxruntime, as a function from numpy to numpy arrays, by name."""
     try:
         session = open_session(data, "the graph")
     except UserError as error:
         raise NotConvertible(str(error)) from error
     names = [output.name for output in session.get_outputs()]
 
-    def sample(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return dict(zip(names, session.run(names, inputs), strict=True))
 
-    return sample
+    return run
 
 
-def _check(model: onnx.ModelProto, spec: GeneratorSpec) -> None:
+def _check(model: onnx.ModelProto, spec: MapSpec) -> None:
     foreign = sorted({f"{node.domain}:{node.op_type}" for node in _nodes(model.graph) if not _is_standard(node)})
     if foreign:
         raise NotConvertible(f"operations without an ONNX equivalent: {', '.join(foreign)}")
@@ -95,9 +141,14 @@ def _is_standard(node: onnx.NodeProto) -> bool:
     return node.domain in ("", "ai.onnx") and onnx.defs.has(node.op_type, max_inclusive_version=OPSET, domain="")
 
 
-def _nodes(graph: onnx.GraphProto):
+def _graphs(graph: onnx.GraphProto):
+    yield graph
     for node in graph.node:
-        yield node
         for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _nodes(inner)
+            for inner in (*((attribute.g,) if attribute.HasField("g") else ()), *attribute.graphs):
+                yield from _graphs(inner)
+
+
+def _nodes(graph: onnx.GraphProto):
+    for inner in _graphs(graph):
+        yield from inner.node

@@ -1,49 +1,37 @@
-"""The generator as a TensorFlow SavedModel, in TF Serving's layout."""
+"""The maps as a TensorFlow SavedModel, in TF Serving's layout."""
 
 import os
+from collections.abc import Mapping
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from export.parity import Sampler
-from zoo.spec import GeneratorSpec
+from export.parity import Run
+from zoo.model import Map, as_function
+from zoo.shared.files import without_wildcards
 
-SIGNATURE = "serving_default"
-
-
-def as_function(generator: keras.Model, spec: GeneratorSpec) -> tf.types.experimental.PolymorphicFunction:
-    """Return the generator as a `tf.function` of the dict of the spec's inputs, with a free batch axis."""
-
-    @tf.function(input_signature=[signature(spec)])
-    def generate(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        outputs = generator(inputs, training=False)
-        return {tensor.name: tf.cast(outputs[tensor.name], tensor.dtype) for tensor in spec.outputs}
-
-    return generate
+DEFAULT = "serving_default"
 
 
-def signature(spec: GeneratorSpec) -> dict[str, tf.TensorSpec]:
-    """Return the spec's inputs as TensorFlow's specs, by name."""
-    return {tensor.name: tf.TensorSpec((None, *tensor.shape), tensor.dtype, name=tensor.name) for tensor in spec.inputs}
-
-
-def write(generator: keras.Model, spec: GeneratorSpec, directory: str | os.PathLike[str]) -> None:
-    """Write a SavedModel whose one signature, `serving_default`, has the spec's tensor names."""
+def write(maps: Mapping[str, Map], directory: str | os.PathLike[str]) -> None:
+    """Write a SavedModel with a signature for each map, of the spec's tensor names; the first is the default too."""
     module = tf.Module()
-    module.variables_of_generator = [variable.value for variable in generator.variables]  # what the file must hold
-    module.generate = as_function(generator, spec)
-    tf.saved_model.save(module, os.fspath(directory), signatures={SIGNATURE: module.generate})
+    # what the file must hold
+    module.variables_of_maps = [variable.value for made in maps.values() for variable in made.network.variables]
+    module.functions = {name: as_function(made) for name, made in maps.items()}
+    signatures = {**module.functions, DEFAULT: next(iter(module.functions.values()))}
+    tf.saved_model.save(module, os.fspath(directory), signatures=signatures)
 
 
-def load(directory: str | os.PathLike[str]) -> Sampler:
-    """Return the written generator as a function from numpy to numpy arrays, by name."""
-    loaded = tf.saved_model.load(os.fspath(directory))
-    generate = loaded.signatures[SIGNATURE]
+def load(directory: str | os.PathLike[str], name: str = DEFAULT) -> Run:
+    """Return a signature of the written file as a function from numpy to numpy arrays, by name."""
+    with without_wildcards(directory) as plain:
+        loaded = tf.saved_model.load(os.fspath(plain))
+    signature = loaded.signatures[name]
 
-    def sample(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         # naming `loaded` keeps it alive: its variables die with it
-        outputs = generate(**{name: tf.constant(value) for name, value in inputs.items()}) if loaded else {}
-        return {name: value.numpy() for name, value in outputs.items()}
+        outputs = signature(**{key: tf.constant(value) for key, value in inputs.items()}) if loaded else {}
+        return {key: value.numpy() for key, value in outputs.items()}
 
-    return sample
+    return run

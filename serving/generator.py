@@ -1,66 +1,36 @@
-"""The lightweight Python API: a bundle or an ONNX file in, samples out.
+"""Samples of one map, in order, at once or as a stream: `Generator(path).sample(count, seed)`."""
 
-Bits: onnxruntime's kernels choose their code path by the batch size, and Eigen's by a row's place in memory, so
-that a sample's last bits may depend on its neighbours (measured: Elu, Softplus, Log, ReduceMean,
-InstanceNormalization, products of two computed matrices). Here the graph always runs on blocks of `BLOCK` samples
-(`LOOP_BLOCK` if it loops), and sample k of a seed always sits in the same row of its block: on one machine, with one
-number of threads, its bits depend on nothing else. (Four float32 rows are a multiple of 16 bytes, so that each block
-begins, as numpy's own arrays do, on the 16-byte boundary that Eigen's sums look at.)
-"""
-
-import dataclasses
 import math
 import os
-from collections.abc import Iterator, Mapping, Set
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from serving.maps import ServedMap, as_array, check_names, check_shape
 from zoo import bundle
 from zoo.images import to_uint8
-from zoo.noise import MAX_SEED, classes_in_turn, draw
-from zoo.shared.errors import UserError, first_line, unknown
-from zoo.shared.inference import open_session
-from zoo.spec import GeneratorSpec, TensorSpec
-
-# Of 1, 2, 4, 8, 16: a dense network answers one sample as fast as with 1, and many at two fifths of its peak; a
-# convolutional network makes many at its peak, but one takes the time of four, and would take that of all in a
-# larger block. A sampling loop spends its time on the steps rather than on the samples: it runs larger blocks.
-BLOCK = 4
-LOOP_BLOCK = 16
-_LOOP = b'"\x04Loop'  # a node's operation, as protobuf writes it
-
-_MAX_ONNX_BYTES = 2**31  # protobuf's own limit
-_ARGUMENTS = {"count", "seed", "noise", "dtype", "start", "batch_size", "seed_from", "seed_to", "steps"}
-_ONNX_TYPES = {"float32": "tensor(float)", "int32": "tensor(int32)", "uint8": "tensor(uint8)"}
+from zoo.noise import fill, integer
+from zoo.runtime import open_maps
+from zoo.shared.errors import UserError
+from zoo.spec import MapSpec, TensorSpec
 
 
 class Generator:
-    """A generator from disk, ready to sample. Safe to call from several threads at once.
+    """A generator from disk, ready to sample: the first output of one map. Safe to call from several threads at once.
 
     `path` is a bundle directory, every file of which is checked against its SHA-256, or a lone ONNX file of ours.
-    `threads` is how many cores one call may use. Whatever is wrong with either is one `UserError`.
+    `map` names one of the bundle's maps, by default the first. `threads` is how many cores one call may use. Any
+    fault of either is one `UserError`.
     """
 
-    def __init__(self, path: str | os.PathLike[str], threads: int = 1) -> None:
-        _check_integer("threads", threads, 1, 1024)
-        path = Path(path)
-        try:
-            manifest, model = bundle.read(path) if path.is_dir() else (None, _read_file(path))
-        except OSError as error:
-            raise UserError(f"cannot read {path}: {error.strerror}") from None
-        self._session = open_session(model, path, threads)
-        self._block = LOOP_BLOCK if _LOOP in model else BLOCK
-        self.manifest: bundle.Manifest = manifest or _embedded_manifest(self._session, path)
-        self.spec: GeneratorSpec = self.manifest.spec
-        _check_tensors(self._session, self.spec, path)
-        if not bundle.is_sealed(model):
-            raise UserError(f"{path} is corrupt or was altered after its export: export or copy it again")
-        if manifest and _embedded_manifest(self._session, path) != dataclasses.replace(manifest, files={}):
-            raise UserError(f"{path}: {bundle.MANIFEST} differs from the copy inside {bundle.ONNX}: export it again")
-        if clash := _ARGUMENTS & {tensor.name for tensor in self.spec.conditions}:
-            raise UserError(f"{path}: no condition may be called {', '.join(sorted(clash))}")
+    def __init__(self, path: str | os.PathLike[str], map: str | None = None, threads: int = 1) -> None:
+        threads = integer("threads", threads, 1, 1024)
+        self.manifest: bundle.Manifest
+        self.manifest, opened = open_maps(path, threads, [map])
+        ((name, made),) = opened.items()
+        self._map = ServedMap(made, name, path)
+        self.spec: MapSpec = made.spec
 
     def sample(
         self,
@@ -75,14 +45,15 @@ class Generator:
         """Return samples (count, *shape): those numbered start .. start + count - 1 of `seed`, or those of `noise`.
 
         `noise` maps each noise input to an array (count, *its shape), or is that array where there is one such
-        input; `count` may then be left out, and otherwise is 1. Each condition is one number for all samples or
-        an array (count, *its shape). A class that is left out counts: sample k of a seed, or row k of `noise`, has
-        class low + k mod (high - low + 1); a mapping may hold classes too. With `dtype` "uint8", for images only,
-        [-1, 1] becomes 0 .. 255; "float32" returns what the network made. Never returns NaN or infinity. Errors are
+        input. `count` may be left out: then it is that of the noise, else of a condition with a batch axis, else 1.
+        Each condition is one value for all samples or an array (count, *its shape); bytes of a picture are scaled. A
+        class may be given by its name; one that is left out counts: sample k of a seed, or row k of `noise`, has class
+        low + k mod (high - low + 1); a mapping may hold classes too. With `dtype` "uint8", for images only, [-1, 1]
+        becomes 0 .. 255; "float32" returns what the network made. Never returns NaN or infinity. Errors are
         `UserError`.
         """
         if noise is None:
-            count = 1 if count is None else count
+            count = self._map.count_of(count, conditions)
             return np.concatenate(list(self.stream(count, seed, dtype=dtype, start=start, **conditions)))
         if seed or start:
             raise UserError("give either a seed or the noise itself, not both")
@@ -92,8 +63,8 @@ class Generator:
             raise UserError(f"count {count!r} differs from the noise's batch of {batch}")
         if twice := classes.keys() & conditions.keys():
             raise UserError(f"{', '.join(sorted(twice))}: give it in the noise or as an argument, not both")
-        inputs |= classes_in_turn(self.spec, batch) | self._given_conditions(batch, classes | conditions)
-        return self._convert(self._run(inputs), dtype)
+        inputs |= self._map.classes_in_turn(batch) | self._map.given(batch, classes | conditions)
+        return self._convert(self._made(inputs), dtype)
 
     def stream(
         self,
@@ -109,19 +80,17 @@ class Generator:
 
         Arguments are checked at once, before the first chunk. A `batch_size` that is a multiple of 16 is fastest.
         """
-        for what, value in (("count", count), ("batch_size", batch_size)):
-            _check_integer(what, value, 1, MAX_SEED)
-        for what, value in (("seed", seed), ("start", start)):
-            _check_integer(what, value, 0, MAX_SEED)
+        count, batch_size = integer("count", count, 1), integer("batch_size", batch_size, 1)
+        seed, start = integer("seed", seed, 0), integer("start", start, 0)
         self._check_dtype(dtype)
-        given = self._given_conditions(count, conditions)
+        given = self._map.given(count, conditions)
 
         def chunks() -> Iterator[np.ndarray]:
             for first in range(0, count, batch_size):
                 size = min(batch_size, count - first)
-                inputs = draw(self.spec, size, seed, start + first)
-                inputs |= {name: values[first : first + size] for name, values in given.items()}
-                yield self._convert(self._run(inputs, (start + first) % self._block, size), dtype)
+                part = {name: values[first : first + size] for name, values in given.items()}
+                inputs = fill(self.spec, size, seed, start + first, part)
+                yield self._convert(self._made(inputs, start + first), dtype)
 
         return chunks()
 
@@ -133,48 +102,24 @@ class Generator:
         Normal noise walks on the sphere, where its samples live (Shoemake 1985); uniform noise straight. A class that
         is left out is the first samples' own, the lowest, all along the way.
         """
-        _check_integer("steps", steps, 2, MAX_SEED)
+        steps = integer("steps", steps, 2)
         self._check_dtype(dtype)
         if not self.spec.noise:
-            raise UserError("this generator takes no noise: there is nothing to interpolate")
-        begin, end = draw(self.spec, 1, seed_from), draw(self.spec, 1, seed_to)
-        inputs = {name: first.repeat(steps, axis=0) for name, first in classes_in_turn(self.spec, 1).items()}
-        inputs |= self._given_conditions(steps, conditions)
+            raise UserError("this map takes no noise: there is nothing to interpolate")
+        given = self._map.given(steps, conditions)
+        first = {name: values[:1] for name, values in given.items()}
+        begin, end = (fill(self.spec, 1, seed, given=first) for seed in (seed_from, seed_to))
+        inputs = {name: values.repeat(steps, axis=0) for name, values in begin.items()} | given
         for tensor in self.spec.noise:
             walk = _slerp if tensor.role == "normal" else _lerp
             inputs[tensor.name] = walk(begin[tensor.name][0], end[tensor.name][0], steps)
         # the far end runs apart from the others, in the row where `sample` would have it
         parts = slice(0, -1), slice(-1, None)
-        runs = [self._run({name: values[part] for name, values in inputs.items()}) for part in parts]
+        runs = [self._made({name: values[part] for name, values in inputs.items()}) for part in parts]
         return self._convert(np.concatenate(runs), dtype)
 
-    def _run(self, inputs: dict[str, np.ndarray], row: int = 0, count: int | None = None) -> np.ndarray:
-        """Return the network's output for `inputs`, the first of which is put into row `row` of its block."""
-        count = count or len(next(iter(inputs.values())))
-        after = -(row + count) % self._block
-        padded = {
-            name: np.pad(values, [(row, after)] + [(0, 0)] * (values.ndim - 1), mode="edge")
-            for name, values in inputs.items()
-        }
-        blocks = [
-            self._run_block({name: values[first : first + self._block] for name, values in padded.items()})
-            for first in range(0, row + count, self._block)
-        ]
-        return np.concatenate(blocks)[row : row + count]
-
-    def _run_block(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        output = self.spec.output
-        try:
-            samples: np.ndarray = self._session.run([output.name], inputs)[0]
-        except Exception as error:  # onnxruntime's errors have no common base of their own
-            raise UserError(f"the model failed to run: {first_line(error)}") from None
-        if samples.shape != (self._block, *output.shape):
-            raise UserError(
-                f"the model made shape {samples.shape}, its manifest promises {(self._block, *output.shape)}"
-            )
-        if not np.isfinite(samples).all():
-            raise UserError("the model made NaN or infinity; check its weights and its inputs")
-        return samples
+    def _made(self, inputs: Mapping[str, np.ndarray], start: int = 0) -> np.ndarray:
+        return self._map.run(inputs, start)[self.spec.output.name]
 
     def _given_noise(self, noise: Any) -> tuple[dict[str, np.ndarray], dict[str, Any], int]:
         """Return the checked noise by its name, the classes that came with it (unchecked), and its batch size."""
@@ -183,119 +128,31 @@ class Generator:
             if len(tensors) != 1:
                 raise UserError(f"noise must be a dict with the keys {', '.join(tensors) or '(none)'}")
             noise = dict.fromkeys(tensors, noise)
-        classes = _class_names(self.spec)
-        _check_names("noise input", noise, tensors.keys(), classes)
-        arrays = {name: _array(tensor, noise[name]) for name, tensor in tensors.items()}
+        classes = {tensor.name for tensor in self.spec.conditions if tensor.is_class}
+        check_names("noise input", noise, tensors.keys(), classes)
+        arrays = {name: as_array(tensor, noise[name]) for name, tensor in tensors.items()}
         sizes = {len(values) if values.ndim else 0 for values in arrays.values()}
         if len(sizes) != 1 or sizes == {0}:
             raise UserError("noise needs a batch axis of the same size, 1 or more, in each of its arrays")
         (batch,) = sizes
         for name, values in arrays.items():
-            _check_shape(tensors[name], values, batch)
+            check_shape(tensors[name], values, batch)
         return arrays, {name: noise[name] for name in classes & noise.keys()}, batch
-
-    def _given_conditions(self, count: int, conditions: dict[str, Any]) -> dict[str, np.ndarray]:
-        """Return the checked conditions by their name, each (count, *shape); only classes may be left out."""
-        tensors = {tensor.name: tensor for tensor in self.spec.conditions}
-        classes = _class_names(self.spec)
-        _check_names("condition", conditions, tensors.keys() - classes, classes)
-        arrays = {name: _array(tensors[name], value) for name, value in conditions.items()}
-        for name, values in arrays.items():
-            if values.ndim == 0:
-                arrays[name] = np.broadcast_to(values, (count, *tensors[name].shape))
-            _check_shape(tensors[name], arrays[name], count)
-        return arrays
 
     def _check_dtype(self, dtype: str) -> None:
         if dtype not in ("uint8", "float32"):
             raise UserError(f"dtype {dtype!r}: use 'uint8' or 'float32'")
         if dtype == "uint8" and not is_picture(self.spec.output):
-            raise UserError(f"samples of shape {self.spec.output.shape} are no pictures; use dtype='float32'")
+            output = self.spec.output
+            raise UserError(f"{output.name} of kind {output.kind} is no picture; use dtype='float32'")
 
     def _convert(self, samples: np.ndarray, dtype: str) -> np.ndarray:
-        if dtype == "uint8" and samples.dtype != np.uint8:
-            return to_uint8(samples)
-        return samples.astype(dtype, copy=False)
+        return to_uint8(samples) if dtype == "uint8" else samples.astype(dtype, copy=False)
 
 
 def is_picture(tensor: TensorSpec) -> bool:
-    """Whether the tensor holds pictures (..., height, width, 1, 3 or 4 channels), as bytes or within [-1, 1]."""
-    values = tensor.dtype == "uint8" or (tensor.dtype == "float32" and (tensor.low, tensor.high) == (-1, 1))
-    return values and len(tensor.shape) >= 3 and tensor.shape[-1] in (1, 3, 4)
-
-
-def _read_file(path: Path) -> bytes:
-    if not path.is_file():
-        raise UserError(f"{path} is no file" if path.exists() else f"{path} does not exist")
-    if path.stat().st_size > _MAX_ONNX_BYTES:
-        raise UserError(f"{path} is larger than 2 GiB: not an ONNX file of ours")
-    return path.read_bytes()
-
-
-def _embedded_manifest(session: Any, path: Path) -> bundle.Manifest:
-    text = session.get_modelmeta().custom_metadata_map.get(bundle.METADATA_KEY)
-    if text is None:
-        raise UserError(f"{path} is an ONNX file, but not one of genzoo's: its metadata has no {bundle.METADATA_KEY!r}")
-    try:
-        return bundle.parse_manifest(text)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-
-
-def _check_tensors(session: Any, spec: GeneratorSpec, path: Path) -> None:
-    """Refuse a graph whose inputs and outputs are not exactly those of the spec, each after a free batch axis."""
-    for kind, nodes, tensors in (
-        ("inputs", session.get_inputs(), spec.inputs),
-        ("outputs", session.get_outputs(), spec.outputs),
-    ):
-        found = {node.name: (node.type, node.shape[1:]) for node in nodes}
-        wanted = {tensor.name: (_ONNX_TYPES[tensor.dtype], list(tensor.shape)) for tensor in tensors}
-        if found != wanted:
-            raise UserError(f"{path}: the model's {kind} {found} are not those of its manifest, {wanted}")
-        for node in nodes:
-            if not node.shape or isinstance(node.shape[0], int):
-                raise UserError(f"{path}: the batch axis of {node.name!r} is fixed: {node.shape}")
-
-
-def _array(tensor: TensorSpec, values: Any) -> np.ndarray:
-    """Return `values` as an array of the tensor's type, finite and within its range, of any shape."""
-    try:
-        given = np.asarray(values)
-    except ValueError:
-        raise UserError(f"{tensor.name}: the rows of the array differ in length") from None
-    # whole numbers for uniform noise are bytes or levels by mistake
-    if given.dtype.kind not in ("f" if tensor.role == "uniform" else "fiu"):
-        raise UserError(f"{tensor.name}: needs real numbers, {tensor.dtype}; got {given.dtype}")
-    with np.errstate(invalid="ignore", over="ignore"):
-        array = given.astype(tensor.dtype)
-    if tensor.dtype != "float32" and not np.array_equal(array, given):
-        raise UserError(f"{tensor.name}: needs whole numbers that fit into {tensor.dtype}")
-    if not np.isfinite(array).all():
-        raise UserError(f"{tensor.name}: NaN or infinity, or too large for {tensor.dtype}")
-    if ((array < tensor.low) | (array > tensor.high)).any():
-        raise UserError(f"{tensor.name}: values must lie in [{tensor.low}, {tensor.high}]")
-    return array
-
-
-def _check_shape(tensor: TensorSpec, values: np.ndarray, count: int) -> None:
-    if values.shape != (count, *tensor.shape):
-        raise UserError(f"{tensor.name}: needs shape {(count, *tensor.shape)}, got {values.shape}")
-
-
-def _class_names(spec: GeneratorSpec) -> set[str]:
-    return {tensor.name for tensor in spec.conditions if tensor.is_class}
-
-
-def _check_names(kind: str, given: Mapping[str, Any], required: Set[str], optional: Set[str]) -> None:
-    for name in given.keys() - required - optional:
-        raise unknown(kind, str(name), required | optional)
-    if missing := required - given.keys():
-        raise UserError(f"missing {kind} {', '.join(sorted(missing))}")
-
-
-def _check_integer(what: str, value: Any, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
-        raise UserError(f"{what} {value!r}: use an integer from {low} to {high}")
+    """Whether the tensor holds pictures or videos, which have a form in bytes."""
+    return tensor.kind in ("image", "video")
 
 
 def _lerp(begin: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:

@@ -1,11 +1,13 @@
-"""Draw samples from an exported bundle.
+"""Run a map of an exported bundle: draw samples, or change what is given.
 
-    python -m serving.sample --bundle=exports/dcgan --count=64 --seed=0 --output=grid.png
+    python -m serving.sample --bundle=bundles/digits --count=64 --seed=0 --output=grid.png
+    python -m serving.sample --bundle=bundles/colour --condition=input=photo.png --output=coloured.png
 
 The same seed gives the same samples, whatever their count. A class-conditional generator shows its classes in turn
-unless --condition chooses one.
+unless --condition chooses one, by number or name. Other conditions come from files.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,25 +17,29 @@ import numpy as np
 from absl import flags
 
 from serving.generator import Generator, is_picture
-from zoo import images
+from zoo import images, media
 from zoo.shared import files, program
 from zoo.shared.errors import UserError, unknown
-from zoo.spec import TensorSpec
+from zoo.spec import MapSpec, TensorSpec
 
 _BUNDLE = flags.DEFINE_string("bundle", None, "A bundle directory or an .onnx file of ours. Required.")
+_MAP = flags.DEFINE_string("map", None, "Which map of the bundle; by default its first. Its README.md lists them.")
 _OUTPUT = flags.DEFINE_string(
     "output",
     None,
-    "What to write: a grid (.png), the float32 array (.npy), or a new directory of numbered PNG files (a path that "
-    "ends in /). An existing file is replaced, an existing directory refused. Required.",
+    "What to write: a grid of pictures (.png), a video (.gif), a sound (.wav), the array that the map makes (.npy), or "
+    "a new directory of numbered files (a path that ends in /). An existing file is replaced, an existing directory "
+    "refused. Required.",
 )
-_COUNT = flags.DEFINE_integer("count", 64, "How many samples.", lower_bound=1)
+_COUNT = flags.DEFINE_integer(
+    "count", None, "How many samples; by default 64, or as many as a file of conditions has.", lower_bound=1
+)
 _SEED = flags.DEFINE_integer("seed", 0, "The seed of the noise, from 0 to 2^63 - 1.", lower_bound=0)
 _CONDITION = flags.DEFINE_multi_string(
     "condition",
     [],
-    "A condition as name=number, such as label=3; may be repeated. Without it, a class-conditional generator shows its "
-    "classes in turn.",
+    "A condition as name=number, name=NAME of a class, or name=FILE (a picture, a .wav or a .npy), such as label=3 or "
+    "input=photo.png; may be repeated. Without it, a class-conditional generator shows its classes in turn.",
 )
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "How many samples are in memory at a time.", lower_bound=1)
 _THREADS = flags.DEFINE_integer(
@@ -42,6 +48,7 @@ _THREADS = flags.DEFINE_integer(
 
 MAX_GRID_IMAGES = 10_000
 _MAX_GRID_PIXELS = 2**27
+_DEFAULT_COUNT = 64
 
 Chunks = Iterator[np.ndarray]
 
@@ -50,17 +57,17 @@ def main() -> None:
     """Do what the flags say."""
     if not _BUNDLE.value or not _OUTPUT.value:
         raise UserError(f"--{'bundle' if not _BUNDLE.value else 'output'} is missing; see --help")
-    write, dtype = _writer(_OUTPUT.value)
-    generator = Generator(_BUNDLE.value, _THREADS.value)
-    conditions = _conditions(_CONDITION.value, [tensor.name for tensor in generator.spec.conditions])
+    write = _writer(_OUTPUT.value)
+    generator = Generator(_BUNDLE.value, _MAP.value, _THREADS.value)
+    conditions = _conditions(_CONDITION.value, generator.spec)
+    count = _COUNT.value or _count_of(generator.spec, conditions)
     tensor = generator.spec.output
-    if dtype == "uint8":
-        _check_pictures(tensor, _OUTPUT.value, _COUNT.value)
+    _check_output(tensor, _OUTPUT.value, count)
     begin = time.perf_counter()
-    chunks = generator.stream(_COUNT.value, _SEED.value, batch_size=_BATCH_SIZE.value, dtype=dtype, **conditions)
-    write(_OUTPUT.value, _with_progress(chunks, _COUNT.value), _COUNT.value, tensor)
-    rate = _COUNT.value / (time.perf_counter() - begin)
-    print(f"wrote {_OUTPUT.value}: {_COUNT.value} samples at {rate:.3g} samples/s")
+    chunks = generator.stream(count, _SEED.value, batch_size=_BATCH_SIZE.value, dtype="float32", **conditions)
+    write(_OUTPUT.value, _with_progress(chunks, count), count, tensor)
+    rate = count / (time.perf_counter() - begin)
+    print(f"wrote {_OUTPUT.value}: {count} {'sample' if count == 1 else 'samples'} at {rate:.3g} samples/s")
 
 
 def run() -> None:
@@ -68,23 +75,29 @@ def run() -> None:
     program.run(main)
 
 
-def _writer(output: str) -> tuple[Callable[[str, Chunks, int, TensorSpec], None], str]:
-    """Return the function that writes `output`, and the type of the samples that it takes."""
+def _writer(output: str) -> Callable[[str, Chunks, int, TensorSpec], None]:
+    """Return the function that writes `output`."""
     if output.endswith("/"):
         if Path(output).exists():
             raise UserError(f"{output} exists already; name a new directory")
-        return _write_directory, "uint8"
+        return _write_directory
     if Path(output).is_dir():
-        raise UserError(f"{output} is a directory; end --output in .png, .npy or, for a new directory, /")
-    if output.endswith(".png"):
-        return _write_grid, "uint8"
-    if output.endswith(".npy"):
-        return _write_array, "float32"
-    raise UserError(f"--output={output}: end it in .png (a grid), .npy (an array) or / (a new directory)")
+        raise UserError(f"{output} is a directory; end --output in .png, .gif, .wav, .npy or, for a new directory, /")
+    writers = {".png": _write_grid, ".gif": _write_one, ".wav": _write_one, ".npy": _write_array}
+    if Path(output).suffix not in writers:
+        raise UserError(f"--output={output}: end it in .png, .gif, .wav, .npy or / (a new directory)")
+    return writers[Path(output).suffix]
 
 
 def _write_grid(output: str, chunks: Chunks, count: int, tensor: TensorSpec) -> None:
-    files.write_bytes(output, images.encode_png(images.grid(np.concatenate(list(chunks)))))
+    pictures = np.concatenate([media.stored(tensor, chunk) for chunk in chunks])
+    # a single picture is the answer itself, as large as the map makes it
+    files.write_bytes(output, images.encode_png(pictures[0] if count == 1 else images.grid(pictures)))
+
+
+def _write_one(output: str, chunks: Chunks, count: int, tensor: TensorSpec) -> None:
+    (value,) = np.concatenate(list(chunks))
+    files.write_bytes(output, media.encode(tensor, value))
 
 
 def _write_array(output: str, chunks: Chunks, count: int, tensor: TensorSpec) -> None:
@@ -97,24 +110,31 @@ def _write_array(output: str, chunks: Chunks, count: int, tensor: TensorSpec) ->
 
 def _write_directory(output: str, chunks: Chunks, count: int, tensor: TensorSpec) -> None:
     with files.new_directory(output) as directory:
-        pictures = (picture for chunk in chunks for picture in chunk)
-        for number, picture in enumerate(pictures):
-            (directory / f"{number:06}.png").write_bytes(images.encode_png(picture))
+        values = (value for chunk in chunks for value in chunk)
+        for number, value in enumerate(values):
+            (directory / f"{number:06}{media.ending(tensor)}").write_bytes(media.encode(tensor, value))
 
 
-def _check_pictures(tensor: TensorSpec, output: str, count: int) -> None:
-    if not is_picture(tensor) or len(tensor.shape) != 3:
-        raise UserError(f"samples of shape {tensor.shape} are no pictures; use --output=samples.npy")
-    height, width, _ = tensor.shape
-    if output.endswith(".png") and (count > MAX_GRID_IMAGES or count * height * width > _MAX_GRID_PIXELS):
-        raise UserError(
-            f"{count:,} images are too many for one grid (at most {MAX_GRID_IMAGES:,} images or "
-            f"{_MAX_GRID_PIXELS:,} pixels); use --output=samples.npy, or --output=samples/ for single files"
-        )
+def _check_output(tensor: TensorSpec, output: str, count: int) -> None:
+    """Refuse a file that cannot hold what the map makes."""
+    ending = Path(output).suffix if not output.endswith("/") else ""
+    wanted = media.ending(tensor)
+    if ending not in ("", media.ARRAY, wanted):
+        raise UserError(f"{tensor.name} of kind {tensor.kind} is no {ending} file; use --output=samples{wanted}")
+    if ending in (".gif", ".wav") and count > 1:
+        raise UserError(f"one {ending} file holds one sample, not {count}; use --output=samples/ or --count=1")
+    if ending == ".png" and is_picture(tensor):
+        height, width, _ = tensor.shape
+        if count > MAX_GRID_IMAGES or count * height * width > _MAX_GRID_PIXELS:
+            raise UserError(
+                f"{count:,} images are too many for one grid (at most {MAX_GRID_IMAGES:,} images or "
+                f"{_MAX_GRID_PIXELS:,} pixels); use --output=samples.npy, or --output=samples/ for single files"
+            )
 
 
-def _conditions(texts: list[str], known: list[str]) -> dict[str, Any]:
-    """Return the numbers in texts like label=3 by their names; an int32 condition takes 3.0 as well as 3."""
+def _conditions(texts: list[str], spec: MapSpec) -> dict[str, Any]:
+    """Return the values in texts like label=3, label=cat or input=photo.png, by their names."""
+    known = {tensor.name: tensor for tensor in spec.conditions}
     conditions: dict[str, Any] = {}
     for text in texts:
         name, _, value = text.partition("=")
@@ -122,11 +142,36 @@ def _conditions(texts: list[str], known: list[str]) -> dict[str, Any]:
             raise unknown("condition", name, known)
         if name in conditions:
             raise UserError(f"--condition={text}: {name} was given before")
-        try:
-            conditions[name] = float(value)
-        except ValueError:
-            raise UserError(f"--condition={text}: write it as name=number, such as label=3") from None
+        conditions[name] = _value(text, known[name], value)
     return conditions
+
+
+def _value(text: str, tensor: TensorSpec, value: str) -> Any:
+    """Return a class by its name or number, another number, or what a file holds."""
+    if not value:
+        raise UserError(f"--condition={text}: write it as name=value, such as label=3 or input=photo.png")
+    if value in tensor.names:
+        return tensor.index_of(value)
+    if tensor.shape == ():
+        with contextlib.suppress(ValueError):
+            return float(value)
+    if not Path(value).is_file():
+        if tensor.is_class:
+            return tensor.index_of(value)
+        number = "neither a number nor" if tensor.shape == () else "not"
+        raise UserError(f"--condition={text}: {value} is {number} a file")
+    rows = media.read(tensor, value)
+    return rows[0] if len(rows) == 1 else rows
+
+
+def _count_of(spec: MapSpec, conditions: dict[str, Any]) -> int:
+    """Return the number of samples where none is given: of rows in a file of conditions, of one answer, or 64."""
+    for tensor in spec.conditions:
+        shape = np.shape(conditions.get(tensor.name, 0))
+        if len(shape) == len(tensor.shape) + 1:
+            return shape[0]
+    is_answer = any(not tensor.is_class for tensor in spec.conditions)
+    return 1 if is_answer else _DEFAULT_COUNT
 
 
 def _with_progress(chunks: Chunks, count: int) -> Chunks:

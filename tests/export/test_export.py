@@ -1,132 +1,190 @@
-"""The gates of the export: what is not proven is not written."""
+"""From a run to a bundle: what is not proven is not written."""
 
 import dataclasses
 import json
+import shlex
 import shutil
-from types import SimpleNamespace
+import subprocess
+import sys
 
-import keras
 import numpy as np
 import onnx as onnx_library
 import pytest
 import tensorflow as tf
 from PIL import Image
-from shared import python, tiny_config, trained
+from shared import REPOSITORY, python
 
 import serving
-import zoo
 from export import build, onnx, parity, saved_model
-from zoo import bundle, images
-from zoo.noise import draw
+from zoo import bundle, images, media
+from zoo.noise import fill
 from zoo.shared.errors import UserError
-from zoo.spec import GeneratorSpec, TensorSpec
+from zoo.spec import MapSpec, TensorSpec
 
-SPEC = GeneratorSpec(
-    inputs=(TensorSpec("z", (3,), "normal"),),
-    outputs=(TensorSpec("image", (2, 2, 1), "sample", low=-1.0, high=1.0),),
-)
+SPEC = MapSpec((TensorSpec("z", (3,), "normal"),), (TensorSpec("image", (2, 2, 1), "output", "image"),))
+LABEL = TensorSpec("label", (), "condition", "class", low=0, high=9)
 
 
-LABEL = TensorSpec("label", (), "condition", "int32", low=0, high=9)
+@pytest.fixture
+def exported(three_maps, tmp_path):
+    """The bundle of three maps, at a path that TensorFlow reads as a pattern."""
+    build.build(tmp_path / "run", tmp_path / "bundle[1]")
+    return tmp_path / "bundle[1]"
 
 
-@pytest.fixture(scope="module")
-def workdir(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("run")
-    trained(tiny_config("nade"), directory)
-    return directory
+# --- several maps ------------------------------------------------------------------------------------------------
 
 
-def dense(function):
-    """A generator of SPEC whose image is `function` of a dense layer's output."""
-    z = keras.Input((3,), name="z")
-    image = keras.layers.Reshape((2, 2, 1))(keras.layers.Lambda(function, output_shape=(4,))(keras.layers.Dense(4)(z)))
-    return keras.Model({"z": z}, {"image": image})
+def test_every_map_has_its_files(exported):
+    files = sorted(path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file())
+    assert [file for file in files if not file.startswith("saved_model/")] == [
+        *("README.md", "examples.npz", "fill_in.onnx", "fill_in.png", "log_prob.onnx"),
+        *("manifest.json", "model.onnx", "samples.png"),
+    ]
+    manifest = bundle.read_manifest(exported)
+    assert list(manifest.maps) == ["generate", "fill_in", "log_prob"]
+    assert sorted(manifest.files) == [file for file in files if file != bundle.MANIFEST]
+    assert list(manifest.parity) == list(manifest.maps)
+    assert manifest.targets == {"filled": "photo"}
+    for name in manifest.maps:
+        data = (exported / manifest.onnx_file(name)).read_bytes()
+        assert bundle.is_sealed(data)
+        entries = {entry.key: entry.value for entry in onnx_library.load_from_string(data).metadata_props}
+        assert entries[bundle.MAP_KEY] == name
+        assert bundle.parse_manifest(entries[bundle.METADATA_KEY]) == dataclasses.replace(manifest, files={})
 
 
-def test_batch_norm_is_folded_and_the_batch_axis_is_named():
-    model = zoo.create("dcgan", sample_shape=(16, 16, 1), latent_dim=4, base_channels=4)
-    rng = np.random.default_rng(0)
-    for weight in model.generator.variables:  # every scale, shift, mean and variance away from 1 and 0
-        weight.assign(rng.uniform(0.2, 0.9, weight.shape))
-    converted = onnx.convert(model.generator, model.generator_spec)
-    graph = converted.graph
-    kinds = [node.op_type for node in graph.node]
-    assert not {"BatchNormalization", "Mul", "Sub"} & set(kinds), kinds
-    assert kinds.count("Add") <= 1, "the bias of the last layer"
-    assert kinds.count("ConvTranspose") == 2
-    inputs = {"z": rng.uniform(-1, 1, (5, 4)).astype(np.float32)}
-    expected = model.generator(inputs)["image"].numpy()
-    np.testing.assert_allclose(onnx.load(converted.SerializeToString())(inputs)["image"], expected, atol=1e-5)
-    assert np.ptp(expected) > 0.1, "the comparison has something to compare"
-    for value in (*graph.input, *graph.output):
-        assert value.type.tensor_type.shape.dim[0].dim_param == "batch"
+def test_serving_makes_what_keras_makes_in_every_map(exported, three_maps):
+    served = serving.load(exported)
+    given = {"generate": {}, "fill_in": {"photo": 0, "mask": 0}, "log_prob": {"photo": 0}}
+    for name, made in three_maps.maps.items():
+        conditions = {key: three_maps.examples[name][key] for key in given[name]}
+        inputs = fill(made.spec, 5, 7, given=conditions)
+        outputs = served[name](5, seed=7, **conditions)
+        for tensor, expected in made(inputs).items():
+            np.testing.assert_allclose(outputs[tensor], expected, rtol=1e-5, atol=1e-5, err_msg=f"{name}: {tensor}")
 
 
-def test_the_file_is_of_opset_18_for_older_runtimes():
-    model = onnx.convert(dense(tf.tanh), SPEC)
-    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 18)]
-    assert model.ir_version <= 10
+def test_tensorflow_serving_has_a_signature_for_each_map(exported, three_maps, tmp_path):
+    # TensorFlow itself cannot load from the path with brackets
+    served = tf.saved_model.load(shutil.copytree(exported / "saved_model" / "1", tmp_path / "plain"))
+    assert sorted(served.signatures) == ["fill_in", "generate", "log_prob", "serving_default"]
+    for name in served.signatures:
+        made = three_maps.maps["generate" if name == "serving_default" else name]
+        signature = served.signatures[name]
+        shapes = {key: tensor.shape.as_list() for key, tensor in signature.structured_input_signature[1].items()}
+        assert shapes == {tensor.name: [None, *tensor.shape] for tensor in made.spec.inputs}
+        assert sorted(signature.structured_outputs) == sorted(tensor.name for tensor in made.spec.outputs)
+        inputs = fill(made.spec, 3, 1, given={t.name: np.ones((3, *t.shape)) for t in made.spec.conditions})
+        outputs = signature(**{key: tf.constant(values) for key, values in inputs.items()})
+        for tensor, expected in made(inputs).items():
+            np.testing.assert_allclose(outputs[tensor], expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("function", "what"),
-    [
-        (lambda x: tf.math.erfc(x), "Erfc"),
-        (lambda x: x + tf.random.stateless_normal(tf.shape(x), [1, 2]), "Stateless"),
-    ],
-)
-def test_an_operation_that_onnx_lacks_is_refused_by_name(function, what):
-    with pytest.raises(onnx.NotConvertible, match=what):
-        onnx.load(onnx.convert(dense(function), SPEC).SerializeToString())
+def test_the_saved_model_is_loaded_from_a_path_with_brackets(exported, three_maps):
+    made = three_maps.maps["log_prob"]
+    run = saved_model.load(exported / bundle.SAVED_MODEL, "log_prob")
+    inputs = fill(made.spec, 3, 1, given={"photo": np.ones((3, 2, 2, 1))})
+    for tensor, expected in made(inputs).items():
+        np.testing.assert_allclose(run(inputs)[tensor], expected, rtol=1e-5)
 
 
-def test_a_captured_constant_that_becomes_an_input_is_refused():
-    constant = tf.random.normal((4,))
-    with pytest.raises(onnx.NotConvertible, match="inputs"):
-        onnx.convert(dense(lambda x: x * constant), SPEC)
+def test_the_examples_go_with_the_bundle(exported, three_maps):
+    with np.load(exported / bundle.EXAMPLES) as arrays:
+        assert sorted(arrays.files) == ["fill_in/filled", "fill_in/mask", "fill_in/photo", "log_prob/photo"]
+        for key in arrays.files:
+            name, _, tensor = key.partition("/")
+            np.testing.assert_array_equal(arrays[key], three_maps.examples[name][tensor])
 
 
-def sampler(change=lambda image: image):
-    weights = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
-    return lambda inputs: {"image": change(np.tanh(inputs["z"] @ weights).reshape(-1, 2, 2, 1))}
+def test_the_sheets_show_samples_and_conditions_outputs_targets(exported, three_maps):
+    def stored(name):
+        with Image.open(exported / name) as picture:
+            return np.asarray(picture)
+
+    served, rows = serving.load(exported), three_maps.examples["fill_in"]
+    samples = serving.Generator(exported).sample(99)
+    np.testing.assert_array_equal(stored(bundle.SAMPLES), images.grid(samples, columns=9)[..., 0])
+    filled = served["fill_in"](photo=rows["photo"], mask=rows["mask"])["filled"]
+    spec, again = served["fill_in"].spec, np.arange(16) % len(filled)
+    parts = [(spec.inputs[0], rows["photo"]), (spec.inputs[1], rows["mask"]), (spec.output, filled)]
+    parts.append((spec.output, rows["filled"]))
+    expected = media.sheet([(tensor, values[again]) for tensor, values in parts])
+    np.testing.assert_array_equal(stored("fill_in.png"), expected[..., 0])
 
 
-def test_parity_measures_the_largest_difference_over_all_batches():
-    far = sampler(lambda image: image + np.float32(5e-5) * (len(image) == 16))
-    measured = parity.measure(sampler(), {"same": sampler(), "far": far}, SPEC, seed=1)
-    assert measured["same"] == 0
-    assert measured["far"] == pytest.approx(5e-5, rel=0.01)
+def test_every_command_of_the_card_works(exported, tmp_path):
+    """Where the card says FILE, a file of the bundle's examples is put."""
+    with np.load(exported / bundle.EXAMPLES) as arrays:
+        for tensor in ("photo", "mask"):
+            picture = np.uint8(np.round(arrays[f"fill_in/{tensor}"][0] * 255 % 256))
+            (exported / f"{tensor}.png").write_bytes(images.encode_png(picture))
+    card = (exported / bundle.CARD).read_text()
+    commands = [line.strip() for line in card.splitlines() if line.startswith("    python -m serving.sample")]
+    assert len(commands) == 3
+    commands += [f"{commands[0]} {card.split('with `')[1].split('`')[0]}"]
+    for command in commands:
+        words = shlex.split(command)[1:]
+        words = [word.replace("=FILE", f"={word.split('=')[1]}") if "=FILE" in word else word for word in words]
+        result = subprocess.run(
+            [sys.executable, *words],
+            **{"cwd": exported, "capture_output": True, "text": True, "env": {"PYTHONPATH": str(REPOSITORY)}},
+        )
+        assert result.returncode == 0, (command, result.stderr)
+    code = "import serving\n" + "".join(
+        f"print(sorted({line.split('`')[1]}))\n" for line in card.splitlines() if line.startswith("or in Python")
+    )
+    code = code.replace("...", "np.ones((2, 2, 1))").replace("import serving", "import serving, numpy as np")
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        **{"cwd": exported, "capture_output": True, "text": True, "env": {"PYTHONPATH": str(REPOSITORY)}},
+    )
+    assert result.stdout == "['image']\n['filled']\n['log_weight', 'mean']\n", result.stderr
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda image: image + np.float32(2e-4), "differs from Keras by 0.0002"),
-        (lambda image: image.astype(np.float64), "float64"),
-        (lambda image: image[:1], "shape"),
-        (lambda image: image * np.float32("nan"), "NaN"),
-    ],
-)
-def test_runtimes_that_disagree_are_named(change, message):
-    with pytest.raises(parity.NotEqual, match=message):
-        parity.measure(sampler(), {"other": sampler(change)}, SPEC, seed=1)
+@pytest.mark.parametrize("culprit", ["onnxruntime", "saved_model"])
+@pytest.mark.parametrize("name", ["fill_in", "log_prob"])
+def test_a_fault_in_any_map_is_seen(three_maps, tmp_path, monkeypatch, culprit, name):
+    module = {"onnxruntime": onnx, "saved_model": saved_model}[culprit]
+    load, wanted = module.load, {tensor.name for tensor in three_maps.maps[name].spec.outputs}
+
+    def wrong(*source):
+        honest = load(*source)
+        changed = lambda made: {key: value * np.float32(0.99) for key, value in made.items()}  # noqa: E731
+        return lambda inputs: changed(made) if set(made := honest(inputs)) == wanted else made
+
+    monkeypatch.setattr(module, "load", wrong)
+    with pytest.raises(UserError, match=f"nade was not exported: {culprit} differs from Keras"):
+        build.build(tmp_path / "run", tmp_path / "bundle")
+    assert not list(tmp_path.iterdir())
 
 
-def test_a_missing_output_is_named():
-    with pytest.raises(parity.NotEqual, match="other gives nothing for 'image'"):
-        parity.measure(sampler(), {"other": lambda _: {}}, SPEC, seed=1)
+def test_an_unconvertible_map_is_seen(three_maps, tmp_path, monkeypatch):
+    convert = onnx.convert
+
+    def wrong(made):
+        if made is three_maps.maps["log_prob"]:
+            raise onnx.NotConvertible("no such operation")
+        return convert(made)
+
+    monkeypatch.setattr(onnx, "convert", wrong)
+    with pytest.raises(UserError, match="nade was not exported: no such operation"):
+        build.build(tmp_path / "run", tmp_path / "bundle")
+    assert not list(tmp_path.iterdir())
 
 
-def test_a_runtime_that_ignores_the_class_is_named():
-    spec = dataclasses.replace(SPEC, inputs=(*SPEC.inputs, LABEL))
+def test_a_condition_without_examples_is_refused(three_maps, tmp_path):
+    del three_maps.examples["fill_in"]["mask"]
+    with pytest.raises(UserError, match="missing condition mask"):
+        build.build(tmp_path / "run", tmp_path / "bundle")
+    assert not list(tmp_path.iterdir())
 
-    def by_class(inputs):
-        return {"image": np.tanh(inputs["label"].astype(np.float32)).repeat(4).reshape(-1, 2, 2, 1)}
 
-    assert parity.measure(by_class, {"same": by_class}, spec, seed=1) == {"same": 0}
-    with pytest.raises(parity.NotEqual, match="other differs from Keras by 1 "):
-        parity.measure(by_class, {"other": lambda inputs: by_class({"label": 0 * inputs["label"]})}, spec, seed=1)
+def test_a_bundle_that_serving_would_refuse_is_not_shown(three_maps, tmp_path, monkeypatch):
+    monkeypatch.setattr(bundle, "_MAX_MANIFEST_BYTES", 100)
+    with pytest.raises(UserError, match="larger than 100 bytes"):
+        build.build(tmp_path / "run", tmp_path / "bundle")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -146,40 +204,25 @@ def test_each_column_of_the_picture_is_one_class(high, grid):
     assert build.grid_of(dataclasses.replace(SPEC, inputs=inputs)) == grid
     count, columns = grid
     assert columns is None or (count % columns == 0 and columns % (high + 1) == 0)
-    degrees = dataclasses.replace(LABEL, dtype="float32")
+    degrees = TensorSpec("degrees", (), "condition")
     for plain in (SPEC, dataclasses.replace(SPEC, inputs=(*SPEC.inputs, degrees))):
         assert build.grid_of(plain) == (64, None)
+    point = TensorSpec("image", (2,), "output", "point")
+    assert build.grid_of(MapSpec(inputs, (point,))) == (2500, None)
 
 
-def test_a_class_conditional_generator_is_exported_whole(tmp_path, monkeypatch):
-    spec = dataclasses.replace(SPEC, inputs=(*SPEC.inputs, dataclasses.replace(LABEL, low=1, high=3)))
-    z, label = keras.Input((3,), name="z"), keras.Input((), dtype="int32", name="label")
-    hidden = keras.layers.Dense(4)(z) + keras.layers.Embedding(4, 4, "normal")(label)
-    image = keras.layers.Reshape((2, 2, 1))(keras.layers.Activation("tanh")(hidden))
-    model = SimpleNamespace(generator=keras.Model({"z": z, "label": label}, {"image": image}), generator_spec=spec)
-    monkeypatch.setattr(build.restore, "load", lambda *_: (tiny_config("nade"), model, 4))
-
-    build.build(tmp_path / "run", tmp_path / "bundle")
-    generator = serving.Generator(tmp_path / "bundle")
+def test_a_class_conditional_generator_is_exported_whole(exported, three_maps):
+    made, generator = three_maps.maps["generate"], serving.Generator(exported)
     labels = np.array([1, 2, 3, 1, 2, 3, 1], np.int32)
-    noise = {"z": draw(spec, 7, seed=5)["z"], "label": labels}
-    expected = model.generator(noise)["image"].numpy()
+    noise = {"z": fill(made.spec, 7, seed=5)["z"], "label": labels}
+    expected = made(noise)["image"].numpy()
     np.testing.assert_allclose(generator.sample(7, seed=5, dtype="float32"), expected, atol=1e-6)
-    threes = model.generator({**noise, "label": np.full(7, 3)})["image"].numpy()
+    threes = made({**noise, "label": np.full(7, 3)})["image"].numpy()
     np.testing.assert_allclose(generator.sample(7, seed=5, dtype="float32", label=3), threes, atol=1e-6)
     assert np.abs(threes - expected).max() > 0.01, "the class makes a difference"
 
-    with Image.open(tmp_path / "bundle" / bundle.SAMPLES) as picture:
-        np.testing.assert_array_equal(np.asarray(picture), images.grid(generator.sample(99), columns=9)[..., 0])
-    card = (tmp_path / "bundle" / bundle.CARD).read_text()
-    for truth in (
-        "99 samples of seed 0",
-        "not selected; the classes come in turn.",
-        "`--condition=label=3`",
-        "`label`\n1 + (k mod 3).\n\n| |",
-        "| input | `label` | int32 | (batch) | a class, within [1, 3] |",
-    ):
-        assert truth in card
+
+# --- one run -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("culprit", ["onnxruntime", "saved_model"])
@@ -187,12 +230,13 @@ def test_disagreement_leaves_nothing_at_the_output(workdir, tmp_path, monkeypatc
     module = {"onnxruntime": onnx, "saved_model": saved_model}[culprit]
     load = module.load
 
-    def wrong(source):
-        honest = load(source)
+    def wrong(*source):
+        honest = load(*source)
         return lambda inputs: {name: -value for name, value in honest(inputs).items()}
 
     monkeypatch.setattr(module, "load", wrong)
-    with pytest.raises(UserError, match=f"nade was not exported: {culprit} differs from Keras by 2"):
+    message = f"nade was not exported: {culprit} differs from Keras in image: share of rows 1 "
+    with pytest.raises(UserError, match=message):
         build.build(workdir, tmp_path / "bundle")
     assert not list(tmp_path.iterdir())
 
@@ -251,11 +295,18 @@ def test_the_lone_file_repeats_the_manifest_and_the_card_tells_the_truth(workdir
     (text,) = [entry.value for entry in model.metadata_props if entry.key == bundle.METADATA_KEY]
     repeated = bundle.parse_manifest(text)
     assert repeated == bundle.Manifest(**{**vars(manifest), "files": {}})
-    assert json.loads(text)["parity"]["batches"] == [1, 5, 16]
+    assert json.loads(text)["parity"]["generate"]["batches"] == [1, 5, 16]
     card = (tmp_path / "bundle" / bundle.CARD).read_text()
-    for truth in ("nade trained on digits", "Step 4", "| input | `u` | float32 | (batch, 8, 8, 1)", "`image`"):
+    for truth in (
+        *("nade trained on digits", "Step 4", "## generate", "## log_prob"),
+        "| input | `u` | latent | float32 | (batch, 8, 8, 1) | noise, uniform on [0, 1) |",
+        "| output | `image` | image | float32 | (batch, 8, 8, 1) | within [-1, 1] |",
+        "| output | `log_prob` | nats | float32 | (batch) |",
+        "The share of rows that differ from the Keras model",
+        "The largest difference from the Keras model",
+        "64 samples of seed 0",
+    ):
         assert truth in card
-    assert "64 samples of seed 0" in card
     assert "class" not in card.split("## How it was made")[0]
 
 

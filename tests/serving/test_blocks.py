@@ -6,7 +6,7 @@ from shared import tiny_config, trained
 
 import serving
 from export import build
-from serving.generator import BLOCK, LOOP_BLOCK
+from zoo.runtime import BLOCK, LOOP_BLOCK
 
 
 @pytest.mark.parametrize(("model", "block"), [("dcgan", BLOCK), ("nade", LOOP_BLOCK)])
@@ -14,7 +14,7 @@ def test_the_block_follows_from_the_graph_and_the_batch_changes_nothing(model, b
     trained(tiny_config(model, train_steps=2), tmp_path / "run")
     build.build(tmp_path / "run", tmp_path / "bundle")
     generator = serving.Generator(tmp_path / "bundle")
-    assert generator._block == block
+    assert generator._map._opened.block == block
     whole = generator.sample(2 * LOOP_BLOCK + 3, seed=4, dtype="float32")
     for batch_size in (1, 5, 16):
         chunks = list(generator.stream(len(whole), seed=4, batch_size=batch_size, dtype="float32"))

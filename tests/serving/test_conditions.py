@@ -1,13 +1,13 @@
 """Conditions: what a generator is told beside its noise, and the classes that count up where nothing is said."""
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
 
 from serving import Generator
-from zoo.noise import draw
+from zoo.noise import fill
+from zoo.spec import TensorSpec
 
 
 def test_conditions(conditional):
@@ -31,7 +31,9 @@ def test_conditions(conditional):
         ({"label": 2.5}, ["label", "whole"]),
         ({"label": 2**40}, ["label", "whole"]),
         ({"label": float("nan")}, ["label", "whole"]),
-        ({"label": "3"}, ["label", "real"]),
+        ({"label": "3"}, ["label=3", "use a number from 0 to 9"]),
+        ({"label": [1, 2, "cat", 4]}, ["label=cat", "have no names"]),
+        ({"label": [[1], [1, 2]]}, ["label", "differ in length"]),
         ({"label": None}, ["label", "real"]),
         ({"label": True}, ["label", "real"]),
         ({"label": [1, 2]}, ["label", "needs shape", "4"]),
@@ -67,7 +69,7 @@ def test_classes_in_turn_begin_at_the_lowest(factory, conditional_spec):
 def test_classes_with_given_noise(conditional):
     """In the mapping, as an argument, or in turn from the first row on."""
     generator = Generator(conditional)
-    drawn = draw(generator.spec, 12, 3)
+    drawn = fill(generator.spec, 12, 3)
     in_turn, sevens = generator.sample(12, 3), generator.sample(12, 3, label=7)
     for noise in (drawn, {"z": drawn["z"]}, drawn["z"]):
         np.testing.assert_array_equal(generator.sample(noise=noise), in_turn)
@@ -91,10 +93,11 @@ def test_bad_classes_with_given_noise(refused, conditional, changes, label, word
 
 
 @pytest.mark.parametrize(
-    "change", [{"dtype": "float32"}, {"dtype": "uint8"}, {"low": -math.inf}, {"high": math.inf}, {"high": 2.5}]
+    "change",
+    [{"kind": "latent", "low": 0.0, "high": 9.0}, {"kind": "class"}, {"kind": "class", "low": 0}],
 )
 def test_conditions_that_are_no_classes_are_required(refused, factory, conditional_spec, change):
-    degrees = dataclasses.replace(conditional_spec.inputs[1], name="degrees", **change)
+    degrees = TensorSpec("degrees", (), "condition", **change)
     spec = dataclasses.replace(conditional_spec, inputs=(*conditional_spec.inputs, degrees))
     generator = Generator(factory(spec))
     np.testing.assert_array_equal(generator.sample(2, degrees=1), generator.sample(2, degrees=1, label=[0, 1]))

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -8,10 +9,11 @@ import onnx
 import pytest
 from onnx import TensorProto
 
+import serving
 from serving import Generator
-from zoo.bundle import MANIFEST, METADATA_KEY, ONNX
-from zoo.noise import draw
-from zoo.spec import GeneratorSpec, TensorSpec
+from zoo.bundle import MANIFEST, METADATA_KEY, ONNX, seal
+from zoo.noise import fill
+from zoo.spec import MapSpec, TensorSpec
 
 # --- opening -----------------------------------------------------------------------------------------------------
 
@@ -86,7 +88,14 @@ def test_onnx_of_another_project(refused, factory, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "word"), [("[]", "object"), ("{", "not JSON"), ('{"schema_version": 3}', "newer genzoo")]
+    ("text", "word"),
+    [
+        ("[]", "object"),
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ('{"schema_version": 4}', "newer genzoo"),
+        ('{"schema_version": 2}', "export the run again"),
+    ],
 )
 def test_bad_embedded_manifest(refused, factory, tmp_path, text, word):
     model = factory.model()
@@ -114,7 +123,7 @@ def test_external_weights_are_never_read(refused, factory, tmp_path, monkeypatch
     value = str(tmp_path / "weights.bin") if location == "absolute" else location
     kernel.external_data.add(key="location", value=value)
     (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
-    with refused("model.onnx", "External data path validation failed"):
+    with refused("model.onnx", "weights lie in another file", "onnx.save", "external_data=False"):
         Generator(tmp_path / "model.onnx")
 
 
@@ -123,16 +132,20 @@ def test_external_weights_are_never_read(refused, factory, tmp_path, monkeypatch
     [
         ("inputs", {"name": "latent"}),
         ("inputs", {"shape": [9]}),
-        ("inputs", {"role": "condition", "dtype": "int32"}),
+        ("inputs", {"role": "condition", "kind": "attributes"}),
         ("outputs", {"name": "picture"}),
         ("outputs", {"shape": [4, 4, 1]}),
-        ("outputs", {"dtype": "uint8"}),
+        ("outputs", {"kind": "class", "shape": []}),
     ],
 )
-def test_tensors_that_differ_from_the_manifest(refused, bundle_path, edit_manifest, where, change):
-    edit_manifest(bundle_path, lambda manifest: manifest["spec"][where][0].update(change))
-    with refused(where, "are not those of its manifest"):
-        Generator(bundle_path)
+def test_tensors_that_differ_from_the_manifest(refused, factory, tmp_path, where, change):
+    model = factory.model()
+    manifest = json.loads(model.metadata_props[0].value)
+    manifest["maps"]["generate"][where][0].update(change)
+    model.metadata_props[0].value = json.dumps(manifest)
+    (tmp_path / "other.onnx").write_bytes(seal(model.SerializeToString()))
+    with refused("other.onnx", where, "are not those of its manifest"):
+        Generator(tmp_path / "other.onnx")
 
 
 def test_fixed_batch_axis(refused, factory, tmp_path):
@@ -145,8 +158,8 @@ def test_fixed_batch_axis(refused, factory, tmp_path):
 
 
 def test_condition_named_like_an_argument(refused, factory):
-    spec = GeneratorSpec(
-        (TensorSpec("z", (8,), "normal"), TensorSpec("seed", (), "condition")), (TensorSpec("x", (2,), "sample"),)
+    spec = MapSpec(
+        (TensorSpec("z", (8,), "normal"), TensorSpec("seed", (), "condition")), (TensorSpec("x", (2,), "output"),)
     )
     with refused("condition", "seed"):
         Generator(factory(spec))
@@ -154,8 +167,20 @@ def test_condition_named_like_an_argument(refused, factory):
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, True, "2", 10**9])
 def test_bad_threads(refused, bundle_path, threads):
-    with refused("threads"):
-        Generator(bundle_path, threads)
+    for opened in (Generator, serving.load):
+        with refused("threads"):
+            opened(bundle_path, threads=threads)
+
+
+def test_import_beside_a_foreign_module_called_export(tmp_path):
+    """Serving needs no file of a name that somebody else's script may have."""
+    (tmp_path / "export.py").write_text("raise SystemExit('the wrong file was imported')")
+    path = os.pathsep.join(["", os.getcwd()])
+    result = subprocess.run(
+        [sys.executable, "-c", "import serving; print(serving.Generator.__name__, serving.load.__name__)"],
+        **{"capture_output": True, "text": True, "cwd": tmp_path, "env": os.environ | {"PYTHONPATH": path}},
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, "Generator load\n", "")
 
 
 def test_import_is_light():
@@ -174,7 +199,7 @@ def test_sample_is_what_the_network_makes(factory):
     model = factory.model()
     weights = {weight.name: onnx.numpy_helper.to_array(weight) for weight in model.graph.initializer}
     generator = Generator(factory())
-    z = draw(generator.spec, 5, 3)["z"]
+    z = fill(generator.spec, 5, 3)["z"]
     floats = generator.sample(5, 3, dtype="float32")
     assert floats.dtype == np.float32
     assert floats.shape == (5, 4, 4, 3)
@@ -182,6 +207,36 @@ def test_sample_is_what_the_network_makes(factory):
     pixels = generator.sample(5, 3)
     assert pixels.dtype == np.uint8
     np.testing.assert_array_equal(pixels, np.rint((floats + 1) * 127.5))
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64])
+def test_integers_of_every_type_mean_the_same(conditional, kind):
+    """Small ones must not overflow in the sums of positions, nor unsigned 64-bit ones become floats."""
+    generator, far = Generator(conditional), int(np.iinfo(kind).max) - 3 if kind in (np.int8, np.uint8) else 250
+    expected = generator.sample(100, 5, start=far)
+    np.testing.assert_array_equal(generator.sample(kind(100), kind(5), start=kind(far)), expected)
+    chunks = list(generator.stream(kind(100), kind(5), start=kind(far), batch_size=kind(64)))
+    assert [len(chunk) for chunk in chunks] == [64, 36]
+    np.testing.assert_array_equal(np.concatenate(chunks), expected)
+    z = fill(generator.spec, 3, 5)["z"]
+    np.testing.assert_array_equal(generator.sample(kind(3), noise=z), generator.sample(3, 5))
+    walk = generator.interpolate(kind(3), kind(5), kind(6))
+    np.testing.assert_array_equal(walk, generator.interpolate(3, 5, 6))
+    made = serving.load(conditional)["generate"](kind(3), kind(5), kind(far))
+    np.testing.assert_array_equal(made["image"], generator.sample(3, 5, start=far, dtype="float32"))
+
+
+def test_a_batch_size_whose_multiples_overflow_its_type(bundle_path):
+    generator = Generator(bundle_path)
+    chunks = list(generator.stream(600, batch_size=np.uint8(255)))
+    assert [len(chunk) for chunk in chunks] == [255, 255, 90]
+    np.testing.assert_array_equal(np.concatenate(chunks), generator.sample(600))
+
+
+def test_the_last_sample_of_the_last_seed(conditional):
+    generator, last = Generator(conditional), 2**63 - 1
+    same = generator.sample(2, np.uint64(last), start=np.uint64(last))
+    np.testing.assert_array_equal(same, generator.sample(2, last, start=last))
 
 
 def test_seeds_differ_and_repeat(bundle_path):
@@ -223,7 +278,7 @@ def test_bits_do_not_depend_on_the_batch(factory, vector_spec, make_node, op, si
     for start in (0, 1, 2, 5, 66):
         one = generator.sample(1, 5, start=start, dtype="float32")
         np.testing.assert_array_equal(one[0], reference[start])
-    own = generator.sample(noise=draw(spec, 67, 5), dtype="float32")
+    own = generator.sample(noise=fill(spec, 67, 5), dtype="float32")
     np.testing.assert_array_equal(own, reference)
 
 
@@ -286,7 +341,7 @@ def test_bad_arguments(refused, bundle_path, arguments, words):
 
 def test_noise_of_every_sensible_kind(bundle_path):
     generator = Generator(bundle_path)
-    z = draw(generator.spec, 3, 0)["z"]
+    z = fill(generator.spec, 3, 0)["z"]
     expected = generator.sample(3)
     for noise in (z, {"z": z}, z.astype(np.float64), z.tolist(), np.asfortranarray(z), z[::-1][::-1]):
         np.testing.assert_array_equal(generator.sample(noise=noise), expected)
@@ -304,11 +359,11 @@ def test_uniform_noise_keeps_its_range(refused, factory, vector_spec):
 
 
 def test_several_noise_inputs(refused, factory):
-    spec = GeneratorSpec(
-        (TensorSpec("z", (8,), "normal"), TensorSpec("shift", (1,), "normal")), (TensorSpec("x", (2,), "sample"),)
+    spec = MapSpec(
+        (TensorSpec("z", (8,), "normal"), TensorSpec("shift", (1,), "normal")), (TensorSpec("x", (2,), "output"),)
     )
     generator = Generator(factory(spec))
-    noise = draw(spec, 5, 2)
+    noise = fill(spec, 5, 2)
     np.testing.assert_array_equal(
         generator.sample(noise=noise, dtype="float32"), generator.sample(5, 2, dtype="float32")
     )
@@ -323,7 +378,7 @@ def test_several_noise_inputs(refused, factory):
 def test_vectors_are_no_pictures(refused, factory, vector_spec):
     generator = Generator(factory(vector_spec(3)))
     assert generator.sample(2, dtype="float32").shape == (2, 3)
-    with refused("no pictures", "float32"):
+    with refused("x of kind latent is no picture", "float32"):
         generator.sample(2)
 
 
@@ -351,17 +406,13 @@ def test_graph_that_changes_its_batch(refused, factory, make_node):
     nodes = [make_node("Concat", "z " * 6, "wide", axis=1), make_node("Reshape", "wide shape", "one")]
     nodes.append(make_node("Concat", "one one", "image", axis=0))
     generator = Generator(factory(nodes=nodes, shape=np.array([-1, 4, 4, 3])))
-    with refused("made shape", "manifest promises"):
+    with refused("made image of shape", "manifest promises"):
         generator.sample(1)
 
 
-def test_translation_without_noise(refused, factory):
+def test_translation_without_noise(refused, factory, translate_spec):
     """A generator from picture to picture: no noise, the condition is all."""
-    spec = GeneratorSpec(
-        (TensorSpec("photo", (2, 2, 3), "condition", low=-1, high=1),),
-        (TensorSpec("image", (4, 4, 3), "sample", low=-1, high=1),),
-    )
-    generator = Generator(factory(spec))
+    generator = Generator(factory(translate_spec))
     photos = np.random.default_rng(0).uniform(-1, 1, (5, 2, 2, 3))
     images = generator.sample(5, photo=photos)
     np.testing.assert_array_equal(images[:2], generator.sample(2, photo=photos[:2]))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from serving import Generator
-from serving.generator import BLOCK, _slerp
+from serving.generator import _slerp
+from zoo.runtime import BLOCK
 from zoo.shared.errors import UserError
 
 

@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from serving import Generator
-from zoo.bundle import MANIFEST, METADATA_KEY, SEAL_KEY, is_sealed
+from zoo.bundle import MANIFEST, MAP_KEY, METADATA_KEY, SEAL_KEY, is_sealed
 from zoo.shared.errors import UserError
 
 
@@ -24,7 +24,7 @@ def test_a_bit_flipped_anywhere_in_the_lone_file_is_refused(bundle_path, tmp_pat
 def test_the_seal_is_ordinary_metadata_and_covers_every_byte(bundle_path):
     data = (bundle_path / "model.onnx").read_bytes()
     entries = {entry.key: entry.value for entry in onnx.load_from_string(data).metadata_props}
-    assert list(entries) == [METADATA_KEY, SEAL_KEY]
+    assert list(entries) == [METADATA_KEY, MAP_KEY, SEAL_KEY]
     assert is_sealed(data)
     assert not is_sealed(data + b"\0")
     assert not is_sealed(data[:-1])
@@ -33,7 +33,7 @@ def test_the_seal_is_ordinary_metadata_and_covers_every_byte(bundle_path):
 
 def test_a_manifest_that_differs_from_the_one_inside_the_model_is_refused(bundle_path, edit_manifest):
     def uniform(manifest):
-        manifest["spec"]["inputs"][0] |= {"role": "uniform", "low": -1, "high": 1}
+        manifest["maps"]["generate"]["inputs"][0] |= {"role": "uniform", "low": -1, "high": 1}
 
     edit_manifest(bundle_path, uniform)
     with pytest.raises(UserError, match="differs from the copy inside model.onnx"):

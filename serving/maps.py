@@ -1,0 +1,142 @@
+"""Every map of a bundle as a function from named arrays to named arrays: `load(path)["encode"](image=photo)`."""
+
+import os
+from collections.abc import Mapping, Set
+from typing import Any
+
+import numpy as np
+
+from zoo import bundle, media
+from zoo.noise import fill, in_turn, integer
+from zoo.runtime import OpenMap, open_maps
+from zoo.shared.errors import UserError, unknown
+from zoo.spec import MapSpec, TensorSpec
+
+
+class ServedMap:
+    """One map from disk, ready to run. Safe to call from several threads at once."""
+
+    def __init__(self, opened: OpenMap, name: str, path: str | os.PathLike[str]) -> None:
+        self.name = name
+        self.spec: MapSpec = opened.spec
+        self._opened = opened
+
+    def __call__(self, count: int | None = None, seed: int = 0, start: int = 0, **conditions: Any) -> dict[str, Any]:
+        """Return every output by name, (count, *shape): those numbered start .. start + count - 1 of `seed`.
+
+        Each condition is one value for all, or an array (count, *its shape). `count` may be left out: then it is that
+        of the arrays, or 1. A picture may be bytes, uint8, and a sound int16, which are scaled to [-1, 1]. A class may
+        be a number or a name, and counts in turn if it is left out. Never returns NaN or infinity. Errors are
+        `UserError`.
+        """
+        count = self.count_of(count, conditions)
+        seed, start = integer("seed", seed, 0), integer("start", start, 0)
+        given = self.given(count, conditions)
+        return self.run(fill(self.spec, count, seed, start, given), start)
+
+    def run(self, inputs: Mapping[str, np.ndarray], start: int = 0) -> dict[str, np.ndarray]:
+        """Return every output for checked inputs, which are numbered from `start`."""
+        return self._opened.run(inputs, start % self._opened.block)
+
+    def count_of(self, count: int | None, conditions: Mapping[str, Any]) -> int:
+        """Return the number of samples: `count`, or else that of the first condition with a batch axis, or 1."""
+        if count is not None:
+            return integer("count", count, 1)
+        for tensor in self.spec.conditions:
+            try:
+                shape = np.shape(conditions.get(tensor.name, 0))
+            except ValueError:  # its rows differ in length: `given` says so
+                continue
+            if len(shape) == len(tensor.shape) + 1:
+                return max(1, shape[0])
+        return 1
+
+    def given(self, count: int, conditions: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Return the checked conditions by their name, each (count, *shape); only classes may be left out."""
+        tensors = {tensor.name: tensor for tensor in self.spec.conditions}
+        classes = {name for name, tensor in tensors.items() if tensor.is_class}
+        check_names("condition", conditions, tensors.keys() - classes, classes)
+        arrays = {}
+        for name, value in conditions.items():
+            values = as_array(tensors[name], value)
+            if values.shape == tensors[name].shape:
+                values = np.broadcast_to(values, (count, *values.shape))
+            check_shape(tensors[name], values, count)
+            arrays[name] = values
+        return arrays
+
+    def classes_in_turn(self, count: int, start: int = 0) -> dict[str, np.ndarray]:
+        """Return each class condition in turn, by its name."""
+        return {tensor.name: in_turn(tensor, count, start) for tensor in self.spec.conditions if tensor.is_class}
+
+
+class Bundle(dict[str, ServedMap]):
+    """The maps of a bundle, by name, in its order; a name that it lacks is a `UserError`."""
+
+    def __init__(self, path: str | os.PathLike[str], threads: int = 1) -> None:
+        threads = integer("threads", threads, 1, 1024)
+        self.manifest: bundle.Manifest
+        self.manifest, opened = open_maps(path, threads)
+        super().__init__({name: ServedMap(made, name, path) for name, made in opened.items()})
+
+    def __missing__(self, name: object) -> ServedMap:
+        raise unknown("map", str(name), self)
+
+
+def load(path: str | os.PathLike[str], threads: int = 1) -> Bundle:
+    """Return all maps of a bundle directory, every file of which is checked, or of a lone ONNX file of ours.
+
+    `threads` is how many cores one call may use. Any fault of either is one `UserError`.
+    """
+    return Bundle(path, threads)
+
+
+def as_array(tensor: TensorSpec, values: Any) -> np.ndarray:
+    """Return `values` as an array of the tensor's type, finite and within its range, of any shape."""
+    if tensor.is_class:
+        values = _numbered(tensor, values)
+    try:
+        given = np.asarray(values)
+    except ValueError:
+        raise UserError(f"{tensor.name}: the rows of the array differ in length") from None
+    if given.dtype in (np.uint8, np.int16) and tensor.kind in media.FILES:
+        given = media.seen(tensor, given)
+    # whole numbers for uniform noise are bytes or levels by mistake
+    if given.dtype.kind not in ("f" if tensor.role == "uniform" else "fiu"):
+        raise UserError(f"{tensor.name}: needs real numbers, {tensor.dtype}; got {given.dtype}")
+    with np.errstate(invalid="ignore", over="ignore"):
+        array = given.astype(tensor.dtype)
+    if tensor.dtype != "float32" and not np.array_equal(array, given):
+        raise UserError(f"{tensor.name}: needs whole numbers that fit into {tensor.dtype}")
+    if not np.isfinite(array).all():
+        raise UserError(f"{tensor.name}: NaN or infinity, or too large for {tensor.dtype}")
+    if ((array < tensor.low) | (array > tensor.high)).any():
+        raise UserError(f"{tensor.name}: values must lie in [{tensor.low}, {tensor.high}]")
+    if tensor.kind == "mask" and not np.isin(array, (0, 1)).all():
+        raise UserError(f"{tensor.name}: a mask holds 0 and 1, or as bytes 0 and 255, and nothing between")
+    return array
+
+
+def _numbered(tensor: TensorSpec, values: Any) -> Any:
+    """Return classes that are given by name as numbers."""
+    if isinstance(values, str):
+        return tensor.index_of(values)
+    if isinstance(values, np.ndarray) and values.dtype.kind == "U":
+        values = values.tolist()
+    if isinstance(values, list | tuple) and any(isinstance(value, str) for value in values):
+        return [tensor.index_of(value) if isinstance(value, str) else value for value in values]
+    return values
+
+
+def check_shape(tensor: TensorSpec, values: np.ndarray, count: int) -> None:
+    """Refuse an array that has not one value of the tensor's shape for each sample."""
+    if values.shape != (count, *tensor.shape):
+        raise UserError(f"{tensor.name}: needs shape {(count, *tensor.shape)}, got {values.shape}")
+
+
+def check_names(kind: str, given: Mapping[str, Any], required: Set[str], optional: Set[str]) -> None:
+    """Refuse a name that there is not, and one that is missing."""
+    for name in given.keys() - required - optional:
+        raise unknown(kind, str(name), required | optional)
+    if missing := required - given.keys():
+        raise UserError(f"missing {kind} {', '.join(sorted(missing))}")

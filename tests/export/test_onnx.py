@@ -1,0 +1,249 @@
+"""A map as an ONNX file: what the conversion must put right, and what it must refuse."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import onnx as onnx_library
+import onnxruntime
+import pytest
+import tensorflow as tf
+from onnx import TensorProto, helper, numpy_helper
+
+import zoo
+from export import onnx
+from zoo.model import Map
+from zoo.spec import MapSpec, TensorSpec
+
+SPEC = MapSpec((TensorSpec("z", (3,), "normal"),), (TensorSpec("image", (2, 2, 1), "output", "image"),))
+
+
+def dense(function):
+    """A map of SPEC whose image is `function` of a dense layer's output."""
+    z = keras.Input((3,), name="z")
+    image = keras.layers.Reshape((2, 2, 1))(keras.layers.Lambda(function, output_shape=(4,))(keras.layers.Dense(4)(z)))
+    return Map(keras.Model({"z": z}, {"image": image}), SPEC)
+
+
+def run(model, **inputs):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return session.run(None, inputs)
+
+
+def cleaned(model):
+    """Return a cleaned copy, which onnx's own checker accepts."""
+    copy = onnx_library.ModelProto()
+    copy.CopyFrom(model)
+    onnx.clean(copy)
+    onnx_library.checker.check_model(copy, full_check=True)
+    return copy
+
+
+def graph_of(nodes, initializers, x=("batch", 2), y=("batch", 2)):
+    """Return a model from x to y."""
+    inputs, outputs = (
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)] for name, shape in (("x", x), ("y", y))
+    )
+    weights = [numpy_helper.from_array(np.asarray(value), name) for name, value in initializers.items()]
+    graph = helper.make_graph(nodes, "graph", inputs, outputs, weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+# --- conversion --------------------------------------------------------------------------------------------------
+
+
+def test_batch_norm_is_folded_and_the_batch_axis_is_named():
+    model = zoo.create("dcgan", columns={"image": (16, 16, 1)}, latent_dim=4, base_channels=4)
+    rng = np.random.default_rng(0)
+    for weight in model.generator.variables:  # every scale, shift, mean and variance away from 1 and 0
+        weight.assign(rng.uniform(0.2, 0.9, weight.shape))
+    converted = onnx.convert(model.maps["generate"])
+    graph = converted.graph
+    kinds = [node.op_type for node in graph.node]
+    assert not {"BatchNormalization", "Mul", "Sub"} & set(kinds), kinds
+    assert kinds.count("Add") <= 1, "the bias of the last layer"
+    assert kinds.count("ConvTranspose") == 2
+    inputs = {"z": rng.uniform(-1, 1, (5, 4)).astype(np.float32)}
+    expected = model.generator(inputs)["image"].numpy()
+    np.testing.assert_allclose(onnx.load(converted.SerializeToString())(inputs)["image"], expected, atol=1e-5)
+    assert np.ptp(expected) > 0.1, "the comparison has something to compare"
+    for value in (*graph.input, *graph.output):
+        assert value.type.tensor_type.shape.dim[0].dim_param == "batch"
+
+
+def test_the_file_is_of_opset_18_for_older_runtimes():
+    model = onnx.convert(dense(tf.tanh))
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 18)]
+    assert model.ir_version <= 10
+
+
+def test_every_output_is_there_by_its_name():
+    z = keras.Input((3,), name="z")
+    network = keras.Model({"z": z}, {"mean": keras.layers.Dense(2)(z), "log_prob": keras.ops.sum(z, axis=-1)})
+    mean, log_prob = TensorSpec("mean", (2,), "output"), TensorSpec("log_prob", (), "output", "nats")
+    converted = onnx.convert(Map(network, MapSpec(SPEC.inputs, (mean, log_prob))))
+    values = {"z": np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)}
+    made = onnx.load(converted.SerializeToString())(values)
+    for name, expected in network(values).items():
+        np.testing.assert_allclose(made[name], expected, atol=1e-6)
+    assert made["log_prob"].shape == (5,)
+
+
+@pytest.mark.parametrize(
+    ("function", "what"),
+    [
+        (lambda x: tf.math.erfc(x), "Erfc"),
+        (lambda x: x + tf.random.stateless_normal(tf.shape(x), [1, 2]), "Stateless"),
+    ],
+)
+def test_an_operation_that_onnx_lacks_is_refused_by_name(function, what):
+    with pytest.raises(onnx.NotConvertible, match=what):
+        onnx.load(onnx.convert(dense(function)).SerializeToString())
+
+
+def test_a_captured_constant_that_becomes_an_input_is_refused():
+    constant = tf.random.normal((4,))
+    with pytest.raises(onnx.NotConvertible, match="inputs"):
+        onnx.convert(dense(lambda x: x * constant))
+
+
+def test_an_output_that_the_spec_lacks_is_refused():
+    made = dense(tf.tanh)
+    other = dataclasses.replace(SPEC.output, name="picture")
+    with pytest.raises(onnx.NotConvertible, match=r"outputs are \['image'\], the spec's \['picture'\]"):
+        onnx.convert(Map(made.network, MapSpec(SPEC.inputs, (other,))))
+
+
+# --- cleaning ----------------------------------------------------------------------------------------------------
+
+
+def resize(old, new, **changes):
+    """Return a Resize from (batch, 2, old, old) to (batch, 2, new, new) pixels as tf2onnx writes it."""
+    settings = {"coordinate_transformation_mode": "tf_half_pixel_for_nn", "nearest_mode": "floor", "mode": "nearest"}
+    settings = {key: value for key, value in {**settings, **changes}.items() if value}
+    node = helper.make_node("Resize", ["x", "", "scales"], ["y"], **settings)
+    scales = np.array([1, 1, new / old, new / old], np.float32)
+    return graph_of([node], {"scales": scales}, ("batch", 2, old, old), ("batch", 2, new, new))
+
+
+def attributes(node):
+    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+
+
+@pytest.mark.parametrize(("old", "new"), [(4, 8), (4, 12), (7, 28), (1, 5), (4, 6), (4, 10), (6, 4), (8, 3), (3, 3)])
+def test_a_nearest_resize_keeps_its_bits_in_settings_that_onnx_still_has(old, new):
+    """Enlarged by whole numbers and by others, and reduced."""
+    before = resize(old, new)
+    after = cleaned(before)
+    (node,) = after.graph.node
+    assert attributes(node)["coordinate_transformation_mode"] == b"half_pixel"
+    x = np.random.default_rng(0).normal(size=(3, 2, old, old)).astype(np.float32)
+    (expected,), (made,) = run(before, x=x), run(after, x=x)
+    np.testing.assert_array_equal(made, expected)
+    rows = ((np.arange(new) + 0.5) * old / new).astype(int)
+    np.testing.assert_array_equal(made, x[:, :, rows][..., rows])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"coordinate_transformation_mode": "asymmetric"},
+        {"coordinate_transformation_mode": "half_pixel", "mode": "linear", "nearest_mode": None},
+        {"coordinate_transformation_mode": None, "nearest_mode": None},
+    ],
+)
+def test_other_resizes_stay_as_they_are(settings):
+    before = resize(4, 8, **settings)
+    assert cleaned(before).graph.node == before.graph.node
+
+
+@pytest.mark.parametrize("factor", [2, 1.5])
+def test_a_map_that_enlarges_has_one_resize_and_keras_pixels(factor):
+    z = keras.Input((4, 4, 2), name="z")
+    side = int(4 * factor)
+    image = keras.ops.image.resize(z, (side, side), interpolation="nearest")
+    spec = MapSpec((TensorSpec("z", (4, 4, 2), "normal"),), (TensorSpec("x", (side, side, 2), "output"),))
+    network = keras.Model({"z": z}, {"x": image})
+    model = onnx.convert(Map(network, spec))
+    assert [node.op_type for node in model.graph.node].count("Resize") == 1
+    values = {"z": np.random.default_rng(0).normal(size=(3, 4, 4, 2)).astype(np.float32)}
+    made = onnx.load(model.SerializeToString())(values)["x"]
+    np.testing.assert_array_equal(made, network(values)["x"])
+
+
+def loop(body_nodes, passed="step"):
+    """Return a model that adds 2 x three times to x; the body hands `step` on, under the name `passed`."""
+    values = [helper.make_tensor_value_info("number", TensorProto.INT64, [])]
+    values += [helper.make_tensor_value_info("more", TensorProto.BOOL, [])]
+    values += [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("step", "total")]
+    outputs = [helper.make_tensor_value_info("more", TensorProto.BOOL, [])]
+    outputs += [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in (passed, "sum")]
+    unused = numpy_helper.from_array(np.zeros(9, np.float32), "unused_inside")
+    twice = numpy_helper.from_array(np.float32(2), "twice")
+    body = helper.make_graph(body_nodes, "body", values, outputs, [twice, unused])
+    body.value_info.append(helper.make_tensor_value_info("double", TensorProto.FLOAT, [7, 7]))
+    nodes = [helper.make_node("Loop", ["count", "", "x", "x"], ["same", "y"], body=body)]
+    model = graph_of(nodes, {"count": np.int64(3), "unused": np.zeros(9, np.float32)})
+    model.graph.value_info.append(helper.make_tensor_value_info("same", TensorProto.FLOAT, [7, 7]))
+    return model
+
+
+BODY = [
+    helper.make_node("Mul", ["step", "twice"], ["double"]),
+    helper.make_node("Add", ["double", "total"], ["sum"]),
+]
+
+
+def test_a_loop_copies_what_it_hands_from_an_input_to_an_output():
+    x = np.random.default_rng(0).normal(size=(4, 2)).astype(np.float32)
+    model = loop(BODY)
+    del model.graph.value_info[:]  # onnxruntime would believe them
+    del model.graph.node[0].attribute[0].g.value_info[:]
+    after = cleaned(model)
+    (body,) = [attribute.g for attribute in after.graph.node[0].attribute]
+    assert not {value.name for value in body.input} & {value.name for value in body.output}
+    assert [node.op_type for node in body.node] == ["Mul", "Add", "Identity", "Identity"]
+    assert len({value.name for value in body.output}) == 3
+    (made,), (expected,) = run(after, x=x), run(model, x=x)
+    np.testing.assert_array_equal(made, expected)
+    np.testing.assert_allclose(made, 7 * x, rtol=1e-6)
+
+
+def test_a_loop_that_computes_all_its_outputs_is_left_alone():
+    nodes = [*BODY, helper.make_node("Identity", ["step"], ["kept"]), helper.make_node("Identity", ["more"], ["on"])]
+    model = loop(nodes, passed="kept")
+    model.graph.node[0].attribute[0].g.output[0].name = "on"
+    (body,) = [attribute.g for attribute in cleaned(model).graph.node[0].attribute]
+    assert [node.op_type for node in body.node] == ["Mul", "Add", "Identity", "Identity"]
+
+
+def test_unused_weights_and_stale_shapes_are_dropped_in_every_graph():
+    after = cleaned(loop(BODY))
+    body = after.graph.node[0].attribute[0].g
+    assert [weight.name for weight in after.graph.initializer] == ["count"]
+    assert [weight.name for weight in body.initializer] == ["twice"]
+    assert not after.graph.value_info
+    assert not body.value_info
+    x = np.ones((1, 2), np.float32)
+    np.testing.assert_array_equal(run(after, x=x)[0], 7 * x)
+
+
+def test_weights_that_only_an_inner_graph_or_an_output_uses_are_kept():
+    outer = loop([helper.make_node("Mul", ["step", "outer"], ["double"]), BODY[1]])
+    outer.graph.initializer.append(numpy_helper.from_array(np.float32(2), "outer"))
+    assert [weight.name for weight in cleaned(outer).graph.initializer] == ["count", "outer"]
+    constant = graph_of([], {"y": np.zeros((1, 2), np.float32)}, y=(1, 2))
+    assert [weight.name for weight in cleaned(constant).graph.initializer] == ["y"]
+
+
+def test_an_older_format_stays_and_a_newer_one_becomes_10():
+    model = resize(4, 8)
+    for given, wanted in ((8, 8), (10, 10), (12, 10)):
+        model.ir_version = given
+        model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+        after = cleaned(model)
+        assert after.ir_version == wanted
+        assert [entry.domain for entry in after.opset_import] == [""]
+        assert after.producer_name == "genzoo"

@@ -1,0 +1,162 @@
+"""Files that are not as the export wrote them: serving and evaluation open them alike, and refuse them alike."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto
+
+import serving
+from train.evaluate import makers
+from zoo.bundle import MANIFEST, METADATA_KEY, ONNX, is_bundle
+from zoo.shared.errors import UserError
+
+RECIPE = {"evaluate": {"metric": ""}, "ema": 0.9, "data": {"name": "digits", "image_size": 4}}
+OPENERS = {"serving": serving.load, "evaluation": lambda path: makers.create(str(path))}
+
+
+@pytest.fixture(params=OPENERS)
+def opened(request):
+    return OPENERS[request.param]
+
+
+def fixed_batch(model):
+    """As tools for phones want it."""
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+
+
+def half_precision(model):
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = TensorProto.FLOAT16
+    for weight in model.graph.initializer:
+        if weight.data_type == TensorProto.FLOAT:
+            values = onnx.numpy_helper.to_array(weight).astype(np.float16)
+            weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
+
+
+def other_tensors(model):
+    told = json.loads(model.metadata_props[0].value)
+    told["maps"]["generate"]["inputs"][0]["name"] = "latent"
+    model.metadata_props[0].value = json.dumps(told)
+
+
+def deep_metadata(model):
+    model.metadata_props[0].value = '{"schema_version":' + "[" * 100_000
+
+
+def newer_ir(model):
+    model.ir_version = 99
+
+
+def newer_opset(model):
+    model.opset_import[0].version = 99
+
+
+def without_metadata(model):
+    del model.metadata_props[:]
+
+
+def external_weights(model):
+    weight = next(weight for weight in model.graph.initializer if weight.name == "kernel")
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value="model.onnx.data")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (fixed_batch, ["the batch axis of 'z' is fixed", r"\[1, 8\]"]),
+        (half_precision, ["float16", "are not those of its manifest"]),
+        (other_tensors, ["inputs", "are not those of its manifest"]),
+        (deep_metadata, ["manifest is not JSON"]),
+        (newer_ir, ["Unsupported model IR version: 99, max supported IR version"]),
+        (newer_opset, ["domain ai.onnx is till opset"]),
+        (without_metadata, ["not one of genzoo's", METADATA_KEY]),
+        (external_weights, ["weights lie in another file", "onnx.save", "external_data=False"]),
+    ],
+)
+def test_a_changed_file_is_refused_in_one_line(refused, factory, tmp_path, opened, change, words):
+    model = factory.model()
+    change(model)
+    (tmp_path / "changed.onnx").write_bytes(model.SerializeToString())
+    with refused("changed.onnx", *words):
+        opened(tmp_path / "changed.onnx")
+
+
+def corrupt(path):
+    """Overwrite weights in the middle of a bundle's file, which onnxruntime would load as it is."""
+    data = bytearray((path / ONNX).read_bytes())
+    middle = data.index(b"kernel") + 200
+    data[middle : middle + 64] = bytes(64)
+    (path / ONNX).write_bytes(data)
+    return path
+
+
+def test_corrupt_weights_are_refused(refused, factory, opened):
+    path = factory(recipe=RECIPE)
+    before = (path / ONNX).read_bytes()
+    opened(path)
+    corrupt(path)
+    assert (path / ONNX).read_bytes() != before
+    with refused("model.onnx is corrupt: its SHA-256 differs from the manifest's"):
+        opened(path)
+    with refused("model.onnx is corrupt or was altered after its export"):
+        opened(path / ONNX)
+
+
+def test_the_program_refuses_corrupt_weights_in_one_line(factory, tmp_path):
+    path = corrupt(factory(recipe=RECIPE))
+    command = [sys.executable, "-m", "train.evaluate", f"--source={path}", "--metrics=frechet", "--count=100"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert f"{path / ONNX} is corrupt: its SHA-256 differs" in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
+
+
+def test_evaluation_makes_what_serving_makes(several, factory):
+    specs = dict(serving.load(several).manifest.maps)
+    path = factory(specs.pop("generate"), others=specs, recipe=RECIPE)
+    maker, maps = makers.create(str(path)), serving.load(path)
+    assert maker.maps == {name: maps[name].spec for name in maps}
+    photos = np.random.default_rng(0).uniform(-1, 1, (64, 2, 2, 3)).astype(np.float32)
+    for name in maps:
+        given = {} if name == "generate" else {"photo": photos}
+        for tensor, values in maker.outputs(name, 64, 3, given).items():
+            # evaluation uses all cores, which may change last bits
+            np.testing.assert_allclose(values, maps[name](64, seed=3, **given)[tensor], atol=1e-6)
+
+
+@pytest.mark.parametrize("manifest", [b"", b"{}", b"[" * 100_000, b"\xff", b" " * (2**24 + 1)])
+def test_a_bundle_with_a_damaged_manifest_is_named_as_one(refused, factory, opened, manifest):
+    path = factory(recipe=RECIPE)
+    (path / MANIFEST).write_bytes(manifest)
+    assert is_bundle(path)
+    with refused(MANIFEST):
+        opened(path)
+
+
+@pytest.mark.parametrize("function", ["Path.read_bytes", "files.sha256"])
+def test_a_bundle_that_cannot_be_read_is_refused(refused, several, monkeypatch, function):
+    """Root may read everything, so the refusal is made here."""
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(f"zoo.bundle.{function}", refuse)
+    # a generator of one map reads its file, and hashes the others
+    with refused("cannot read", "Permission denied"):
+        serving.Generator(several)
+
+
+@pytest.mark.parametrize("place", ["", "x" * 5000, "a\0b", os.devnull, "/proc/self/mem"])
+def test_a_place_that_holds_no_bundle(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for way in (serving.load, serving.Generator):
+        with pytest.raises(UserError):
+            way(place)
