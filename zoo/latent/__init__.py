@@ -1,0 +1,1 @@
+"""Latent-variable models, one paper in one file each."""
