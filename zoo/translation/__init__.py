@@ -1,0 +1,1 @@
+"""Models that make a picture of a picture, one paper in one file each."""
