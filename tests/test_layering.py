@@ -13,18 +13,29 @@ MAY_IMPORT = {
     "export": ("export", "train", "zoo"),
     "serving": ("serving", "zoo"),
 }
+# the floors of train/, from below; rooms of one floor do not know each other
+FLOORS = (
+    ("data",),
+    ("config",),
+    ("recipes", "engine"),
+    ("rundir",),
+    ("evaluate",),
+    ("check", "loop", "studies"),
+    ("study", "theory", "__main__"),
+)
 # what the base installation brings; anything else that serving imports must come with Python
 SERVING_NEEDS = {"absl", "numpy", "onnxruntime", "PIL", "tqdm"}
 WITHOUT_TENSORFLOW = (
-    *("zoo", "zoo.shared", "zoo.bundle", "zoo.divergences", "zoo.images", "zoo.noise", "zoo.spec"),
+    *("zoo", "zoo.shared", "zoo.bundle", "zoo.divergences", "zoo.images", "zoo.media", "zoo.noise", "zoo.registry"),
+    *("zoo.runtime", "zoo.spec"),
     *(
         f"zoo.{room}.{path.stem}"
         for room in ("metrics", "shared")
         for path in (REPOSITORY / "zoo" / room).glob("[a-z]*.py")
     ),
     *("train", "train.check", "train.config", "train.engine.strategies"),
-    *("train.evaluate.comparison", "train.evaluate.schedule", "train.rundir.layout", "train.study.results"),
-    *("train.studies", "train.study"),
+    *("train.evaluate.makers", "train.evaluate.metrics", "train.evaluate.reference", "train.evaluate.schedule"),
+    *("train.rundir.layout", "train.rundir.logs", "train.studies", "train.study", "train.study.results"),
     *("export", "export.card"),
 )
 
@@ -38,22 +49,22 @@ PATHS = {module_name(path): path for package in MAY_IMPORT for path in sorted((R
 PROGRAMS = [name for name, path in PATHS.items() if "program.run(" in path.read_text()]
 
 
-def statements(node):
-    """Yield every import below the node, those inside functions too, but not those for type checkers only."""
+def statements(node, in_functions):
+    """Yield every import below the node, perhaps those inside functions too, but not those for type checkers only."""
     if isinstance(node, ast.Import | ast.ImportFrom):
         yield node
     elif isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
         for child in node.orelse:
-            yield from statements(child)
-    else:
+            yield from statements(child, in_functions)
+    elif in_functions or not isinstance(node, ast.FunctionDef):
         for child in ast.iter_child_nodes(node):
-            yield from statements(child)
+            yield from statements(child, in_functions)
 
 
-def imports(source):
+def imports(source, in_functions=True):
     """Return the modules that a source imports; `from a import b` is a.b where that is a module of ours, else a."""
     found = set()
-    for statement in statements(ast.parse(source)):
+    for statement in statements(ast.parse(source), in_functions):
         if isinstance(statement, ast.Import):
             found |= {alias.name for alias in statement.names}
         else:
@@ -64,13 +75,19 @@ def imports(source):
 
 
 def closure(names):
-    """Return all that the modules import, directly or through modules of ours; packages are run on the way."""
-    found, waiting = set(), set(names)
+    """Return all that the modules import, directly or through modules of ours.
+
+    Packages are run on the way; nobody calls the functions in these.
+    """
+    asked = set(names)
+    found, waiting = set(), set(asked)
     while waiting:
         name = waiting.pop()
         found.add(name)
         parents = {name.rpartition(".")[0]} - {""}
-        waiting |= (parents | (imports(PATHS[name].read_text()) if name in PATHS else set())) - found
+        path = PATHS.get(name)
+        imported = imports(path.read_text(), path.name != "__init__.py" or name in asked) if path else set()
+        waiting |= (parents | imported) - found
     return found
 
 
@@ -92,6 +109,7 @@ def late():
         import tensorflow.data
 """
     assert imports(source) == {"numpy", "export.build", "export.card", "zoo.spec", "json", "tensorflow.data"}
+    assert imports(source, in_functions=False) == {"numpy", "export.build", "export.card", "zoo.spec", "json"}
     with pytest.raises(AssertionError, match="relative import"):
         imports("from . import x")
     assert {"zoo.spec", "zoo.bundle", "zoo", "export"} < closure({"export.card"})
@@ -101,6 +119,23 @@ def late():
 def test_a_file_imports_from_its_own_floor_and_those_below(name):
     ours = {module for module in imports(PATHS[name].read_text()) if belongs(module, MAY_IMPORT)}
     assert {module for module in ours if not belongs(module, MAY_IMPORT[name.split(".")[0]])} == set()
+
+
+@pytest.mark.parametrize("name", [name for name in PATHS if name.startswith("train.")])
+def test_a_room_of_train_knows_itself_and_the_floors_below(name):
+    floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+    own = name.split(".")[1]
+    others = {module.split(".")[1] for module in imports(PATHS[name].read_text()) if module.startswith("train.")} - {
+        own
+    }
+    assert {room for room in others if floor[room] >= floor[own]} == set()
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    graph = {name: {module for module in imports(path.read_text()) if module in PATHS} for name, path in PATHS.items()}
+    while leaves := {name for name, modules in graph.items() if not modules & graph.keys()}:
+        graph = {name: modules for name, modules in graph.items() if name not in leaves}
+    assert graph == {}, "in a circle, or above one"
 
 
 def test_serving_reaches_neither_tensorflow_nor_what_makes_models():

@@ -31,6 +31,7 @@ def playground(tmp_path_factory):
         path = directory / "pictures" / f"{index % 2}" / f"{index}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (40 + index, 50, 3), dtype=np.uint8)).save(path)
+    Image.fromarray(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(directory / "photo.png")
     environment = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(REPOSITORY),
@@ -58,18 +59,30 @@ def test_the_commands_work_in_their_order(playground):
         ran.append(words[0])
     assert ran.count("python") >= 6
     assert (directory / "grid.png").is_file()
+    photo = photo_for(directory / "bundles" / "vae")
+    names: dict = {"photo": photo}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(directory)
         for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
-            names: dict = {}
             exec(block, names)
-            assert names["images"].shape == (16, 32, 32, 3)
-            assert names["images"].dtype == np.uint8
-            assert len(names["walk"]) == 8
+    assert names["images"].shape == (16, 32, 32, 3)
+    assert names["images"].dtype == np.uint8
+    assert len(names["walk"]) == 8
+    assert names["code"].shape[0] == 1
+    assert names["again"].shape == (1, *photo.shape)
+
+
+def photo_for(bundle):
+    """Return a picture as bytes that the encoder of the bundle takes."""
+    import serving
+
+    (image,) = serving.load(bundle)["encode"].spec.inputs
+    return np.random.default_rng(0).integers(0, 256, image.shape, np.uint8)
 
 
 def test_every_link_leads_to_a_file():
-    for target in re.findall(r"\]\(([^)#]+)\)", README + (REPOSITORY / "BUILD.md").read_text()):
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", README + (REPOSITORY / "BUILD.md").read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
         assert target.startswith("https://") or (REPOSITORY / target).exists(), target
 
 
