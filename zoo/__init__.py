@@ -2,18 +2,22 @@
 
     import zoo
     zoo.available()                                    # the registered names; imports no TensorFlow
-    model = zoo.create("dcgan", sample_shape=(28, 28, 1), base_channels=64)
+    model = zoo.create("dcgan", columns={"image": (28, 28, 1)}, base_channels=64)
 
-A model is registered by one line below; everything else (its options, its conformance tests) is read from its file.
+A model is registered by one line below. Everything else (its options, the data it reads, its conformance tests) is read
+from its file. A model of your own needs no line: its name is "file.py:Class" or "package.module:Class".
 """
 
-import ast
+import functools
 import importlib
-import inspect
+import importlib.util
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.shared.errors import unknown
+from zoo import registry
+from zoo.shared.errors import UserError, first_line, unknown
 
 if TYPE_CHECKING:
     from zoo.model import GenerativeModel
@@ -31,9 +35,11 @@ _MODELS = {
     "lsgan": "zoo.adversarial.lsgan:LSGAN",
     "nade": "zoo.autoregressive.nade:NADE",
     "pacgan": "zoo.adversarial.pacgan:PacGAN",
+    "pix2pix": "zoo.translation.pix2pix:Pix2Pix",
     "projection_gan": "zoo.adversarial.projection_gan:ProjectionGAN",
     "rpgan": "zoo.adversarial.rpgan:RpGAN",
     "sngan": "zoo.adversarial.sngan:SNGAN",
+    "vae": "zoo.latent.vae:VAE",
     "wgan": "zoo.adversarial.wgan:WGAN",
     "wgan_gp": "zoo.adversarial.wgan_gp:WGANGP",
 }
@@ -44,41 +50,52 @@ def available() -> tuple[str, ...]:
     return tuple(sorted(_MODELS))
 
 
-def defaults(name: str) -> dict[str, Any]:
-    """Return the options of a model with their default values.
+def declared(name: str) -> registry.Declaration:
+    """Return what a model declares of itself: its options and their defaults, the columns it reads, its players.
 
-    They are the keyword-only arguments of its constructor that have a default, read from the source text:
-    a configuration is checked before TensorFlow is imported. An unknown name is a `UserError`.
+    It is read from the source text, without TensorFlow. A name that is neither registered nor a class is a `UserError`.
     """
-    module, class_name = _lookup(name)
-    tree = ast.parse(_source(module).read_text())
-    (model,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == class_name)
-    (init,) = (node for node in model.body if isinstance(node, ast.FunctionDef) and node.name == "__init__")
-    pairs = zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True)
-    return {argument.arg: ast.literal_eval(default) for argument, default in pairs if default is not None}
+    return registry.declaration(*registry.locate(name, lambda: _MODELS))
 
 
-def create(name: str, **config: Any) -> "GenerativeModel":
-    """Return a new model; `config` holds its `sample_shape` and any of its options.
+def defaults(name: str) -> dict[str, Any]:
+    """Return the options of a model with their default values, see `declared`."""
+    return declared(name).options
+
+
+def model_class(name: str) -> "type[GenerativeModel]":
+    """Return the class of a model; a file that cannot be imported, or a class that is no model, is a `UserError`."""
+    module, class_name = registry.locate(name, lambda: _MODELS)
+    try:
+        imported = _import_file(module) if module.endswith(".py") else importlib.import_module(module)
+        found = getattr(imported, class_name)
+    except Exception as error:  # a file of the user's own may raise anything
+        raise UserError(f"model {name} cannot be imported: {first_line(error)}") from error
+    from zoo.model import GenerativeModel
+
+    if not (isinstance(found, type) and issubclass(found, GenerativeModel)):
+        raise UserError(f"{name} is no model: derive the class from zoo.model.GenerativeModel")
+    return found
+
+
+def create(name: str, columns: Mapping[str, Any], **options: Any) -> "GenerativeModel":
+    """Return a new model for data with these `columns`; see `zoo.spec.column` for the short forms of a column.
 
     An unknown name or option is a `UserError` that names the nearest known one.
     """
-    module, class_name = _lookup(name)
-    model = getattr(importlib.import_module(module), class_name)
-    known = inspect.signature(model).parameters
-    for key in config:
+    known = defaults(name)
+    for key in options:
         if key not in known:
             raise unknown(f"option of model {name}", key, known)
-    return model(**config)
+    return model_class(name)(columns=columns, **options)
 
 
-def _lookup(name: str) -> tuple[str, str]:
-    if name not in _MODELS:
-        raise unknown("model", name, _MODELS)
-    module, class_name = _MODELS[name].split(":")
-    return module, class_name
-
-
-def _source(module: str) -> Path:
-    # all models lie below this file; importing their module would import TensorFlow
-    return Path(__file__).parents[1].joinpath(*module.split(".")).with_suffix(".py")
+@functools.cache
+def _import_file(path: str) -> Any:
+    file = Path(path).expanduser().resolve()
+    spec = importlib.util.spec_from_file_location(f"genzoo_model_{file.stem}", file)
+    assert spec is not None and spec.loader is not None, "a path that ends in .py has a loader"
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module

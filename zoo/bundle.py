@@ -1,11 +1,13 @@
-"""What a bundle holds, on disk. Standard library only: serving reads it without TensorFlow.
+"""A bundle on the disk: what it holds, and whether it is whole. Standard library only: no TensorFlow is needed.
 
 A bundle is a directory:
 
     manifest.json     what this is: see `Manifest`
-    model.onnx        the generator; the manifest (without `files`) is repeated in its metadata, then comes a seal
-    saved_model/1/    the same generator in TF Serving's layout
-    samples.png       samples of seed 0, made by onnxruntime: a grid of images or a scatter of points, else no such file
+    model.onnx        the first map; NAME.onnx each other map. Every file repeats the manifest (without `files`) and
+                      its map's name in its metadata, and ends with a seal
+    saved_model/1/    the same maps in TF Serving's layout, a signature each, the first also as serving_default
+    examples.npz      conditions from held-out data, and their targets: MAP/TENSOR, rows of each
+    samples.png       a sheet of the first map, made by onnxruntime; NAME.png of each other map that can be shown
     README.md         the model card
 """
 
@@ -14,35 +16,45 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from zoo.shared.errors import UserError
-from zoo.shared.inference import MANIFEST, METADATA_KEY, ONNX
-from zoo.spec import GeneratorSpec
+from zoo.shared import files
+from zoo.shared.errors import UserError, unknown
+from zoo.spec import MapSpec, check_maps
 
-SCHEMA_VERSION = 2  # 1 had no `checkpoint`
+SCHEMA_VERSION = 3
+MANIFEST = "manifest.json"
+ONNX = "model.onnx"  # of the first map
 SAVED_MODEL = "saved_model/1"
+EXAMPLES = "examples.npz"
 SAMPLES = "samples.png"
 CARD = "README.md"
+METADATA_KEY = "genzoo"  # the entry of the ONNX metadata that holds the manifest
+MAP_KEY = f"{METADATA_KEY}_map"  # and that which names the map
 SEAL_KEY = f"{METADATA_KEY}_sha256"  # the last entry: the SHA-256 of all bytes before it
 
-_MAX_MANIFEST_BYTES = 1 << 20
+_MAX_MANIFEST_BYTES = 1 << 24  # each map repeats the names of the classes, which may be thousands
+MAX_ONNX_BYTES = 2**31  # protobuf's own limit
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """What a bundle says of itself.
+    """A bundle's account of itself.
 
-    `model` is the registered name, `recipe` the resolved configuration of the run, `step` its training step,
-    `versions` the packages that made it, `parity` the largest differences measured at export, `files` the
-    SHA-256 of each file by its relative path (empty in the copy inside the ONNX file), `checkpoint` which of the run's
-    this was: the "last", or the "best" by the metric that the recipe names.
+    - `model` is the model's name, `recipe` the resolved configuration of the run, `step` its training step.
+    - `maps` holds the spec of each map; the first is the default. `targets`: outputs that data show the right value of,
+      each with the column that holds it.
+    - `versions` are the packages that made the bundle, `parity` the largest differences measured at export, by map.
+    - `files` holds the SHA-256 of each file by its relative path; it is empty in the copies inside the ONNX files.
+    - `checkpoint` is the run's "last", or its "best" by the metric that the recipe names.
     """
 
     model: str
-    spec: GeneratorSpec
+    maps: dict[str, MapSpec]
+    targets: dict[str, str]
     recipe: dict[str, Any]
     step: int
     versions: dict[str, str]
@@ -50,12 +62,27 @@ class Manifest:
     files: dict[str, str] = dataclasses.field(default_factory=dict)
     checkpoint: str = "last"
 
+    @property
+    def default(self) -> str:
+        """The name of the map that is shown, judged and served unless another is named."""
+        return next(iter(self.maps))
+
+    def choose(self, name: str | None) -> str:
+        """Return the name of the map `name`, or of the default if that is None; an unknown name is a `UserError`."""
+        if name is not None and name not in self.maps:
+            raise unknown("map", str(name), self.maps)
+        return self.default if name is None else name
+
+    def onnx_file(self, name: str) -> str:
+        """Return the name of the map's ONNX file in the bundle."""
+        return ONNX if name == self.default else f"{name}.onnx"
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, the schema version first."""
         return {
             "schema_version": SCHEMA_VERSION,
             **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
-            "spec": self.spec.to_json(),
+            "maps": {name: spec.to_json() for name, spec in self.maps.items()},
         }
 
     @classmethod
@@ -66,14 +93,11 @@ class Manifest:
         version = value.get("schema_version")
         if type(version) is not int or version < 1:
             raise UserError(f"the manifest's schema_version {version!r} is not a positive integer")
-        if version > SCHEMA_VERSION:
-            raise UserError(
-                f"the manifest has schema {version}, this genzoo reads up to {SCHEMA_VERSION}; install a newer genzoo"
-            )
-        if version == 1:
-            value = {"checkpoint": "last", **value}
-        types = {"model": str, "spec": dict, "recipe": dict, "step": int, "checkpoint": str} | dict.fromkeys(
-            ("versions", "parity", "files"), dict
+        if version != SCHEMA_VERSION:
+            remedy = "install a newer genzoo" if version > SCHEMA_VERSION else "export the run again"
+            raise UserError(f"the manifest has schema {version}, this genzoo reads {SCHEMA_VERSION}: {remedy}")
+        types = {"model": str, "recipe": dict, "step": int, "checkpoint": str} | dict.fromkeys(
+            ("maps", "targets", "versions", "parity", "files"), dict
         )
         if difference := types.keys() ^ (value.keys() - {"schema_version"}):
             raise UserError(f"the manifest has missing or unknown keys: {', '.join(sorted(difference))}")
@@ -84,8 +108,11 @@ class Manifest:
             _check_relative(path)
             if not isinstance(digest, str) or not _SHA256.fullmatch(digest):
                 raise UserError(f"the manifest's SHA-256 of {path!r} is not 64 hexadecimal digits")
-        fields = {key: value[key] for key in types}
-        return cls(**{**fields, "spec": GeneratorSpec.from_json(value["spec"])})
+        if not all(isinstance(column, str) for column in value["targets"].values()):
+            raise UserError("the manifest's targets must be names of columns")
+        maps = {name: MapSpec.from_json(spec) for name, spec in value["maps"].items()}
+        check_maps(maps)
+        return cls(**{**{key: value[key] for key in types}, "maps": maps})
 
 
 def seal(model: bytes) -> bytes:
@@ -112,43 +139,72 @@ def parse_manifest(text: str | bytes) -> Manifest:
         raise UserError(f"the manifest is not JSON: {error}") from None
 
 
-def read(directory: str | os.PathLike[str]) -> tuple[Manifest, bytes]:
-    """Return the manifest of the bundle at `directory` and the bytes of its ONNX file.
+def is_bundle(path: str | os.PathLike[str]) -> bool:
+    """Return whether the directory at `path` looks like a bundle: its manifest is a manifest, and a file of ours."""
+    try:
+        read_manifest(path)
+    except (OSError, UserError):
+        return (Path(path) / MANIFEST).is_file() and (Path(path) / ONNX).is_file()
+    return True
 
-    Every listed file is checked against its SHA-256; the ONNX bytes returned are those that were checked. A
-    missing, altered or foreign file, or a path that leaves the bundle, is a `UserError`.
-    """
-    directory = Path(directory)
-    path = directory / MANIFEST
+
+def read_manifest(directory: str | os.PathLike[str]) -> Manifest:
+    """Return the manifest of the bundle at `directory`; a missing or foreign one is a `UserError`."""
+    path = Path(directory) / MANIFEST
     if not path.is_file():
         raise UserError(f"{directory} is not a bundle: it has no {MANIFEST}")
     if path.stat().st_size > _MAX_MANIFEST_BYTES:
         raise UserError(f"{path} is larger than {_MAX_MANIFEST_BYTES} bytes: not a manifest of ours")
     try:
-        manifest = parse_manifest(path.read_bytes())
+        return parse_manifest(path.read_bytes())
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    if ONNX not in manifest.files:
-        raise UserError(f"{path} lists no {ONNX}")
-    model = b""
+
+
+def read(
+    directory: str | os.PathLike[str], maps: Collection[str | None] | None = None
+) -> tuple[Manifest, dict[str, bytes]]:
+    """Return the manifest of the bundle at `directory` and the bytes of the ONNX files of its `maps`, None for all.
+
+    Among the `maps`, None stands for the default. Every listed file is checked against its SHA-256; the bytes returned
+    are those that were checked. A missing, altered or foreign file, or a path that leaves the bundle, is a `UserError`.
+    """
+    directory = Path(directory)
+    manifest = read_manifest(directory)
+    wanted = {manifest.onnx_file(name): name for name in map(manifest.choose, manifest.maps if maps is None else maps)}
+    for name in manifest.maps:
+        if manifest.onnx_file(name) not in manifest.files:
+            raise UserError(f"{directory / MANIFEST} lists no {manifest.onnx_file(name)}")
+    models = {}
     for name, digest in manifest.files.items():
-        data = _checked_bytes(directory, name, digest)
-        if name == ONNX:
-            model = data
-    return manifest, model
+        path = _inside(directory, name)
+        if name in wanted:
+            models[wanted[name]] = data = read_onnx(path)
+            found = hashlib.sha256(data).hexdigest()
+        else:
+            found = files.sha256(path)
+        if found != digest:
+            raise UserError(f"{path} is corrupt: its SHA-256 differs from the manifest's; export or copy it again")
+    return manifest, {name: models[name] for name in manifest.maps if name in models}
 
 
-def _checked_bytes(directory: Path, name: str, digest: str) -> bytes:
+def read_onnx(path: Path) -> bytes:
+    """Return the bytes of an ONNX file; one that is missing or too large to be ours is a `UserError`."""
+    if not path.is_file():
+        raise UserError(f"{path} is no file" if path.exists() else f"{path} does not exist")
+    if path.stat().st_size > MAX_ONNX_BYTES:
+        raise UserError(f"{path} is larger than 2 GiB: not an ONNX file of ours")
+    return path.read_bytes()
+
+
+def _inside(directory: Path, name: str) -> Path:
     path = directory / name
     # realpath, unlike Path.resolve, does not raise on links that go in a circle
     if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(directory)):
         raise UserError(f"{name!r} leads out of the bundle {directory}")
     if not path.is_file():
         raise UserError(f"the bundle {directory} lacks {name}")
-    data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != digest:
-        raise UserError(f"{path} is corrupt: its SHA-256 differs from the manifest's; export or copy it again")
-    return data
+    return path
 
 
 def _check_relative(path: str) -> None:

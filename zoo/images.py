@@ -1,14 +1,27 @@
-"""Arrays to pictures: float images in [-1, 1] to bytes, many images to one grid, points of the plane to a scatter.
+"""Arrays to pictures and back: images in [-1, 1] to bytes, many to one grid, points to a scatter, files to arrays.
 
-numpy and Pillow only.
+numpy and Pillow only. `zoo.media` says which of these a tensor needs, by its kind.
 """
 
 import io
 import math
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zoo.shared.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# part of every cache key: raise it when `fit` changes what it returns
+PREPROCESSING = 2
+ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp")
+_FORMATS = ("PNG", "JPEG", "WEBP")
+_GREY_MODES = ("1", "L", "LA", "I;16")
+_MAX_TEXT = 2**26  # bytes; some programs keep their whole workflow in a PNG's text
 
 # from the palette of 216 colours, so that a GIF holds them unchanged
 _GREY, _BLUE = (204, 204, 204), (0, 51, 204)
@@ -62,17 +75,6 @@ def scatter(points: np.ndarray, behind: np.ndarray | None = None, side: int = 51
     return picture
 
 
-def overview(samples: np.ndarray, behind: np.ndarray | None = None, columns: int | None = None) -> np.ndarray | None:
-    """Return one picture of what a generator made, or None for samples that are neither of these two.
-
-    Images (count, height, width, channels) in [-1, 1] become a `grid` of so many `columns`, points (count, 2) a
-    `scatter` over those `behind`.
-    """
-    if samples.ndim == 4:
-        return grid(to_uint8(samples), columns)
-    return scatter(samples, behind) if samples.shape[1:] == (2,) else None
-
-
 def encode_png(picture: np.ndarray) -> bytes:
     """Return the PNG file of one uint8 picture (height, width, 1, 3 or 4 channels)."""
     from PIL import Image
@@ -80,3 +82,72 @@ def encode_png(picture: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def opened(path: Path) -> "Image.Image":
+    """Return the picture file, of which Pillow has read the header only; Pillow's errors are those of the file."""
+    from PIL import Image, PngImagePlugin
+
+    if not path.is_file():  # a pipe would wait for ever
+        raise OSError("not a regular file")
+    PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = _MAX_TEXT
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return Image.open(path, formats=_FORMATS)
+
+
+def is_grey(path: Path) -> bool:
+    """Return whether the picture is stored as grey; one that cannot be opened does not count as colour."""
+    try:
+        with opened(path) as picture:
+            return picture.mode in _GREY_MODES
+    except Exception:  # decoding reports it
+        return True
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Return (height, width) of a picture file, upright."""
+    with opened(path) as picture:
+        is_turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # the tag "orientation"
+        return picture.size if is_turned else picture.size[::-1]
+
+
+def decode(path: Path, size: tuple[int, int] | None, channels: int) -> np.ndarray:
+    """Return a picture file as uint8 (height, width, channels): upright, fitted to `size` unless that is None."""
+    from PIL import ImageOps
+
+    with opened(path) as picture:
+        return fit(ImageOps.exif_transpose(picture), size, channels)
+
+
+def fit(
+    picture: "Image.Image", size: tuple[int, int] | None, channels: int, resample: "Image.Resampling | None" = None
+) -> np.ndarray:
+    """Return the picture as uint8 (height, width, channels).
+
+    The largest part about its centre that has the shape of `size` is resized to that, if it must be, by Lanczos unless
+    `resample` says otherwise; None leaves the picture whole. 16-bit grey is scaled to 8 bits, transparency is laid over
+    white, colour becomes luma (ITU-R 601) for 1 channel.
+    """
+    from PIL import Image
+
+    if picture.mode.startswith("I;16"):  # Pillow's own conversion to 8 bits clips
+        picture = Image.fromarray(np.rint(np.asarray(picture) / 257).astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    # grey is resized as grey: a third of the work
+    is_grey = channels == 1 or picture.mode in ("1", "L")
+    picture = picture.convert("L" if is_grey else "RGB")
+    height, width = size or picture.size[::-1]
+    across, down = picture.size
+    if across * height > down * width:
+        across = max(1, round(down * width / height))
+    else:
+        down = max(1, round(across * height / width))
+    left, top = (picture.width - across) // 2, (picture.height - down) // 2
+    picture = picture.crop((left, top, left + across, top + down))
+    if picture.size != (width, height):
+        picture = picture.resize((width, height), Image.Resampling.LANCZOS if resample is None else resample)
+    pixels = np.asarray(picture).reshape(height, width, 1 if is_grey else 3)
+    return pixels if pixels.shape[-1] == channels else pixels.repeat(channels, axis=-1)

@@ -1,100 +1,192 @@
-"""The promise that every model keeps: `GenerativeModel`."""
+"""The promise that every model keeps: `GenerativeModel`, which learns, and ends as a few named maps."""
 
+import dataclasses
 import functools
-import inspect
+import weakref
+import zlib
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from zoo.shared.errors import UserError
-from zoo.spec import GeneratorSpec
+from zoo.noise import given_by
+from zoo.registry import declaration_of
+from zoo.shared.errors import UserError, unknown
+from zoo.spec import MapSpec, TensorSpec, check_maps, column
+
+# attributes of every model, which no option may hide
+_ATTRIBUTES = ("chosen", "columns", "declared", "maps", "noise_key", "optimizers", "step")
+# the names of noise drawn so far while a graph is traced: (model, replica, name)
+_TRACED: "weakref.WeakKeyDictionary[Any, set[tuple[int, int, str]]]" = weakref.WeakKeyDictionary()
+
+
+@dataclasses.dataclass(frozen=True)
+class Map:
+    """A network from a dict of the spec's inputs to a dict of its outputs; a function of its own weights alone."""
+
+    network: keras.Model
+    spec: MapSpec
+
+    def __call__(self, inputs: Mapping[str, Any], training: bool = False) -> dict[str, tf.Tensor]:
+        """Return the outputs, by name."""
+        return self.network(dict(inputs), training=training)
 
 
 class GenerativeModel(keras.Model):
-    """A model that learns to make samples like its data.
+    """A model that learns from columns of data, and ends as a few named maps.
 
-    A subclass takes `sample_shape` (one example, without the batch axis) and its options as keyword-only
-    arguments, keeps each as an attribute of the same name, and has:
+    A subclass declares literals, which are read without TensorFlow and merged along the base classes:
 
-    - `generator`: a `keras.Model` with built weights, from a dict of the spec's inputs to a dict of its outputs;
-    - `generator_spec`: the `GeneratorSpec` of that map;
-    - `parts`: what each optimiser trains, in the order of the updates;
-    - `train_step(data)`: the paper's algorithm on one batch {"image": (batch, *sample_shape) in [-1, 1],
-      "label": (batch,) int32}, returning scalar logs, losses under names that end in "loss"; the trainer stops at a
-      log that is not finite;
-    - `log_prob(x) -> (batch,)` in nats, if it has a likelihood.
+    - `options`: its options with their defaults; each becomes an attribute;
+    - `fixed`: options of a base class that the paper leaves no choice of;
+    - `reads`: the columns that a training step reads, each with the kinds that it accepts; `reads_if`: more columns
+      where an option is true;
+    - `players`: the names of its optimisers, in the order of their updates; `players_if`: more where an option is true;
+    - `targets`: the outputs that data show the right value of, each with the column that holds it.
 
-    `train_step` works under `fit` on one device and under `strategy.run` on many.
+    Its constructor takes `columns`, the `TensorSpec` of each column that it reads, and its options, makes its networks
+    with built weights, and sets `maps`: the first is shown, judged and served by default. Its
+    `train_step(data)` is the paper's algorithm on one batch, a tensor for each column. The step returns scalar logs,
+    losses under names that end in "loss". The trainer stops at a log that is not finite. `train_step` works under `fit`
+    on one device and under `strategy.run` on many.
+
+    A map called "log_prob" has one output of kind "nats" for each example: called `log_prob` if it is the exact
+    log-likelihood, or `log_weight` if it is one sample of a lower bound on it.
     """
 
+    options: ClassVar[dict[str, Any]] = {}
+    fixed: ClassVar[dict[str, Any]] = {}
+    reads: ClassVar[dict[str, tuple[str, ...]]] = {}
+    reads_if: ClassVar[dict[str, dict[str, tuple[str, ...]]]] = {}
+    players: ClassVar[tuple[str, ...]] = ()
+    players_if: ClassVar[dict[str, tuple[str, ...]]] = {}
+    targets: ClassVar[dict[str, str]] = {}
     # the smallest sensible options: what the conformance tests build
     smallest: ClassVar[dict[str, Any]] = {}
 
-    generator: keras.Model
-    generator_spec: GeneratorSpec
+    maps: dict[str, Map]
 
-    def __init__(self) -> None:
+    def __init__(self, *, columns: Mapping[str, Any], **options: Any) -> None:
         super().__init__()
-        # (seed, attempt): all noise of training follows from these two and the step; the trainer raises
-        # `attempt` to try again with other noise after a NaN
+        self.declared = declared = declaration_of(type(self))
+        for key in options:
+            if key not in declared.options:
+                raise unknown(f"option of {type(self).__name__}", key, declared.options)
+        if taken := sorted(key for key in declared.options if hasattr(GenerativeModel, key) or key in _ATTRIBUTES):
+            raise UserError(
+                f"{type(self).__name__}: options may not be called {', '.join(taken)}, names of every model"
+            )
+        self.chosen = {**declared.options, **options}
+        for key, value in {**declared.fixed, **self.chosen}.items():
+            setattr(self, key, value)
+        self.columns = self._checked({name: column(name, value) for name, value in columns.items()})
+        # all noise of training follows from (seed, attempt) and the step; the trainer raises `attempt` to try again
+        # with other noise after a NaN
         self.noise_key = tf.Variable([0, 0], dtype=tf.int64, trainable=False, name="noise_key")
+        self.step = tf.Variable(
+            0,
+            dtype=tf.int64,
+            trainable=False,
+            name="step",
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
         self.optimizers: dict[str, keras.optimizers.Optimizer] = {}
         self.built = True  # the networks are built by the constructor; there is no `call`
 
-    @property
-    def parts(self) -> dict[str, list[keras.Variable]]:
-        """The trainable variables by the name of the optimiser that updates them.
+    def _checked(self, columns: dict[str, TensorSpec]) -> dict[str, TensorSpec]:
+        """Return those of the columns that the model reads; one that is missing or of another kind is a `UserError`."""
+        needed = self.declared.columns_read(self.chosen)
+        for name, kinds in needed.items():
+            if name not in columns:
+                raise UserError(f"{type(self).__name__} reads a column {name!r} of kind {' or '.join(kinds)}")
+            if columns[name].kind not in kinds:
+                raise UserError(
+                    f"{type(self).__name__} reads {name!r} of kind {' or '.join(kinds)}, not {columns[name].kind}"
+                )
+        return {name: columns[name] for name in needed}
 
-        Every `train_step` updates the last part exactly `updates_of` it times, so that its optimiser counts the steps.
-        """
-        raise NotImplementedError
+    @property
+    def player_names(self) -> tuple[str, ...]:
+        """The names of the optimisers, with these options."""
+        return self.declared.players_of(self.chosen)
+
+    def weights_of(self, player: str) -> list[keras.Variable]:
+        """Return the weights that a player's optimiser updates: those of the network of its name, or all if alone."""
+        return self.trainable_variables if len(self.player_names) == 1 else getattr(self, player).trainable_variables
 
     def compile(self, **optimizers: keras.optimizers.Optimizer) -> None:
-        """Set one optimiser per part, by its name, and build their state; call it inside the strategy's scope."""
-        if optimizers.keys() != self.parts.keys():
-            needed, given = (", ".join(names) or "none" for names in (self.parts, optimizers))
+        """Set one optimiser per player, by its name, and build its state; call it inside the strategy's scope.
+
+        Every map is traced once and compared with its spec.
+        """
+        if set(optimizers) != set(self.player_names):
+            needed, given = (", ".join(names) or "none" for names in (self.player_names, optimizers))
             raise UserError(f"{type(self).__name__} needs the optimisers {needed}; got {given}")
         super().compile(optimizer=None, jit_compile=False)  # without None, Keras makes an RMSprop of its own
-        for name, variables in self.parts.items():
-            optimizers[name].build(variables)
-        self.optimizers = optimizers
+        for name in self.player_names:
+            optimizers[name].build(self.weights_of(name))
+        self.optimizers = {name: optimizers[name] for name in self.player_names}
+        check_maps({name: made.spec for name, made in self.maps.items()})
+        tracked = {id(variable) for variable in self.variables}
+        for name, made in self.maps.items():
+            _check_map(f"map {name!r} of {type(self).__name__}", made, tracked)
+
+    def fit(self, *args: Any, callbacks: Any = None, **kwargs: Any) -> keras.callbacks.History:
+        """Train as Keras does, on one device, counting the steps."""
+        counter = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: self.step.assign_add(1))
+        return super().fit(*args, callbacks=[*(callbacks or ()), counter], **kwargs)
 
     @property
     def batch_divisor(self) -> int:
-        """What the batch of each replica must be a multiple of, because a training step divides it."""
+        """The number that must divide the batch of each replica, because a training step parts it."""
         return 1
 
-    def updates_of(self, part: str) -> int:
-        """Return how many updates of the part's optimiser make one training step."""
-        return 1
+    def conditions(self, name: str, rows: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return what fills the conditions of a map from `rows` of data: columns, as a training step sees them.
 
-    @property
-    def step(self) -> tf.Tensor:
-        """The number of training steps done, int64."""
-        last = list(self.parts)[-1]
-        return tf.cast(self.optimizers[last].iterations, tf.int64) // self.updates_of(last)
+        By default these are the columns of their names, see `zoo.noise.given_by`.
+        """
+        return given_by(self.maps[name].spec, rows)
 
-    def noise(self, shape: tuple, law: str, draw: int, low: float = 0.0, high: float = 1.0) -> tf.Tensor:
-        """Return this replica's noise, float32 of `shape`: a function of (seed, attempt, step, replica, draw) alone.
+    def noise(
+        self, shape: tuple, law: str, name: str, low: float = 0.0, high: float = 1.0, whole: bool = False
+    ) -> tf.Tensor:
+        """Return noise in training, float32 of `shape`: a function of (seed, attempt, step, replica, name) alone.
 
-        `law` is "normal" (standard) or "uniform" on [low, high). `draw` (below 256) tells the draws of one step apart.
-        The first axis is the batch: the replicas' parts together are what one device draws for the whole batch, so
-        that the number of replicas changes nothing.
+        `law` is "normal" (standard) or "uniform" on [low, high). `name` tells the draws of one step apart: one that a
+        traced step has drawn already is refused. The first axis is the batch: the replicas' parts together are what
+        one device draws for the whole batch, so that the number of replicas changes nothing. With `whole`, every
+        replica gets the same noise.
         """
         context = tf.distribute.get_replica_context()
-        replica, batch = context.replica_id_in_sync_group, shape[0]
-        seed = tf.stack([self.noise_key[0] + self.noise_key[1] * 2**40, self.step * 2**8 + draw])
-        whole = (batch * context.num_replicas_in_sync, *shape[1:])
+        replica, replicas = context.replica_id_in_sync_group, context.num_replicas_in_sync
+        _refuse_twice(self, replica, name)
+        tag = zlib.crc32(name.encode())
+        seed = tf.stack([self.noise_key[0] + self.noise_key[1] * 2**40, self.step * 2**32 + tag])
+        total = shape if whole else (shape[0] * replicas, *shape[1:])
         # one algorithm on every device; "auto" chooses by device
         if law == "normal":
-            values = tf.random.stateless_normal(whole, seed, alg="philox")
+            values = tf.random.stateless_normal(total, seed, alg="philox")
         else:
-            values = tf.random.stateless_uniform(whole, seed, low, high, alg="philox")
-        return values[replica * batch : (replica + 1) * batch]
+            values = tf.random.stateless_uniform(total, seed, low, high, alg="philox")
+        return values if whole else values[replica * shape[0] : (replica + 1) * shape[0]]
 
-    def update(self, part: str, *terms: tuple[tf.GradientTape, tf.Tensor]) -> None:
-        """Take one step of the part's optimiser down the gradient of the sum of the terms' losses.
+    def draw(self, map_name: str, count: tf.Tensor, name: str) -> dict[str, tf.Tensor]:
+        """Return noise in training for the noise inputs of a map, (count, *shape) each, by their names."""
+        return {
+            tensor.name: self.noise(
+                (count, *tensor.shape),
+                tensor.role,
+                f"{name}/{tensor.name}",
+                *((tensor.low, tensor.high) if tensor.role == "uniform" else ()),
+            )
+            for tensor in self.maps[map_name].spec.noise
+        }
+
+    def update(self, player: str, *terms: tuple[tf.GradientTape, tf.Tensor]) -> None:
+        """Take one step of the player's optimiser down the gradient of the sum of the terms' losses.
 
         Each term is a loss, a mean over this replica's batch, and the tape that recorded it. A tape adds up more than
         two contributions to a weight in no fixed order; terms of their own, with one or two each, keep the step the
@@ -102,28 +194,97 @@ class GenerativeModel(keras.Model):
         """
         # Keras sums gradients over replicas: the share of each makes the sum a mean over the whole batch
         share = 1.0 / tf.distribute.get_strategy().num_replicas_in_sync
-        variables = self.parts[part]
+        variables = self.weights_of(player)
         weights = [variable.value for variable in variables]
         totals = [
             functools.reduce(tf.add, contributions)
-            for contributions in zip(*(self._gradients(*term, weights, share) for term in terms), strict=True)
+            for contributions in zip(*(_gradients(*term, weights, share) for term in terms), strict=True)
         ]
-        self.optimizers[part].apply(totals, variables)
-
-    @staticmethod
-    def _gradients(tape: tf.GradientTape, loss: tf.Tensor, weights: list[tf.Variable], share: float) -> list[tf.Tensor]:
-        scale = tf.constant(share, loss.dtype)
-        gradients = tape.gradient(loss, weights, output_gradients=scale, unconnected_gradients="zero")
-        # that of an embedding comes as the rows that it concerns
-        return [tf.convert_to_tensor(gradient) for gradient in gradients]
+        self.optimizers[player].apply(totals, variables)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments, as plain values."""
-        names = inspect.signature(type(self)).parameters
-        values = {name: getattr(self, name) for name in names}
-        return {name: tuple(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        """Return the constructor's arguments, as plain JSON values."""
+        return {"columns": {name: spec.to_json() for name, spec in self.columns.items()}, **self.chosen}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: None = None) -> "GenerativeModel":
         """Return a new model with the arguments that `get_config` gave."""
-        return cls(**config)
+        columns = {name: TensorSpec.from_json(value) for name, value in config["columns"].items()}
+        return cls(**{**config, "columns": columns})
+
+
+def _refuse_twice(model: GenerativeModel, replica: Any, name: str) -> None:
+    """Raise a `UserError` if the graph that is traced has drawn noise of this name: it would be the same numbers."""
+    if tf.executing_eagerly():
+        return
+    replica = int(tf.get_static_value(replica) or 0) if not isinstance(replica, int) else replica
+    names = _TRACED.setdefault(tf.compat.v1.get_default_graph(), set())
+    if (id(model), replica, name) in names:
+        raise UserError(f"noise called {name!r} is drawn twice in one step, which gives the same numbers: name it anew")
+    names.add((id(model), replica, name))
+
+
+def _gradients(tape: tf.GradientTape, loss: tf.Tensor, weights: list[tf.Variable], share: float) -> list[tf.Tensor]:
+    scale = tf.constant(share, loss.dtype)
+    gradients = tape.gradient(loss, weights, output_gradients=scale, unconnected_gradients="zero")
+    # that of an embedding comes as the rows that it concerns
+    return [tf.convert_to_tensor(gradient) for gradient in gradients]
+
+
+def as_function(made: Map) -> tf.types.experimental.PolymorphicFunction:
+    """Return a map as a `tf.function` of a dict of the spec's inputs, with a free batch axis; by name, no training."""
+    signature = {
+        tensor.name: tf.TensorSpec((None, *tensor.shape), tensor.dtype, name=tensor.name) for tensor in made.spec.inputs
+    }
+    dtypes = {tensor.name: tensor.dtype for tensor in made.spec.outputs}
+
+    @tf.function(input_signature=[signature])
+    def run(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        # in training precision a network may compute in bfloat16
+        return {name: tf.cast(value, dtypes.get(name, value.dtype)) for name, value in made(inputs).items()}
+
+    return run
+
+
+def _check_map(where: str, made: Map, tracked: set[int]) -> None:
+    """Refuse a map that could not be saved, trained or exported, while the model is compiled."""
+    built = [id(variable) for variable in made.network.variables]
+    graph = as_function(made).get_concrete_function()
+    if [id(variable) for variable in made.network.variables] != built:
+        raise UserError(f"{where}: its network makes weights only when it is called; build it in the constructor")
+    if not set(built) <= tracked:
+        raise UserError(f"{where}: the model does not track its weights; keep the network as an attribute of the model")
+    own = {id(variable.value) for variable in made.network.variables}
+    foreign = [
+        variable.name for variable in graph.variables if id(variable) not in own and not _is_component(variable, made)
+    ]
+    if foreign:
+        raise UserError(f"{where}: it reads {', '.join(foreign)}, which is no weight of its network")
+    found = graph.structured_outputs
+    wanted = {tensor.name: tensor for tensor in made.spec.outputs}
+    if found.keys() != wanted.keys():
+        raise UserError(f"{where}: it returns {sorted(found)}, its spec has {sorted(wanted)}")
+    for name, tensor in wanted.items():
+        if not found[name].shape.is_compatible_with((None, *tensor.shape)):
+            raise UserError(f"{where}: {name} has shape {tuple(found[name].shape)}, its spec {(None, *tensor.shape)}")
+    if idle := sorted({tensor.name for tensor in made.spec.inputs} - _inputs_reached(graph)):
+        raise UserError(f"{where}: no output depends on the input {', '.join(idle)}")
+
+
+def _is_component(variable: tf.Variable, made: Map) -> bool:
+    """Whether the variable is one replica's copy of a weight of the network."""
+    handles = {id(component) for weight in made.network.variables for component in getattr(weight.value, "values", ())}
+    return id(variable) in handles
+
+
+def _inputs_reached(graph: Any) -> set[str]:
+    """Return the names of the graph's inputs that its outputs depend on."""
+    seen, waiting = set(), [tensor.op for tensor in graph.outputs]
+    while waiting:
+        op = waiting.pop()
+        if op.name not in seen:
+            seen.add(op.name)
+            waiting += [tensor.op for tensor in op.inputs] + list(op.control_inputs)
+    # what the function captures comes after its inputs, which are in the order of their names
+    names = sorted(graph.structured_input_signature[0][0])
+    return {name for name, tensor in zip(names, graph.inputs, strict=False) if tensor.op.name in seen}

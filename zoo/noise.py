@@ -1,6 +1,7 @@
-"""Noise that is the same for the same seed on every machine: sample k of a seed never depends on how many are drawn.
+"""Fill the inputs of a map: noise by seed, classes in turn, other conditions from what is given.
 
-A class that nobody chose is no noise, but follows from k in the same way: the classes come in turn, whatever the seed.
+The same seed gives the same noise on every machine: sample k of a seed never depends on how many are drawn. A class
+that nobody chose is no noise, but follows from k in the same way: the classes come in turn, whatever the seed.
 
 The Philox counter (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") gives each sample its own
 run of 64-bit words; only these raw words are taken from numpy, whose streams of floats may change between
@@ -9,48 +10,69 @@ lines in any language make the same numbers.
 """
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from zoo.errors import UserError
-from zoo.spec import GeneratorSpec, TensorSpec
+from zoo.shared.errors import UserError, unknown
+from zoo.spec import MapSpec, TensorSpec
 
 MAX_SEED = 2**63 - 1
 _WORDS_PER_BLOCK = 4  # Philox 4x64 makes four words per counter value
 
 
-def draw(spec: GeneratorSpec, count: int, seed: int, start: int = 0) -> dict[str, np.ndarray]:
-    """Return the noise and the classes of the samples start .. start + count - 1 of `seed`, by the inputs' names.
+def fill(
+    spec: MapSpec, count: int, seed: int, start: int = 0, given: Mapping[str, Any] | None = None
+) -> dict[str, np.ndarray]:
+    """Return every input of the samples start .. start + count - 1 of `seed`, by name, (count, *tensor.shape).
 
-    Shapes are (count, *tensor.shape); noise is float32, classes (`classes_in_turn`) are int32. Other conditions, such
-    as pictures, are left to the caller. `seed` is from 0 to 2^63 - 1; errors are `UserError`.
+    Noise follows from the seed. A condition comes from `given`, an array (count, *tensor.shape). A class that is not
+    given comes in turn: sample k has the class low + k mod classes. Another condition that is not given is a
+    `UserError`, as is a name in `given` that no condition has. `seed` is from 0 to 2^63 - 1.
     """
-    for what, value, low in (("seed", seed, 0), ("start", start, 0), ("count", count, 1)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= MAX_SEED:
-            raise UserError(f"{what} {value!r}: use an integer from {low} to 2^63 - 1")
-    noise = {
-        tensor.name: _tensor(tensor, int(count), int(seed), int(start), stream)
-        for stream, tensor in enumerate(spec.noise)
-    }
-    return noise | classes_in_turn(spec, int(count), int(start))
+    count, seed, start = (
+        integer(what, value, low) for what, value, low in (("count", count, 1), ("seed", seed, 0), ("start", start, 0))
+    )
+    given = given or {}
+    conditions = {tensor.name: tensor for tensor in spec.conditions}
+    for name in given:
+        if name not in conditions:
+            raise unknown("condition", name, conditions)
+    filled = {tensor.name: _noise(tensor, count, seed, start, stream) for stream, tensor in enumerate(spec.noise)}
+    for name, tensor in conditions.items():
+        if name in given:
+            filled[name] = np.asarray(given[name], tensor.dtype)
+            if filled[name].shape != (count, *tensor.shape):
+                raise UserError(f"{name}: needs shape {(count, *tensor.shape)}, got {filled[name].shape}")
+        elif tensor.is_class:
+            filled[name] = in_turn(tensor, count, start)
+        else:
+            raise UserError(f"missing condition {name}: give {_example(tensor)}")
+    return {tensor.name: filled[tensor.name] for tensor in spec.inputs}
 
 
-def classes_in_turn(spec: GeneratorSpec, count: int, start: int = 0) -> dict[str, np.ndarray]:
-    """Return each class condition of the samples start .. start + count - 1, int32 (count, *tensor.shape), by its name.
+def integer(what: str, value: Any, low: int, high: int = MAX_SEED) -> int:
+    """Return `value` as a Python integer, which no sum overflows; what is none within [low, high] is a `UserError`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
+        shown = "2^63 - 1" if high == MAX_SEED else high
+        raise UserError(f"{what} {value!r}: use an integer from {low} to {shown}")
+    return int(value)
 
-    Sample k has the class low + k mod (high - low + 1), in every element.
-    """
-    return {tensor.name: _in_turn(tensor, count, start) for tensor in spec.conditions if tensor.is_class}
 
-
-def _in_turn(tensor: TensorSpec, count: int, start: int) -> np.ndarray:
-    low, classes = int(tensor.low), int(tensor.high) - int(tensor.low) + 1
+def in_turn(tensor: TensorSpec, count: int, start: int = 0) -> np.ndarray:
+    """Return the classes of the samples start .. start + count - 1, int32 (count,): low + k mod classes."""
     # Python's own remainder first: start + count may lie beyond int64
-    values = low + (start % classes + np.arange(count)) % classes
-    return np.full((count, *tensor.shape), values.reshape(count, *[1] * len(tensor.shape)), np.int32)
+    values = int(tensor.low) + (start % tensor.classes + np.arange(count)) % tensor.classes
+    return values.astype(np.int32)
 
 
-def _tensor(tensor: TensorSpec, count: int, seed: int, start: int, stream: int) -> np.ndarray:
+def _example(tensor: TensorSpec) -> str:
+    shape = ", ".join(map(str, tensor.shape))
+    return f"an array of kind {tensor.kind} and shape (count,{f' {shape}' if shape else ''})"
+
+
+def _noise(tensor: TensorSpec, count: int, seed: int, start: int, stream: int) -> np.ndarray:
     size = math.prod(tensor.shape)
     pairs = -(-size // 2)
     blocks = -(-2 * pairs // _WORDS_PER_BLOCK)
@@ -68,3 +90,19 @@ def _tensor(tensor: TensorSpec, count: int, seed: int, start: int, stream: int) 
         angle = (2 * np.pi) * ((words[:, pairs : 2 * pairs] >> np.uint64(11)) * 2.0**-53)
         values = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)[:, :size]
     return values.astype(np.float32).reshape(count, *tensor.shape)
+
+
+def given_by(spec: MapSpec, rows: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return what data give for the conditions of a map: those that are columns of `rows`, all from the same rows.
+
+    A map whose conditions are all classes, or no columns, is given nothing: its classes come in turn.
+    """
+    if all(tensor.is_class or tensor.name not in rows for tensor in spec.conditions):
+        return {}
+    return {tensor.name: rows[tensor.name] for tensor in spec.conditions if tensor.name in rows}
+
+
+def cycled(given: Mapping[str, np.ndarray], count: int, start: int = 0) -> dict[str, np.ndarray]:
+    """Return the rows start .. start + count - 1 of what is given, begun anew where it ends."""
+    # Python's own remainder first, as in `in_turn`
+    return {name: values[(start % len(values) + np.arange(count)) % len(values)] for name, values in given.items()}

@@ -1,67 +1,163 @@
-"""What goes into a generator and what comes out of it: the contract that training, export and serving share.
+"""The contract that training, export and serving share: `TensorSpec` names a tensor, `MapSpec` a map between tensors.
 
-A generator is a deterministic map from noise (and conditions) to a sample; its `GeneratorSpec` names each
-tensor, its shape without the batch axis, its type and its range. Standard library only, so that a server
-reads it without TensorFlow.
+A model ends as a few named maps. Each map is deterministic: from noise and conditions to outputs. The spec gives every
+tensor a name, a shape without the batch axis, a type, a range, and a kind, which says how the tensor is read. A column
+of data has a `TensorSpec` too. Standard library only, so that a server reads it without TensorFlow.
 """
 
 import dataclasses
 import math
 import re
-from collections.abc import Set
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
-from zoo.errors import UserError
+from zoo.shared.errors import UserError
 
 # numpy's names of the types that every runtime of ours can exchange
-DTYPES = ("float32", "int32", "uint8")
-# what a tensor is for: its role decides who fills it
-ROLES = ("normal", "uniform", "condition", "sample")
+DTYPES = ("float32", "int32")
+# a tensor's role decides who fills it
+ROLES = ("normal", "uniform", "condition", "output")
+
+# what a call of a served map takes besides its conditions
+CALL_ARGUMENTS = frozenset(("count", "seed", "start", "noise", "dtype", "batch_size", "seed_from", "seed_to", "steps"))
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_RANK = 6
 _MAX_ELEMENTS = 2**31
+_MAX_WORD = 200
+_ANY = (-math.inf, math.inf)
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """How tensors of one kind look: the shapes that fit, in words and as a test, the type, and the widest range."""
+
+    shape: str
+    fits: Callable[[tuple[int, ...]], bool]
+    dtype: str = "float32"
+    low: float = -math.inf
+    high: float = math.inf
+
+
+def _rank(*ranks: int) -> Callable[[tuple[int, ...]], bool]:
+    return lambda shape: len(shape) in ranks
+
+
+KINDS = {
+    "image": Kind("(height, width, channels)", _rank(3), low=-1.0, high=1.0),
+    "video": Kind("(frames, height, width, channels)", _rank(4), low=-1.0, high=1.0),
+    "audio": Kind("(samples,)", _rank(1), low=-1.0, high=1.0),
+    "point": Kind("(dimensions,)", _rank(1)),
+    "class": Kind("()", _rank(0), "int32", -(2.0**31), 2.0**31 - 1),
+    "attributes": Kind("(attributes,)", _rank(1), "int32", 0.0, 1.0),
+    "action": Kind("(actions,) or (frames, actions)", _rank(1, 2)),
+    "mask": Kind(
+        "(height, width, 1) or (samples,)",
+        lambda shape: len(shape) == 1 or (len(shape) == 3 and shape[-1] == 1),
+        low=0.0,
+        high=1.0,
+    ),
+    "latent": Kind("any shape", _rank(*range(_MAX_RANK + 1))),
+    "nats": Kind("()", _rank(0)),
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class TensorSpec:
-    """One named tensor.
+    """One named tensor, or one column of data. Errors are `UserError`.
 
-    `shape` leaves out the batch axis. `role` says who fills it: noise is drawn from the standard `normal`
-    law or is `uniform` on [low, high); a `condition` comes from the caller, within [low, high]; a `sample` is
-    what the generator makes, within [low, high]. Errors are `UserError`.
+    - `shape` leaves out the batch axis.
+    - `role` says who fills the tensor. A seed draws noise: from the standard `normal` law, or `uniform` on [low, high).
+      The caller, or the data, gives a `condition`. The map makes an `output`.
+    - `kind` says how the tensor is read, see `KINDS`. A bound that is left out is the kind's. Noise is "latent".
+    - `names` are those of the classes or of the attributes, in order, or none.
+    - `rate`: samples or frames a second, 0 if unknown.
+    - `levels`: above 0, the output of a sampling loop that takes so many values.
     """
 
     name: str
     shape: tuple[int, ...]
     role: str
-    dtype: str = "float32"
+    kind: str = "latent"
+    dtype: str = ""
     low: float = -math.inf
     high: float = math.inf
+    names: tuple[str, ...] = ()
+    rate: float = 0.0
+    levels: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name) or self.name in ("inputs", "self"):
             raise UserError(f"tensor name {self.name!r}: use a lower-case word such as 'z' or 'image'")
         where = f"tensor {self.name!r}"
         if not isinstance(self.shape, tuple) or not all(type(n) is int and n > 0 for n in self.shape):
             raise UserError(f"{where}: shape {self.shape!r} must hold positive integers only")
         if len(self.shape) > _MAX_RANK or math.prod(self.shape) > _MAX_ELEMENTS:
             raise UserError(f"{where}: shape {self.shape} is larger than {_MAX_RANK} axes or 2^31 elements")
-        if self.role not in ROLES:
-            raise UserError(f"{where}: role {self.role!r} is none of {', '.join(ROLES)}")
-        if self.dtype not in DTYPES:
-            raise UserError(f"{where}: type {self.dtype!r} is none of {', '.join(DTYPES)}")
+        for what, value, known in (("role", self.role, ROLES), ("kind", self.kind, KINDS)):
+            if not isinstance(value, str) or value not in known:
+                raise UserError(f"{where}: {what} {value!r} is none of {', '.join(known)}")
+        kind = KINDS[self.kind]
+        if not kind.fits(self.shape):
+            raise UserError(f"{where}: kind {self.kind!r} has the shape {kind.shape}, not {self.shape}")
+        self._complete(kind)
+        if self.dtype != kind.dtype:
+            raise UserError(f"{where}: kind {self.kind!r} is of type {kind.dtype}, not {self.dtype!r}")
+        self._check_range(where, kind)
+        self._check_noise(where)
+        self._check_extras(where)
+
+    def _complete(self, kind: Kind) -> None:
+        """Fill what was left out with what the kind says."""
+        if not self.dtype:
+            object.__setattr__(self, "dtype", kind.dtype)
+        for bound, absent in (("low", -math.inf), ("high", math.inf)):
+            if getattr(self, bound) == absent and not self.is_noise:
+                object.__setattr__(self, bound, getattr(kind, bound))
+
+    def _check_range(self, where: str, kind: Kind) -> None:
         # JSON's whole numbers have no limit, a float's do
         bounds = (self.low, self.high)
         numbers = all(type(bound) is float or (type(bound) is int and abs(bound) <= 2**53) for bound in bounds)
-        if not numbers or not self.low < self.high:
+        is_one_class = self.kind == "class" and numbers and self.low == self.high
+        if not numbers or not (self.low < self.high or is_one_class):
             raise UserError(f"{where}: needs low < high, got [{self.low}, {self.high}]")
-        if self.is_noise and self.dtype != "float32":
-            raise UserError(f"{where}: noise is of type float32, got {self.dtype}")
+        if not kind.low <= self.low <= self.high <= kind.high:
+            raise UserError(
+                f"{where}: kind {self.kind!r} lies within [{kind.low:g}, {kind.high:g}], not [{self.low}, {self.high}]"
+            )
+        if kind.dtype == "int32" and not all(bound == int(bound) for bound in bounds):
+            raise UserError(f"{where}: kind {self.kind!r} has whole bounds, not [{self.low}, {self.high}]")
+
+    def _check_noise(self, where: str) -> None:
+        if not self.is_noise:
+            return
+        if self.kind != "latent":
+            raise UserError(f"{where}: noise is of kind 'latent', not {self.kind!r}")
         if self.role == "uniform" and not (math.isfinite(self.low) and math.isfinite(self.high)):
             raise UserError(f"{where}: uniform noise needs a finite range, got [{self.low}, {self.high}]")
         if self.role == "normal" and (math.isfinite(self.low) or math.isfinite(self.high)):
             raise UserError(f"{where}: standard normal noise has no bounds, got [{self.low}, {self.high}]")
+
+    def _check_extras(self, where: str) -> None:
+        if not isinstance(self.names, tuple) or not all(
+            isinstance(name, str) and 0 < len(name) <= _MAX_WORD for name in self.names
+        ):
+            raise UserError(f"{where}: names must be words of at most {_MAX_WORD} characters")
+        if self.names:
+            if self.kind not in ("class", "attributes"):
+                raise UserError(f"{where}: only classes and attributes have names, not kind {self.kind!r}")
+            count = self.shape[0] if self.kind == "attributes" else int(self.high) - int(self.low) + 1
+            if len(self.names) != count or len(set(self.names)) != count:
+                raise UserError(f"{where}: needs {count} different names, got {len(self.names)}")
+        if type(self.rate) not in (int, float) or not 0 <= self.rate < math.inf:
+            raise UserError(f"{where}: rate {self.rate!r}: use samples or frames a second, 0 if unknown")
+        if self.rate and self.kind not in ("audio", "video", "action"):
+            raise UserError(f"{where}: only audio, video and actions have a rate, not kind {self.kind!r}")
+        if type(self.levels) is not int or not (self.levels == 0 or self.levels > 1):
+            raise UserError(f"{where}: levels {self.levels!r}: use 0, or the number of values, at least 2")
+        if self.levels and self.role != "output":
+            raise UserError(f"{where}: only an output has levels")
 
     @property
     def is_noise(self) -> bool:
@@ -70,32 +166,68 @@ class TensorSpec:
 
     @property
     def is_class(self) -> bool:
-        """Whether this is a condition that numbers classes: int32 with whole bounds, so that they can be counted."""
-        bounds = (self.low, self.high)
-        return (
-            self.role == "condition"
-            and self.dtype == "int32"
-            and all(-(2**31) <= bound < 2**31 and bound == int(bound) for bound in bounds)
-        )
+        """Whether this is a condition that numbers classes with known bounds, so that they can come in turn."""
+        kind = KINDS["class"]
+        return self.role == "condition" and self.kind == "class" and kind.low < self.low and self.high < kind.high
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return int(self.high) - int(self.low) + 1
+
+    def index_of(self, name: str) -> int:
+        """Return the class called `name`; a name that no class has is a `UserError`."""
+        if name not in self.names:
+            raise UserError(f"{self.name}={name}: {_choices(self)}")
+        return int(self.low) + self.names.index(name)
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values; a missing bound is left out."""
-        value: dict[str, Any] = {"name": self.name, "shape": list(self.shape), "role": self.role, "dtype": self.dtype}
-        value |= {key: bound for key in ("low", "high") if math.isfinite(bound := getattr(self, key))}
-        return value
+        """Return plain JSON values; what is as the kind has it is left out."""
+        value: dict[str, Any] = {"name": self.name, "shape": list(self.shape), "role": self.role, "kind": self.kind}
+        kind = KINDS[self.kind]
+        value |= {key: bound for key in ("low", "high") if (bound := getattr(self, key)) != getattr(kind, key)}
+        value |= {"names": list(self.names)} if self.names else {}
+        return value | {key: extra for key in ("rate", "levels") if (extra := getattr(self, key))}
 
     @classmethod
     def from_json(cls, value: Any) -> "TensorSpec":
         """Return the spec that `to_json` wrote; anything else is a `UserError`."""
-        fields = _fields(value, "tensor", required={"name", "shape", "role", "dtype"}, optional={"low", "high"})
-        if not isinstance(fields["shape"], list):
-            raise UserError(f"tensor shape must be a list, got {fields['shape']!r}")
-        return cls(**{**fields, "shape": tuple(fields["shape"])})
+        fields = _fields(
+            value,
+            "tensor",
+            required={"name", "shape", "role", "kind"},
+            optional={"low", "high", "names", "rate", "levels"},
+        )
+        for key in ("shape", "names"):
+            if not isinstance(fields.get(key, []), list):
+                raise UserError(f"tensor {key} must be a list, got {fields[key]!r}")
+        return cls(**{**fields, "shape": tuple(fields["shape"]), "names": tuple(fields.get("names", ()))})
+
+
+def _choices(tensor: TensorSpec) -> str:
+    if not tensor.names:
+        return f"use a number from {tensor.low:g} to {tensor.high:g}; the classes have no names"
+    shown = ", ".join(tensor.names[:12]) + (", ..." if len(tensor.names) > 12 else "")
+    return f"use one of {shown}, or a number from {tensor.low:g} to {tensor.high:g}"
+
+
+def column(name: str, value: Any) -> TensorSpec:
+    """Return the spec of a data column from a short form, as it is typed in Python.
+
+    A `TensorSpec` stays as it is. A number is that of classes. A shape (height, width, channels) is an image's,
+    a shape (dimensions,) a point's.
+    """
+    if isinstance(value, TensorSpec):
+        return value
+    if type(value) is int:
+        return TensorSpec(name, (), "condition", "class", low=0, high=value - 1)
+    shape = tuple(value)
+    return TensorSpec(name, shape, "condition", {3: "image", 1: "point"}.get(len(shape), "latent"))
 
 
 @dataclasses.dataclass(frozen=True)
-class GeneratorSpec:
-    """The inputs and outputs of a generator, in the order in which a reader would name them."""
+class MapSpec:
+    """The inputs and outputs of one map, in the order in which a reader would name them."""
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
@@ -103,13 +235,13 @@ class GeneratorSpec:
     def __post_init__(self) -> None:
         names = [tensor.name for tensor in self.inputs + self.outputs]
         if not self.inputs or not self.outputs:
-            raise UserError("a generator needs at least one input and one output")
+            raise UserError("a map needs at least one input and one output")
         if len(set(names)) != len(names):
             raise UserError(f"tensor names must differ, got {', '.join(names)}")
-        if any(tensor.role == "sample" for tensor in self.inputs):
-            raise UserError("an input is noise or a condition, not a sample")
-        if any(tensor.role != "sample" for tensor in self.outputs):
-            raise UserError("every output must be a sample")
+        if any(tensor.role == "output" for tensor in self.inputs):
+            raise UserError("an input is noise or a condition, not an output")
+        if any(tensor.role != "output" for tensor in self.outputs):
+            raise UserError("the role of every output must be 'output'")
 
     @property
     def noise(self) -> tuple[TensorSpec, ...]:
@@ -118,12 +250,12 @@ class GeneratorSpec:
 
     @property
     def conditions(self) -> tuple[TensorSpec, ...]:
-        """The inputs that the caller fills; classes count up by themselves where the caller leaves them out."""
+        """The inputs that the caller fills; classes come in turn where the caller leaves them out."""
         return tuple(tensor for tensor in self.inputs if not tensor.is_noise)
 
     @property
     def output(self) -> TensorSpec:
-        """The sample itself: the first output."""
+        """The first output: what is shown of the map."""
         return self.outputs[0]
 
     def to_json(self) -> dict[str, Any]:
@@ -134,12 +266,26 @@ class GeneratorSpec:
         }
 
     @classmethod
-    def from_json(cls, value: Any) -> "GeneratorSpec":
+    def from_json(cls, value: Any) -> "MapSpec":
         """Return the spec that `to_json` wrote; anything else is a `UserError`."""
-        fields = _fields(value, "spec", required={"inputs", "outputs"})
+        fields = _fields(value, "map", required={"inputs", "outputs"})
         if not all(isinstance(tensors, list) for tensors in fields.values()):
-            raise UserError("spec: inputs and outputs must be lists")
+            raise UserError("map: inputs and outputs must be lists")
         return cls(**{key: tuple(map(TensorSpec.from_json, tensors)) for key, tensors in fields.items()})
+
+
+def check_maps(specs: Mapping[str, MapSpec]) -> None:
+    """Refuse the maps of a model that could not be written down or served: none, or a name that is taken."""
+    if not specs:
+        raise UserError("a model needs at least one map")
+    for name, spec in specs.items():
+        # the first map's file is model.onnx, its sheet samples.png, its signature serving_default
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or name in ("model", "samples", "serving_default"):
+            raise UserError(
+                f"map name {name!r}: use a lower-case word such as 'generate', but not 'model' or 'samples'"
+            )
+        if taken := CALL_ARGUMENTS & {tensor.name for tensor in spec.conditions}:
+            raise UserError(f"map {name!r}: no condition may be called {', '.join(sorted(taken))}")
 
 
 def _fields(value: Any, what: str, required: Set[str], optional: Set[str] = frozenset()) -> dict[str, Any]:

@@ -20,5 +20,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what another library's `error` says, cut to 200 characters, or else its type's name."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    """Return the first line of what another library's `error` says, or else its type's name.
+
+    A long line keeps its first and last 150 characters: some libraries say the reason first, some last.
+    """
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return line if len(line) <= 310 else f"{line[:150]} ... {line[-150:]}"

@@ -6,11 +6,15 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
+
+_LEFT = re.compile(r"\..+\.[0-9a-f]{16}")
 
 
 @contextlib.contextmanager
@@ -83,6 +87,29 @@ def lock(path: str | os.PathLike[str]) -> Iterator[None]:
     with open(path, "a") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
+
+
+@contextlib.contextmanager
+def without_wildcards(directory: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a path of the directory that has none of *, ?, [ and ], by which TensorFlow reads a path as a pattern."""
+    directory = Path(os.path.abspath(directory))
+    if not set("*?[]") & set(str(directory)):
+        yield directory
+        return
+    with tempfile.TemporaryDirectory(prefix="genzoo") as temporary:
+        link = Path(temporary) / "link"
+        link.symlink_to(directory, target_is_directory=True)
+        yield link
+
+
+def sweep(directory: str | os.PathLike[str]) -> None:
+    """Remove what killed writers of files and directories left in `directory`: see `_beside`."""
+    for path in Path(directory).iterdir():
+        if _LEFT.fullmatch(path.name):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

@@ -1,24 +1,16 @@
-"""ONNX files: how everyone here opens one, and under which names a bundle keeps that of its generator.
-
-Standard library only, until a session is opened: that needs onnxruntime.
-"""
+"""How everyone here opens an ONNX file. Standard library only, until a session is opened: that needs onnxruntime."""
 
 import os
 from typing import Any
 
 from zoo.shared.errors import UserError, first_line
 
-# what export writes and evaluation and serving look for in a bundle
-MANIFEST = "manifest.json"
-ONNX = "model.onnx"
-METADATA_KEY = "genzoo"  # the entry of the ONNX metadata that holds the manifest
-
 
 def open_session(data: bytes, path: str | os.PathLike[str], threads: int = 0) -> Any:
     """Return an `onnxruntime.InferenceSession` on the CPU for the bytes of an ONNX file.
 
-    A run may use `threads` cores, 0 for all. `path` is only what the error calls the file: what onnxruntime cannot
-    load, and a model whose weights lie in other files, is a `UserError`.
+    A run may use `threads` cores, 0 for all. `path` is only what the error calls the file: a file that onnxruntime
+    cannot load, and a model whose weights lie in other files, is a `UserError`.
     """
     import onnxruntime
 
@@ -34,4 +26,10 @@ def open_session(data: bytes, path: str | os.PathLike[str], threads: int = 0) ->
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no common base of their own
-        raise UserError(f"{path} holds no ONNX model that onnxruntime can load: {first_line(error)}") from None
+        said = first_line(error)
+        if "External data path" in said:
+            said = (
+                "its weights lie in another file: put them into it, with onnx.save(onnx.load(file), file) or, where "
+                "torch exports it, external_data=False"
+            )
+        raise UserError(f"{path} holds no ONNX model that onnxruntime can load: {said}") from None

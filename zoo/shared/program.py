@@ -1,4 +1,4 @@
-"""What every command-line program here shares: flags in, one line per error out. Standard library and absl only."""
+"""The frame of every command-line program here: flags in, one line per error out. Standard library and absl only."""
 
 import os
 import signal
