@@ -312,9 +312,11 @@ def test_every_study_that_comes_along_could_be_run(name, tmp_path):
 
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "docs" / "results").glob("*.json")), ids=lambda path: path.stem)
-def test_a_stored_result_has_the_settings_of_today_s_study(path):
+def test_a_stored_result_has_the_settings_of_today_s_study(path, tmp_path, monkeypatch):
     """So that runs can be added to it."""
     stored, (study, _) = results.read(path), studies.load(path.stem)
+    stand_in(study.recipe, tmp_path)
+    monkeypatch.chdir(tmp_path)
     assert list(stored["rows"]) == list(study.rows)
     for title, row in stored["rows"].items():
         assert {**row, "picture": None, "runs": {}} == study_program._row(study, title), title
