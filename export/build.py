@@ -14,7 +14,7 @@ from export import card, onnx, parity, saved_model
 from train.rundir import examples, pictures, restore
 from train.rundir.layout import CHECKPOINTS, LAST
 from zoo import bundle, images, noise, runtime
-from zoo.model import Map, as_function
+from zoo.model import Map, as_run
 from zoo.shared import files
 from zoo.shared.errors import UserError, first_line
 from zoo.spec import MapSpec
@@ -109,19 +109,6 @@ def _sheet(spec: MapSpec, run: parity.Run, held_out: Mapping[str, np.ndarray]) -
     inputs = noise.fill(spec, count, seed=0, given=noise.cycled(given, count))
     targets = {t.name: noise.cycled({"": held_out[t.name]}, count)[""] for t in spec.outputs if t.name in held_out}
     return count, pictures.sheet_of(spec, inputs, run(inputs), targets, columns)
-
-
-def as_run(made: Map) -> parity.Run:
-    """Return a Keras map as a function from numpy to numpy arrays, by name."""
-
-    # compiled: a sampling loop takes fifty times as long eagerly
-    function = as_function(made)
-
-    def run(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        outputs = function({name: tf.constant(values) for name, values in inputs.items()})
-        return {name: value.numpy() for name, value in outputs.items()}
-
-    return run
 
 
 def prove(

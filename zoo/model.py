@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import weakref
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import keras
@@ -242,6 +242,20 @@ def as_function(made: Map) -> tf.types.experimental.PolymorphicFunction:
     def run(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         # in training precision a network may compute in bfloat16
         return {name: tf.cast(value, dtypes.get(name, value.dtype)) for name, value in made(inputs).items()}
+
+    return run
+
+
+def as_run(made: Map) -> Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]:
+    """Return a map as a compiled function from numpy to numpy arrays, by name.
+
+    A sampling loop takes fifty times as long eagerly.
+    """
+    function = as_function(made)
+
+    def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        outputs = function({name: tf.constant(values) for name, values in inputs.items()})
+        return {name: value.numpy() for name, value in outputs.items()}
 
     return run
 

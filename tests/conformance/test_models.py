@@ -37,7 +37,7 @@ from train import config
 from train.engine.optimizers import build as build_optimizer
 from train.rundir import examples
 from zoo import bundle, media, noise
-from zoo.model import GenerativeModel, declaration_of
+from zoo.model import GenerativeModel, as_run, declaration_of
 from zoo.shared.errors import UserError
 from zoo.spec import TensorSpec
 
@@ -267,7 +267,7 @@ def test_keras_saved_model_onnxruntime_and_the_reference_agree_in_every_map(run,
     for name, made in whole.model.maps.items():
         inputs = held_out_inputs(run, name, 3, seed=99)
         with whole.averages.applied():
-            expected = build.as_run(made)(inputs)
+            expected = as_run(made)(inputs)
         file = exported / served.manifest.onnx_file(name)
         conditions = {tensor.name: inputs[tensor.name] for tensor in made.spec.conditions}
         results = {

@@ -124,21 +124,21 @@ def from_model(model: "GenerativeModel", run: Callable[[str, dict[str, np.ndarra
 
 def from_run(workdir: str, checkpoint: str = LAST) -> Maker:
     """Return the maker of the averaged maps of the run at `workdir`, at its last checkpoint or its best."""
-    import tensorflow as tf
-
     from train.rundir import restore
-    from zoo.model import as_function
+    from zoo.model import as_run
 
     config, model, step = restore.load(workdir, checkpoint)
-    functions = {name: as_function(made) for name, made in model.maps.items()}
-
-    def run(name: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        made = functions[name]({key: tf.constant(values) for key, values in inputs.items()})
-        return {key: value.numpy() for key, value in made.items()}
-
+    runs = {name: as_run(made) for name, made in model.maps.items()}
     specs = {name: made.spec for name, made in model.maps.items()}
     protocol = _protocol("run", config.model.name, config, checkpoint, step)
-    return Maker(specs, model.declared.targets, run, config.data, protocol, conditions=model.conditions)
+    return Maker(
+        specs,
+        model.declared.targets,
+        lambda name, inputs: runs[name](inputs),
+        config.data,
+        protocol,
+        conditions=model.conditions,
+    )
 
 
 def from_onnx(path: Path, kind: str = "onnx") -> Maker:

@@ -36,7 +36,7 @@ from train.rundir.checkpoints import Checkpoints
 from train.rundir.layout import CHECKPOINTS, LAST
 from train.rundir.state import state_of
 from zoo import images, noise
-from zoo.model import GenerativeModel, as_function
+from zoo.model import GenerativeModel, as_run
 from zoo.shared import files
 from zoo.shared.errors import UserError, first_line, unknown
 from zoo.spec import TensorSpec
@@ -86,7 +86,7 @@ class Trainer:
         jit = strategies.use_jit(config.jit, config.precision, strategy)
         after_step = lambda: self.averages.update(self.model.step)  # noqa: E731
         self._steps = CompiledSteps(self.model, strategy, jit, after_step)
-        self._functions = {name: as_function(made) for name, made in self.model.maps.items()}
+        self._runs = {name: as_run(made) for name, made in self.model.maps.items()}
 
     def run(self) -> bool:
         """Train until `train_steps` (True) or until SIGTERM or SIGINT asks to stop (False); both leave a checkpoint."""
@@ -175,8 +175,7 @@ class Trainer:
 
     def run_map(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the outputs of a map with its present weights."""
-        made = self._functions[name]({key: tf.constant(values) for key, values in inputs.items()})
-        return {key: value.numpy() for key, value in made.items()}
+        return self._runs[name](inputs)
 
     def _points_behind(self) -> np.ndarray | None:
         """Return the training points that a scatter is drawn over, if the data are points."""
