@@ -96,6 +96,13 @@ def test_training_without_its_extra_is_one_line_that_names_it(base, command):
     assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", message)
 
 
+def test_importing_a_package_without_its_extra_is_an_import_error(base):
+    code = "try:\n    import {}\nexcept ImportError as error:\n    print(error)"
+    for module in ("train", "train.evaluate.metrics", "export.build"):
+        tried = base("python", "-c", code.format(module))
+        assert tried.stdout == 'this needs the training extra: pip install "genzoo[train]"\n', tried.stderr
+
+
 @pytest.mark.parametrize("name", PROJECT["scripts"])
 def test_a_console_script_shows_its_help_without_tensorflow(name):
     code = """

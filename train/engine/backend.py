@@ -2,8 +2,11 @@
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator
+
+from zoo.shared.errors import UserError, first_line
 
 
 def start(precision: str = "float32", seed: int = 0) -> None:
@@ -27,6 +30,22 @@ def start(precision: str = "float32", seed: int = 0) -> None:
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     keras.utils.set_random_seed(seed)
     keras.mixed_precision.set_dtype_policy(precision)
+
+
+@contextlib.contextmanager
+def within_memory(settings: str) -> Iterator[None]:
+    """Turn what memory has no room for inside the block into a `UserError`, which names the `settings` to make smaller.
+
+    A process that the system's kernel ends, since it gave away more memory than there is, can tell nothing.
+    """
+    import tensorflow as tf
+
+    try:
+        yield
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        found = re.search(r"tensor with (shape\[[\d,]*\])", str(error))
+        what = f"a tensor of {found[1]}" if found else first_line(error)
+        raise UserError(f"this does not fit into memory: make {settings} smaller ({what})") from error
 
 
 @contextlib.contextmanager

@@ -1,11 +1,15 @@
 """Where training runs: one device, all devices of this machine, or several machines."""
 
+import contextlib
+import functools
 import json
 import os
 import re
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from zoo.shared.errors import UserError, unknown
+from train.engine import rendezvous
+from zoo.shared.errors import UserError, first_line, unknown
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -38,11 +42,55 @@ def create(name: str) -> "tf.distribute.Strategy":
     import tensorflow as tf
 
     if name == "multi_worker" or (name == "auto" and _workers()):
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        return _joined()
     if name == "mirrored" or (name == "auto" and len(tf.config.list_logical_devices("GPU")) > 1):
         kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
         return tf.distribute.MirroredStrategy([device.name for device in tf.config.list_logical_devices(kind)])
     return tf.distribute.get_strategy()
+
+
+def _joined() -> "tf.distribute.Strategy":
+    """Return the strategy of all workers, once all are there."""
+    import tensorflow as tf
+
+    addresses, index = _tf_config()
+    rendezvous.meet(addresses, index)
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def total(strategy: "tf.distribute.Strategy", value: float) -> float:
+    """Return the sum of the values of all replicas; every worker waits for the others."""
+    import tensorflow as tf
+
+    # in a function, since several workers are slow at it outside of one
+    return float(_summed(strategy)(tf.constant(value)))
+
+
+@functools.cache
+def _summed(strategy: "tf.distribute.Strategy") -> Callable[["tf.Tensor"], "tf.Tensor"]:
+    import tensorflow as tf
+
+    def summed(value: tf.Tensor) -> tf.Tensor:
+        return strategy.reduce("SUM", strategy.run(lambda: value), axis=None)
+
+    return tf.function(summed, autograph=False)
+
+
+@contextlib.contextmanager
+def all_workers_alive() -> Iterator[None]:
+    """Turn what TensorFlow raises inside the block when another worker is lost into a `UserError`."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
+        if _workers() < 2:
+            raise
+        found = re.search(r"aborted by: (.*)", str(error))
+        raise UserError(
+            f"another worker ended or cannot be reached ({found[1] if found else first_line(error)}): start all "
+            "workers again with the same commands, and the run goes on from its last checkpoint"
+        ) from error
 
 
 def use_jit(setting: str, precision: str, strategy: "tf.distribute.Strategy") -> bool:
@@ -67,14 +115,14 @@ def is_chief() -> bool:
 
 
 def _workers() -> int:
-    return _tf_config()[0]
+    return len(_tf_config()[0])
 
 
-def _tf_config() -> tuple[int, int]:
-    """Return the number of workers that TF_CONFIG names (0 without it) and the index of this one."""
+def _tf_config() -> tuple[list[str], int]:
+    """Return the addresses of the workers that TF_CONFIG names (none without it) and the index of this one."""
     text = os.environ.get("TF_CONFIG", "")
     if not text:
-        return 0, 0
+        return [], 0
     try:
         value = json.loads(text)
         workers, task = value["cluster"]["worker"], value["task"]
@@ -91,4 +139,4 @@ def _tf_config() -> tuple[int, int]:
         is_whole = False
     if not is_whole:
         raise UserError(f"TF_CONFIG must be like {_EXAMPLE}, with a worker's own index; it is {text!r:.200}")
-    return len(workers), index
+    return workers, index

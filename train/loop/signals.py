@@ -15,7 +15,7 @@ def stop_signals() -> Iterator[list[str]]:
         if received:
             raise KeyboardInterrupt
         received.append(signal.Signals(number).name)
-        print(f"\n{received[0]}: stopping after this call; once more to stop at once", file=sys.stderr)
+        print(f"\n{received[0]}: saving after the steps under way; once more to stop at once", file=sys.stderr)
 
     previous = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

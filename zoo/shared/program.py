@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from zoo.shared.errors import UserError, unknown
+from zoo.shared.errors import UserError, first_line, unknown
 
 _HELP = ("--help", "-help", "-h", "--helpshort", "--helpfull")
 
@@ -17,10 +17,10 @@ _HELP = ("--help", "-help", "-h", "--helpshort", "--helpfull")
 def run(main: Callable[[], None], define: Callable[[], None] | None = None) -> NoReturn:
     """Parse the command line into `absl.flags.FLAGS`, call `main`, and leave with its exit status.
 
-    0 when all went well or help was asked for; 2 after bad flags, a `UserError` or a refusal by the operating
-    system (a full disk, no permission), each told in one line on stderr; 130 after an interrupt; 1 when the reader
-    of stdout went away. Any other exception is a bug of ours and keeps its traceback. Help shows the docstring and
-    the flags of the module that defines `main`. Flags that depend on the command line itself are made by `define`,
+    0 when all went well or help was asked for; 2 after bad flags, a `UserError`, a lack of memory or a refusal by the
+    operating system (a full disk, no permission), each told in one line on stderr; 130 after an interrupt; 1 when the
+    reader of stdout went away. Any other exception is a bug of ours and keeps its traceback. Help shows the docstring
+    and the flags of the module that defines `main`. Flags that depend on the command line itself are made by `define`,
     just before it is parsed.
     """
     sys.exit(_status(main, define))
@@ -33,6 +33,8 @@ def _terminate(number: int, _frame: object) -> NoReturn:
 def _status(main: Callable[[], None], define: Callable[[], None] | None) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):  # an exception, so that what is half-written is removed
         signal.signal(number, _terminate)
+    # programs draw into files; a notebook's backend, which their commands inherit, makes `import keras` fail
+    os.environ["MPLBACKEND"] = "Agg"
     try:
         if define:
             define()
@@ -50,6 +52,8 @@ def _status(main: Callable[[], None], define: Callable[[], None] | None) -> int:
         return _complain("interrupted", 130)
     except (flags.Error, UserError) as error:
         return _complain(f"error: {error}", 2)
+    except MemoryError as error:
+        return _complain(f"error: this does not fit into memory: {first_line(error)}", 2)
     except OSError as error:
         return _complain(f"error: {error.strerror or error}: {error.filename or ''}".rstrip(": "), 2)
     return 0

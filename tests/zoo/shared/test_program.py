@@ -63,6 +63,16 @@ def test_operating_system_refuses(program):
     assert outcome(program("open('missing/file')")) == (2, "", "error: No such file or directory: missing/file\n")
 
 
+def test_no_memory_left(program):
+    status, _, told = outcome(program("raise MemoryError('Unable to allocate 9 GiB')"))
+    assert (status, told) == (2, "error: this does not fit into memory: Unable to allocate 9 GiB\n")
+
+
+def test_a_notebooks_drawing_backend_is_not_inherited(program):
+    environment = os.environ | {"PYTHONPATH": os.getcwd(), "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    assert outcome(program("import matplotlib; print(matplotlib.get_backend())", env=environment)) == (0, "Agg\n", "")
+
+
 def test_bugs_keep_their_traceback(program):
     result = program("1 / 0")
     assert result.returncode == 1
