@@ -2,7 +2,8 @@
 
 Prints one line of JSON per metric, with its protocol: what was measured on what, how many, at which step, by which
 extractor. The source is a run, a bundle, a lone ONNX file of ours, or a folder of pictures by anybody. Images are
-rounded to bytes and compared with real images of their size, as many if there are so many.
+rounded to bytes and compared with real images of their size, as many if there are so many. If either have colour, both
+are compared in colour, except that a model trained on data made grey (data.channels=1) stands beside images made grey.
 
 Metrics that look at samples:
 - frechet, kernel: distances between features (FID and KID, where an Inception network makes the features)
@@ -25,8 +26,10 @@ At a likelihood:
 At latents:
 - representation: linear probe, neighbours and k-means by class, beside pixels and principal components
 
-Figures are comparable only under equal protocols. The extractor that comes along knows grey digits and garments only;
---extractor takes any other ONNX file that turns images into vectors.
+Figures are comparable only under equal protocols. Two extractors come along, and the data choose: one for the grey
+digits and garments of digits, mnist and fashion_mnist, and for counting stacked digits; one for all other pictures,
+which knows the objects of cifar10, sees colour, and looks at 32 x 32 pixels. --extractor takes any other ONNX file that
+turns images into vectors.
 """
 
 import json
@@ -34,14 +37,18 @@ import os
 from pathlib import Path
 
 from absl import flags
+from ml_collections import ConfigDict
 
+import zoo
+from train import config, data
 from train.data import ALL, SPLITS
+from train.data.cache import home_expanded
 from train.data.sources.folder import PREFIX
 from train.evaluate import makers
-from train.evaluate.metrics import METRICS, Comparison, check_possible, features_of, suggested
-from train.evaluate.reference import Reference
+from train.evaluate.metrics import METRICS, Comparison, check_declared, check_possible, features_of, suggested
+from train.evaluate.reference import Reference, has_colour, ours
 from train.rundir.layout import CHECKPOINTS, LAST, check_kept
-from zoo.metrics.extractor import DIGITS_AND_FASHION, Extractor
+from zoo.metrics.extractor import Extractor
 from zoo.shared import files, program
 from zoo.shared.errors import UserError, unknown
 
@@ -71,7 +78,9 @@ IMPORTANCE = flags.DEFINE_integer(
 SEED = flags.DEFINE_integer(
     "seed", 0, "of the samples, the choice of real rows and the metrics", lower_bound=0, upper_bound=2**32 - 1
 )
-EXTRACTOR = flags.DEFINE_string("extractor", None, "ONNX file that turns images into features, instead of ours")
+EXTRACTOR = flags.DEFINE_string(
+    "extractor", None, "ONNX file that turns images into features, instead of the one of ours that fits the data"
+)
 RANGE = flags.DEFINE_list(
     "extractor_range", None, "what it takes black and white for, such as 0,1 or -1,1 or imagenet; if it does not say"
 )
@@ -87,7 +96,6 @@ COUNTS = {"stacked_modes": 26_000, "mixture": 2500}  # PacGAN's numbers
 
 def main() -> None:
     """Check the flags, then measure."""
-    from train import config
     from train.engine import backend
 
     if not SOURCE.value:
@@ -97,56 +105,71 @@ def main() -> None:
             raise unknown("metric", name, METRICS)
     if PICTURE.value and ("representation" not in NAMES.value or not PICTURE.value.endswith(".png")):
         raise UserError("--picture is for --metrics=representation, and its name ends in .png")
-    # what cannot be: say so before TensorFlow is imported
+    # what cannot be: say so before TensorFlow is imported, which makers other than runs do without
     kind = makers.kind_of(SOURCE.value)
-    if kind == "run":
-        check_kept(config.read(SOURCE.value), CHECKPOINT.value)
     if kind == "folder" and not REFERENCE.value:
         raise UserError("--reference is missing: name the real images, such as mnist or folder:PATH")
-    extractor = Extractor(EXTRACTOR.value or DIGITS_AND_FASHION, RANGE.value, OUTPUT.value)
-    backend.start()
+    if REFERENCE.value:
+        data.check(config.source(REFERENCE.value))
+    extractor = extractor_at(EXTRACTOR.value) if EXTRACTOR.value else None
+    if kind == "run":
+        check_run(config.read(home_expanded(SOURCE.value, "--source")))
+        backend.start()
     maker = makers.create(SOURCE.value, SIZE.value, CHECKPOINT.value)
     if MAP.value is not None:
         maker.choose(MAP.value)
     names = NAMES.value or [suggested(maker)]
     for name in names:
         check_possible(name, maker, MAP.value)
+    if kind != "run":
+        backend.start()
     comparison = compare(maker, names, extractor)
     for name in names:
         print(json.dumps(comparison.measure(name), allow_nan=False), flush=True)
     if PICTURE.value:
-        files.write_bytes(PICTURE.value, picture_of_latents(comparison))
+        files.write_bytes(home_expanded(PICTURE.value, "--picture"), picture_of_latents(comparison))
 
 
-def compare(maker: makers.Maker, names: list[str], extractor: Extractor) -> Comparison:
-    """Return what the maker makes beside the reference, both as the flags say."""
-    from train import config
+def extractor_at(path: str | Path) -> Extractor:
+    """Return the extractor in a file, with the range and the output that the flags name."""
+    return Extractor(home_expanded(path, "--extractor"), RANGE.value, OUTPUT.value)
 
+
+def check_run(settings: ConfigDict) -> None:
+    """Raise a `UserError` for what the flags ask of a run and its configuration tells that it has not."""
+    check_kept(settings, CHECKPOINT.value)
+    section = config.source(REFERENCE.value) if REFERENCE.value else settings.data
+    for name in NAMES.value:
+        check_declared(name, settings.model.name, zoo.declared(settings.model.name).targets, section, "--metrics=")
+
+
+def compare(maker: makers.Maker, names: list[str], extractor: Extractor | None) -> Comparison:
+    """Return what the maker makes beside the reference, both as the flags say; no extractor means ours that fits."""
     count = COUNT.value or max(COUNTS.get(name, SAMPLES) for name in names)
     section = maker.data
     if maker.pictures is not None:
-        shape = maker.pictures(2, SEED.value).shape[1:]
+        pictures = maker.pictures(COUNT.value or SAMPLES, SEED.value)
+        count, shape, in_colour = len(pictures), pictures.shape[1:], has_colour(pictures)
         section = config.source(REFERENCE.value)
         section.update({key: value for key, value in _of_shape(shape).items() if key in section})
-        count = COUNT.value or SAMPLES
-    elif REFERENCE.value:
+    else:
         assert section is not None, "every other maker was trained on data"
         output = maker.output(maker.choose(MAP.value))
-        own = {**section.to_dict(), **(_of_shape(output.shape) if output.kind == "image" else {})}
-        section = config.source(REFERENCE.value)
-        section.update({key: value for key, value in own.items() if key in section and key != "name"})
-    assert section is not None, "a folder has a --reference"
+        in_colour = output.kind == "image" and output.shape[-1] == 3
+        if REFERENCE.value:
+            own = {**section.to_dict(), **(_of_shape(output.shape) if output.kind == "image" else {})}
+            section = config.source(REFERENCE.value)
+            section.update({key: value for key, value in own.items() if key in section and key != "name"})
     split = SPLIT.value or split_of(REFERENCE.value, maker.data.name if maker.data else None)
-    if maker.pictures is not None:
-        count = len(maker.pictures(count, SEED.value))
+    extractor = extractor or extractor_at(ours(section, names, in_colour))
     reference = Reference(section, split, count, SEED.value, extractor)
     return Comparison(maker, reference, count, SEED.value, maker.protocol, MAP.value, IMPORTANCE.value)
 
 
 def _of_shape(shape: tuple[int, ...]) -> dict[str, int]:
-    """Return the options of a data source whose pictures have this shape."""
-    height, width, channels = shape
-    return {"image_size": height if height == width else 0, "channels": channels}
+    """Return the options of a data source whose pictures have the size of this shape; they keep their own channels."""
+    height, width, _ = shape
+    return {"image_size": height if height == width else 0}
 
 
 def split_of(reference: str | None, trained_on: str | None) -> str:

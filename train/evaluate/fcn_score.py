@@ -47,7 +47,7 @@ def main() -> None:
     if not section.name.startswith("pairs:"):
         raise UserError(f"--data={DATA.value}: the labels must be pictures of their own; use pairs:PATH")
     try:
-        void = np.array([int(level) for level in VOID.value], np.uint8)
+        void = np.array([int(level) for level in VOID.value], np.uint8).reshape(3)
     except (ValueError, OverflowError):
         raise UserError(f"--void={','.join(VOID.value)}: write a colour, such as 0,0,0") from None
     for source in SOURCES.value:

@@ -15,8 +15,9 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
+from train.data.cache import home_expanded
 from train.data.sources import files
-from train.rundir.layout import LAST, told
+from train.rundir.layout import CHECKPOINTS, CHECKSUMS, LAST, told
 from zoo import bundle, images, media, noise, runtime
 from zoo.shared.errors import UserError, first_line, unknown
 from zoo.spec import MapSpec, TensorSpec
@@ -89,13 +90,20 @@ class Maker:
 
 def kind_of(path: str) -> str:
     """Return 'run', 'bundle', 'onnx' or 'folder' for what is at `path`; anything else is a `UserError`."""
-    place = Path(path)
+    place = home_expanded(path, "the source")
     if place.suffix == ".onnx" and place.is_file():
         return "onnx"
     if (place / "config.json").is_file() and (place / "model.json").is_file():
         return "run"
     if place.is_dir() and bundle.is_bundle(place):
         return "bundle"
+    # its pictures are not what was asked for
+    patterns = f"{CHECKPOINTS[LAST]}/*/{CHECKSUMS}", bundle.ONNX, f"{bundle.SAVED_MODEL}/*.pb"
+    if remains := next((found for pattern in patterns for found in place.glob(pattern)), None):
+        raise UserError(
+            f"{path} holds {remains.relative_to(place)} and lacks what else makes a run (config.json and model.json: "
+            f"give the command that trained it again) or a bundle ({bundle.MANIFEST}: export it again)"
+        )
     if place.is_dir() and next(files.walk(place), None):
         return "folder"
     raise UserError(
@@ -107,6 +115,7 @@ def kind_of(path: str) -> str:
 def create(path: str, image_size: int = 0, checkpoint: str = LAST) -> Maker:
     """Return the maker of what is at `path`; `image_size` is for a folder, `checkpoint` for a run: see below."""
     kind = kind_of(path)
+    path = str(home_expanded(path, "the source"))
     if checkpoint != LAST and kind != "run":
         raise UserError(f"--checkpoint={checkpoint} is for runs; {path} is none")
     if kind == "folder":
@@ -144,14 +153,14 @@ def from_run(workdir: str, checkpoint: str = LAST) -> Maker:
 def from_onnx(path: Path, kind: str = "onnx") -> Maker:
     """Return the maker of a bundle, or of a lone ONNX file of ours; every byte is checked, see `zoo.runtime`."""
     manifest, opened = runtime.open_maps(path, threads=0)
-    recipe = ConfigDict(manifest.recipe)
     # the file of the first map stands for the bundle
     file = path / manifest.onnx_file(next(iter(opened))) if path.is_dir() else path
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     try:
+        recipe = ConfigDict(manifest.recipe)
         protocol = _protocol(kind, manifest.model, recipe, manifest.checkpoint, manifest.step)
         section = recipe.data
-    except AttributeError:
+    except (AttributeError, ValueError):
         raise UserError(f"{path} was not exported from a run: its manifest has no recipe") from None
     return Maker(
         {name: made.spec for name, made in opened.items()},
@@ -176,7 +185,8 @@ def from_folder(path: Path, image_size: int = 0) -> Maker:
         except Exception as error:  # a damaged file may make Pillow raise anything
             raise UserError(f"cannot read {path / name}: {first_line(error)}; repair or remove it") from None
 
-    def draw(count: int, seed: int) -> np.ndarray:
+    @functools.lru_cache(maxsize=1)  # they are looked at before they are measured
+    def drawn(count: int, seed: int) -> np.ndarray:
         chosen = [names[index] for index in np.random.default_rng(seed).permutation(len(names))[:count]]
         sizes = {read(name, images.size_of) for name in chosen}
         if not image_size and len(sizes) > 1:
@@ -190,7 +200,7 @@ def from_folder(path: Path, image_size: int = 0) -> Maker:
 
     resized = f"centre squares, resized to {image_size} px (Lanczos)" if image_size else "as they are"
     protocol = {"kind": "folder", "path": str(path), "pictures": len(names), "cropped": resized}
-    return Maker({}, {}, None, None, protocol, draw)
+    return Maker({}, {}, None, None, protocol, lambda count, seed: drawn(min(count, len(names)), seed))
 
 
 def _protocol(kind: str, model: str, recipe: ConfigDict, checkpoint: str, step: int) -> dict[str, Any]:

@@ -12,23 +12,26 @@ A new metric is one function of a `Comparison` and its line in `METRICS`.
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from ml_collections import ConfigDict
 
+from train import data
 from train.data.sources.stacked import PREFIX as STACKED_PREFIX
 from train.evaluate.makers import Maker
-from train.evaluate.reference import Reference
+from train.evaluate.reference import Reference, alike, has_colour, ours
 from zoo import media, noise
 from zoo.metrics import pairs as paired
 from zoo.metrics import representation
-from zoo.metrics.extractor import DIGITS_AND_FASHION, Extracted
+from zoo.metrics.extractor import DIGITS_AND_FASHION, PICTURES, Extracted, Extractor
 from zoo.metrics.frechet import frechet
 from zoo.metrics.importance import importance_weighted_bounds
 from zoo.metrics.kernel import kernel_distance
-from zoo.metrics.likelihood import independent_pixels, is_binary, summary
+from zoo.metrics.likelihood import has_levels, independent_pixels, summary
 from zoo.metrics.manifold import density_coverage, precision_recall
 from zoo.metrics.mixtures import HIGH_QUALITY_RADIUS, MIXTURES, measure
 from zoo.metrics.modes import stacked_coverage
@@ -37,7 +40,9 @@ from zoo.metrics.neighbours import memorisation, nearest_neighbour_test
 from zoo.metrics.parzen import parzen
 from zoo.metrics.score import inception_score
 from zoo.metrics.sliced_wasserstein import sliced_wasserstein
+from zoo.shared import files
 from zoo.shared.errors import UserError
+from zoo.spec import MapSpec
 
 _VALIDATION = 1000  # held-out images, at most, that choose the width of the Parzen window
 _ROWS_A_CALL = 4096  # of a likelihood
@@ -91,19 +96,21 @@ class Comparison:
 
     @property
     def images(self) -> tuple[np.ndarray, np.ndarray]:
-        """The reference's images and the samples, as many of each."""
-        return as_many(self.reference.images, self.samples)
+        """The reference's images and the samples, as many of each, in as many channels."""
+        real, made = alike(self.reference.images, self.samples)
+        return as_many(real, made)
+
+    @cached_property
+    def coloured(self) -> tuple[bool, bool]:
+        """Whether the reference's images and the samples have colour: if either, both are compared in colour."""
+        return has_colour(self.reference.images), has_colour(self.samples)
 
     def measure(self, name: str) -> dict[str, Any]:
         """Return what the metric `name` measures, and the protocol."""
         metric = METRICS[name]
         check_possible(name, self.maker, self.map_name)
-        if metric.sees_features and self._is_blind():
-            print(
-                f"warning: {name} of colour pictures by features of grey digits and garments does not see colour: give "
-                "--extractor, or measure sliced_wasserstein",
-                file=sys.stderr,
-            )
+        if metric.sees_features and name != "stacked_modes" and (doubt := self._doubt()):
+            print(f"warning: {name} by {self.reference.extractor.path} {doubt}", file=sys.stderr)
         measured = metric.measure(self)
         protocol = {
             "source": self.source,
@@ -115,9 +122,18 @@ class Comparison:
             protocol["extractor"] = self.reference.extractor.protocol
         return {"metric": name, **measured, "protocol": protocol}
 
-    def _is_blind(self) -> bool:
-        is_ours = self.reference.extractor.path == DIGITS_AND_FASHION
-        return is_ours and self.samples.shape[-1] == 3 and not self.reference.section.name.startswith(STACKED_PREFIX)
+    def _doubt(self) -> str:
+        """Return why the extractor is known not to see these pictures well, or ""."""
+        if any(self.coloured) and self.reference.extractor.channels == 1:
+            is_stacked = self.reference.section.name.startswith(STACKED_PREFIX)
+            hint = "measure it without stacked_modes" if is_stacked else "leave --extractor out, or name another"
+            return f"does not see the colours of these pictures, since its input has one channel: {hint}"
+        is_made_for = ours(self.reference.section, (), any(self.coloured)) == DIGITS_AND_FASHION
+        if _is(self.reference.extractor, DIGITS_AND_FASHION) and not is_made_for:
+            return (
+                "may not see what these pictures show, since it knows digits and garments only: leave --extractor out"
+            )
+        return ""
 
 
 class Metric(NamedTuple):
@@ -148,9 +164,20 @@ class Metric(NamedTuple):
         return {
             **({"map": name} if name else {}),
             "samples": len(samples),
-            **({"image": list(samples.shape[1:]), "quantised": "uint8"} if is_image else {}),
+            **(_told(samples.shape, *comparison.coloured) if is_image else {}),
             **({} if not conditions else {"classes": "in turn"} if all(t.is_class for t in conditions) else from_rows),
         }
+
+
+def _told(shape: tuple[int, ...], *coloured: bool) -> dict[str, Any]:
+    """Return what a protocol says of pictures: their shape as they were compared, and which of the two were grey."""
+    grey = [side for side, has in zip(("reference", "samples"), coloured, strict=True) if not has]
+    told = {"image": [*shape[1:3], 3 if any(coloured) else 1], "quantised": "uint8"}
+    return {**told, "grey_in_colour": grey[0]} if len(grey) == 1 else told
+
+
+def _is(extractor: Extractor, file: Path) -> bool:
+    return extractor.protocol.get("sha256") == files.sha256(file)
 
 
 def map_for(metric: Metric, maker: Maker, name: str | None) -> str | None:
@@ -190,6 +217,24 @@ def check_possible(name: str, maker: Maker, map_name: str | None) -> None:
         raise UserError(f"{name} is for outputs of kind {' or '.join(metric.kinds)}; {found} makes {kind}")
 
 
+def check_declared(name: str, model: str, targets: Mapping[str, str], section: ConfigDict, where: str) -> None:
+    """Raise a `UserError` if a run cannot have what the metric needs, as far as it shows without TensorFlow.
+
+    `model` is its model's name, `targets` those that the model declares, `section` the data section of the reference.
+    `where` the metric was named begins the line. `check_possible` sees the rest, when the model is there.
+    """
+    metric, kinds = METRICS[name], data.kinds(section)
+    kind = kinds.get("image", "")
+    if metric.needs == "pairs" and not targets:
+        raise UserError(f"{where}{name}: {model} makes nothing that data show")
+    if metric.needs == "samples" and kind and kind not in metric.kinds:
+        raise UserError(f"{where}{name} is for {' and '.join(metric.kinds)}; {section.name} holds kind {kind}")
+    if metric.needs == "latents" and "label" not in kinds:
+        raise UserError(f"{where}{name} needs labels, and {section.name} has none")
+    if name == "stacked_modes":
+        _check_stacked(section)
+
+
 def suggested(maker: Maker) -> str:
     """Return the metric that fits best where none is named."""
     if "log_prob" in maker.maps:
@@ -218,9 +263,9 @@ def _score(comparison: Comparison) -> dict[str, Any]:
 
 
 def _stacked_modes(comparison: Comparison) -> dict[str, Any]:
-    name = comparison.reference.section.name
-    if not name.startswith(STACKED_PREFIX):
-        raise UserError(f"stacked_modes is for stacked pictures; the reference is {name}: use {STACKED_PREFIX}mnist")
+    _check_stacked(comparison.reference.section)
+    if _is(comparison.reference.extractor, PICTURES):
+        raise UserError(f"stacked_modes counts digits, and {PICTURES.name} knows the ten objects of cifar10 only")
 
     def classify(digits: np.ndarray) -> np.ndarray | None:
         return comparison.reference.extractor(digits).probabilities
@@ -229,22 +274,32 @@ def _stacked_modes(comparison: Comparison) -> dict[str, Any]:
     return {**of_fake, "reference_modes": of_real["modes"], "reference_reverse_kl": of_real["reverse_kl"]}
 
 
+def _check_stacked(section: ConfigDict) -> None:
+    if not section.name.startswith(STACKED_PREFIX):
+        raise UserError(
+            f"stacked_modes is for stacked pictures; the reference is {section.name}: use {STACKED_PREFIX}mnist"
+        )
+
+
 def _ms_ssim(comparison: Comparison) -> dict[str, Any]:
-    of_real = diversity(comparison.reference.images, comparison.seed)
-    return {**diversity(comparison.samples, comparison.seed), "reference_ms_ssim": of_real["ms_ssim"]}
+    of_real, of_made = (
+        diversity(images, comparison.seed) for images in alike(comparison.reference.images, comparison.samples)
+    )
+    return {**of_made, "reference_ms_ssim": of_real["ms_ssim"]}
 
 
 def _nearest_neighbours(comparison: Comparison) -> dict[str, Any]:
-    train, test = (comparison.reference.of_split(split) for split in ("train", "test"))
-    return memorisation(train, test, comparison.samples)
+    splits = (comparison.reference.of_split(split) for split in ("train", "test"))
+    train, test, samples = alike(*splits, comparison.samples)
+    return memorisation(train, test, samples)
 
 
 def _parzen(comparison: Comparison) -> dict[str, Any]:
     # images that were trained on would choose a width too small for new ones; there is no third split
-    test = comparison.reference.of_split("test")
+    test, samples = alike(comparison.reference.of_split("test"), comparison.samples)
     test = np.random.default_rng(comparison.seed).permutation(test)
     count = min(_VALIDATION, len(test) // 2)
-    return parzen(comparison.samples, test[:count], test[count:])
+    return parzen(samples, test[:count], test[count:])
 
 
 def _mixture(comparison: Comparison) -> dict[str, Any]:
@@ -295,9 +350,10 @@ def _short(line: dict[str, Any]) -> dict[str, Any]:
 
 
 def _log_likelihood(comparison: Comparison) -> dict[str, Any]:
-    """The mean log-likelihood, or its bounds, in nats an example; and a model of independent pixels beside it."""
+    """The mean log-likelihood, or its bounds, in nats an example; and the baseline that it can be compared with."""
     maker, reference = comparison.maker, comparison.reference
     spec, rows = maker.maps["log_prob"], reference.rows
+    baseline = _independent_pixels(reference, spec)
     given = maker.given("log_prob", rows)
     dimensions = sum(math.prod(tensor.shape) for tensor in spec.conditions if not tensor.is_class)
     name = spec.output.name
@@ -321,13 +377,26 @@ def _log_likelihood(comparison: Comparison) -> dict[str, Any]:
             maker.outputs("log_prob", len(rows_), comparison.seed, part)[name] for _, part, rows_ in _parts(given)
         ]
         told = {**summary(np.concatenate(values), dimensions), "bound": "exact"}
-    train = reference.of_split("train")
-    test = reference.images
-    baseline = independent_pixels(train)
-    fitted = "Bernoulli" if is_binary(train) else "256 levels, a histogram with one added to each count"
+    return {**told, **baseline}
+
+
+def _independent_pixels(reference: Reference, spec: MapSpec) -> dict[str, Any]:
+    """A model of independent pixels of as many levels as the likelihood is of; none where that is a density.
+
+    A likelihood of fewer levels than the pictures have is of other pictures, and a `UserError`.
+    """
+    levels = next((tensor.levels for tensor in spec.conditions if tensor.kind == "image"), 0)
+    if not levels:
+        return {}
+    train, test = reference.of_split("train"), reference.images
+    if not (has_levels(train, levels) and has_levels(test, levels)):
+        raise UserError(
+            f"log_likelihood: the model's is a probability of pictures of {levels} levels, and those of "
+            f"{reference.section.name} have more: judge a run with --config.data.binarize=dynamic, or another model"
+        )
+    fitted = "Bernoulli" if levels == 2 else f"{levels} levels, a histogram with one added to each count"
     return {
-        **told,
-        "baseline_nats": float(baseline(test).mean()),
+        "baseline_nats": float(independent_pixels(train, levels)(test).mean()),
         "baseline": f"independent pixels ({fitted}), fitted to the train split",
     }
 

@@ -1,6 +1,9 @@
-"""Real data as models see them, beside which what a model makes is judged."""
+"""Real data as models see them, beside which what a model makes is judged; and the extractor that fits such data."""
 
+import re
+from collections.abc import Collection
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,9 +11,45 @@ from ml_collections import ConfigDict
 
 from train import data
 from train.data.batches import held_out
+from train.data.sources.lowres import PREFIX as LOWRES_PREFIX
+from train.data.sources.stacked import PREFIX as STACKED_PREFIX
 from zoo import media
-from zoo.metrics.extractor import Extracted, Extractor
+from zoo.metrics.extractor import DIGITS_AND_FASHION, PICTURES, Extracted, Extractor
 from zoo.shared.errors import UserError
+
+_DIGITS_AND_GARMENTS = ("digits", "mnist", "fashion_mnist")
+_ROWS_AT_ONCE = 1024
+
+
+def ours(section: ConfigDict, metrics: Collection[str], has_colour: bool = False) -> Path:
+    """Return the extractor that comes along and fits the data of a section, for those who name none.
+
+    The one of digits and garments is for these alone: grey, or stacked where `metrics` count digits. All other data,
+    and what is compared with pictures that have colour, are for the other.
+    """
+    if section.name.startswith(STACKED_PREFIX):
+        return DIGITS_AND_FASHION if "stacked_modes" in metrics else PICTURES
+    name = re.split("[/:]", section.name.removeprefix(LOWRES_PREFIX))[0]  # without configuration and version
+    is_grey = not has_colour and section.get("channels", 0) != 3
+    return DIGITS_AND_FASHION if is_grey and name in _DIGITS_AND_GARMENTS else PICTURES
+
+
+def has_colour(images: np.ndarray) -> bool:
+    """Return whether any pixel of pictures, uint8 (count, H, W, 1 or 3), has colour: three levels that differ."""
+    if images.shape[-1] == 1:
+        return False
+    parts = (images[start : start + _ROWS_AT_ONCE] for start in range(0, len(images), _ROWS_AT_ONCE))
+    return any((part != part[..., :1]).any() for part in parts)
+
+
+def alike(*sets: np.ndarray) -> list[np.ndarray]:
+    """Return sets of pictures with 3 channels each if any of them has colour, else with 1.
+
+    What a picture is then compared by depends on its pixels, not on how a file holds them.
+    """
+    if any(map(has_colour, sets)):
+        return [images.repeat(3, axis=-1) if images.shape[-1] == 1 else images for images in sets]
+    return [images[..., :1] for images in sets]
 
 
 class Reference:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-import train.data
+from train.data.cache import home_expanded
 from train.rundir import logs
 from train.rundir.layout import BEST, CHECKPOINTS
-from zoo.metrics.extractor import DIGITS_AND_FASHION, Extractor
+from zoo.metrics.extractor import Extractor
 from zoo.shared.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def periods(section: ConfigDict) -> dict[str, int]:
     found: dict[str, int] = {}
     for text in filter(None, section.metrics.split(",")):
         name, colon, period = text.partition(":")
-        if colon and not period.isdecimal():
+        if colon and not (period.isdecimal() and len(period) < 19):
             raise UserError(f"--config.evaluate.metrics={section.metrics}: write a period in steps, as in {name}:1000")
         if name in found:
             raise UserError(f"--config.evaluate.metrics={section.metrics}: {name} stands there twice")
@@ -56,7 +56,7 @@ def check(config: ConfigDict, targets: Mapping[str, str]) -> None:
 
     `targets` are those that the model declares.
     """
-    from train.evaluate.metrics import METRICS
+    from train.evaluate.metrics import METRICS, check_declared
 
     section = config.evaluate
     for number, (name, period) in enumerate(periods(section).items()):
@@ -73,24 +73,24 @@ def check(config: ConfigDict, targets: Mapping[str, str]) -> None:
                 f"--config.evaluate.metrics={section.metrics}: {name} is due every {period} steps; use a multiple of "
                 f"checkpoint_every, {config.checkpoint_every}"
             )
-        if metric.needs == "pairs" and not targets:
-            raise UserError(f"--config.evaluate.metrics={name}: {config.model.name} makes nothing that data show")
-        kind = train.data.kinds(config.data).get("image")
-        if metric.needs == "samples" and kind is not None and kind not in metric.kinds:
-            raise UserError(
-                f"--config.evaluate.metrics={name} is for {' and '.join(metric.kinds)}; {config.data.name} holds kind "
-                f"{kind}"
-            )
+        check_declared(name, config.model.name, targets, config.data, "--config.evaluate.metrics=")
     if section.metrics and section.count < 2:
         raise UserError(f"--config.evaluate.count={section.count}: use 2 samples or more")
     if section.metrics:
-        extractor(section)
+        extractor(config)
 
 
-def extractor(section: ConfigDict) -> Extractor:
-    """Return the feature extractor that the section names; one that cannot be used is a `UserError`."""
+def extractor(config: ConfigDict) -> Extractor:
+    """Return the feature extractor that the section `config.evaluate` names, else ours that fits the data.
+
+    One that cannot be used is a `UserError`.
+    """
+    from train.evaluate.reference import ours
+
+    section = config.evaluate
+    path = section.extractor and home_expanded(section.extractor, "--config.evaluate.extractor")
     input_range = section.extractor_range.split(",") if section.extractor_range else None
-    return Extractor(section.extractor or DIGITS_AND_FASHION, input_range, section.extractor_output or None)
+    return Extractor(path or ours(config.data, periods(section)), input_range, section.extractor_output or None)
 
 
 class Evaluation:
@@ -114,7 +114,7 @@ class Evaluation:
         self.ranking: Metric = METRICS[self.first]
         self.figures = {name: METRICS[name].figure for name in self.periods if METRICS[name].figure}
         self.source = {"kind": "run", "model": config.model.name, "ema": config.ema, "precision": config.precision}
-        self.reference = Reference(config.data, "train", self.section.count, SEED, extractor(self.section))
+        self.reference = Reference(config.data, "train", self.section.count, SEED, extractor(config))
         for line in self._lines():
             if line["protocol"].get("extractor", {}).get("sha256", "") not in ("", self.reference.extractor.sha256):
                 raise UserError(

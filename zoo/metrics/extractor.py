@@ -1,9 +1,11 @@
 """Features of images by an ONNX file: what the Frechet distance and its kin compare. numpy, Pillow and onnxruntime.
 
-The file that comes along is a classifier of digits (MNIST's and scikit-learn's) and Fashion-MNIST's garments, made by
-`train.evaluate.train_extractor`: right for such grey pictures, of little meaning for others. Any other network is as
-good: a file whose one input is a batch of images and one of whose outputs is a vector for each. Figures made by
-different files cannot be compared, which is why the SHA-256 of the file is part of every protocol.
+Two files come along, both made by `train.evaluate.train_extractor`. One is a classifier of digits (MNIST's and
+scikit-learn's) and Fashion-MNIST's garments: right for such grey pictures, of little meaning for others. The other is
+for pictures of any content: it learned from CIFAR-10 what objects there are, and whether the colours are right. It sees
+32 x 32 pixels. Any other network is as good: a file whose one input is a batch of images and one of whose outputs is a
+vector for each. Figures made by different files cannot be compared, which is why the SHA-256 of the file is part of
+every protocol.
 """
 
 import dataclasses
@@ -21,6 +23,7 @@ from zoo.shared.errors import UserError, first_line, unknown
 from zoo.shared.inference import open_session
 
 DIGITS_AND_FASHION = Path(__file__).with_name("digits_and_fashion.onnx")
+PICTURES = Path(__file__).with_name("pictures.onnx")
 METADATA_KEY = "genzoo_extractor"  # the entry of the ONNX metadata, JSON, that may hold the `input_range`
 _CHANNELS = (1, 3)
 _BATCH = 128
@@ -28,7 +31,7 @@ _BATCH = 128
 # standard deviation: what networks of torchvision and their kin take
 _IMAGENET = [(x - m) / s for m, s in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225)) for x in (0.0, 1.0)]
 IMAGENET = "imagenet"
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as Pillow's own conversion
+_RED, _BLUE = np.float32(0.299), np.float32(0.114)  # of luma by ITU-R 601, as Pillow has it; the rest is green
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,9 +45,9 @@ class Extracted:
 class Extractor:
     """A network in an ONNX file; call it with images.
 
-    `path`: the file, its weights included; by default the one that comes along. Its input is float32, (batch, height,
-    width, channels) or (batch, channels, height, width) with 1 or 3 channels; a free height or width takes the images'
-    own.
+    `path`: the file, its weights included; by default ours of digits and garments. Its input is float32, (batch,
+    height, width, channels) or (batch, channels, height, width) with 1 or 3 channels; a free height or width takes the
+    images' own.
 
     `input_range`: (low, high), what the bytes 0 and 255 become, in all channels or as (low, high, low, high, ...) in
     each, or "imagenet": that of networks that take ImageNet's pixels less their mean, over their standard deviation.
@@ -84,7 +87,7 @@ class Extractor:
             "file": self.path.name,
             "sha256": self.sha256,
             "output": self.output,
-            "input": [*sides, self._channels],
+            "input": [*sides, self.channels],
             "input_range": self._range.tolist(),
             "resize": "bicubic, antialiased (Pillow), in float32",
         }
@@ -120,7 +123,7 @@ class Extractor:
             )
         self._input = tensors[0].name
         self._channels_first = layouts == [1]
-        self._channels = shape[layouts[0]]
+        self.channels: int = shape[layouts[0]]
         self._sides = shape[2:] if self._channels_first else shape[1:3]
         self._batch = shape[0] if isinstance(shape[0], int) else 0  # 0: free
 
@@ -144,11 +147,11 @@ class Extractor:
             numbers = np.array(_IMAGENET if values == [IMAGENET] else list(map(float, values)))
         except (TypeError, ValueError):
             numbers = np.array([])
-        pairs = numbers.reshape(-1, 2) if numbers.size in (2, 2 * self._channels) else np.zeros((1, 2))
+        pairs = numbers.reshape(-1, 2) if numbers.size in (2, 2 * self.channels) else np.zeros((1, 2))
         if not (np.isfinite(pairs).all() and (pairs[:, 0] < pairs[:, 1]).all()):
             raise UserError(
                 f"{given!r} is no range of pixels: use two numbers, such as 0,1 or -1,1, or two for each of the "
-                f"{self._channels} channels, or {IMAGENET} for three"
+                f"{self.channels} channels, or {IMAGENET} for three"
             )
         return pairs[0] if len(pairs) == 1 else pairs
 
@@ -169,13 +172,15 @@ class Extractor:
     def _prepare(self, images: np.ndarray) -> np.ndarray:
         """Return uint8 images as the network's input; a batch of fixed size is filled up with its last image."""
         x = images.astype(np.float32)
-        if x.shape[-1] != self._channels:
-            x = x @ _LUMA[:, None] if self._channels == 1 else np.repeat(x, 3, axis=-1)
+        if x.shape[-1] > self.channels:
+            x = luma(x)
         height, width = (
             side if isinstance(side, int) else own for side, own in zip(self._sides, x.shape[1:3], strict=True)
         )
         low, high = self._range.T
-        x = np.float32(low) + _resized(x, height, width) * np.float32((high - low) / 255)
+        x = _resized(x, height, width)
+        x = np.repeat(x, self.channels // x.shape[-1], axis=-1)  # grey was resized as grey: a third of the work
+        x = np.float32(low) + x * np.float32((high - low) / 255)
         if missing := max(0, self._batch - len(x)):
             x = np.concatenate([x, np.repeat(x[-1:], missing, axis=0)])
         return np.ascontiguousarray(x.transpose(0, 3, 1, 2) if self._channels_first else x, np.float32)
@@ -195,6 +200,12 @@ class Extractor:
                 raise UserError(f"the extractor {self.path} makes NaN or infinity of some images, in {name!r}")
         features, classes = (values.reshape(len(x), -1) for values in made)
         return features, classes
+
+
+def luma(colour: np.ndarray) -> np.ndarray:
+    """Return the luma (..., 1) of float32 colours (..., 3); it is exactly the grey level where the three are equal."""
+    red, green, blue = np.split(colour, 3, axis=-1)
+    return green + _RED * (red - green) + _BLUE * (blue - green)
 
 
 def _is_vector(shape: list[int | str]) -> bool:

@@ -12,9 +12,9 @@ from train import config, data
 from train.evaluate import makers
 from train.evaluate.makers import Maker
 from train.evaluate.metrics import METRICS, Comparison
-from train.evaluate.reference import Reference
+from train.evaluate.reference import Reference, alike, ours
 from zoo import images, noise
-from zoo.metrics.extractor import Extracted, Extractor
+from zoo.metrics.extractor import DIGITS_AND_FASHION, PICTURES, Extracted, Extractor
 from zoo.shared import files
 from zoo.shared.errors import UserError
 
@@ -64,6 +64,17 @@ def lines(*arguments):
     output, _ = process.communicate()
     assert process.returncode == 0
     return [json.loads(line) for line in output.splitlines()]
+
+
+def printed(capsys, *arguments):
+    """Return the lines that the program prints, run in this process."""
+    own = evaluate.SOURCE._flagvalues
+    own.unparse_flags()
+    for name in own:
+        own[name].unparse()
+    own(["train.evaluate", *arguments])
+    evaluate.main()
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 def test_a_likelihood_model_is_measured_on_held_out_data(tmp_path):
@@ -155,6 +166,125 @@ def test_a_folder_is_the_reference_whole_or_in_splits(tmp_path, cache):
     assert line["protocol"]["source"]["cropped"] == "centre squares, resized to 9 px (Lanczos)"
     with pytest.raises(UserError, match="split 'all' is for folders of pictures; of 'digits' take 'train' or 'test'"):
         data.load(DIGITS, "all")
+
+
+# colour and grey
+
+
+RED = np.random.default_rng(3).integers(100, 256, (90, 16, 16, 1), np.uint8) * np.array([1, 0, 0], np.uint8)
+LUMA = np.stack([np.asarray(Image.fromarray(picture).convert("L")) for picture in RED])[..., None]
+
+
+@pytest.fixture
+def folders(tmp_path, cache):
+    """Folders of red pictures and of their luma, in each of the ways that a PNG can hold it."""
+
+    def rewritten(name, change):
+        (tmp_path / name).mkdir()
+        for index, picture in enumerate(LUMA):
+            change(Image.fromarray(picture[..., 0])).save(tmp_path / name / f"{index:04d}.png")
+        return str(tmp_path / name)
+
+    return save(RED, tmp_path / "red"), {
+        "L": save(LUMA, tmp_path / "L"),
+        "RGB": save(LUMA.repeat(3, axis=-1), tmp_path / "RGB"),
+        "RGBA": rewritten("RGBA", lambda picture: picture.convert("RGBA")),
+        "LA": rewritten("LA", lambda picture: picture.convert("LA")),
+        "P": rewritten("P", lambda picture: picture.convert("P")),
+        "I;16": rewritten("16", lambda picture: Image.fromarray(np.asarray(picture).astype(np.uint16) * 257)),
+    }
+
+
+def without_places(line):
+    """Return a line without what its folders are called."""
+    line["protocol"]["source"].pop("path")
+    for key in ("name", "from"):
+        line["protocol"]["reference"].pop(key, None)
+    return line
+
+
+def test_a_distance_does_not_depend_on_how_a_file_holds_grey(folders, capsys):
+    red, grey = folders
+    metrics = "--metrics=frechet,ms_ssim,parzen"
+    made, beside = (
+        [list(map(without_places, printed(capsys, *flags, metrics))) for flags in pairs]
+        for pairs in (
+            [(f"--source={path}", f"--reference=folder:{red}") for path in grey.values()],
+            [(f"--source={red}", f"--reference=folder:{path}") for path in grey.values()],
+        )
+    )
+    for lines_ in (made, beside):
+        assert all(line == lines_[0] for line in lines_[1:])
+        assert [line["protocol"]["image"] for line in lines_[0]] == [[16, 16, 3]] * 3
+    assert {line["protocol"]["grey_in_colour"] for line in made[0]} == {"samples"}
+    assert {line["protocol"]["grey_in_colour"] for line in beside[0]} == {"reference"}
+    assert made[0][0]["frechet_distance"] > 1, "grey is not red"
+    assert made[0][0]["frechet_distance"] == pytest.approx(beside[0][0]["frechet_distance"])
+    metrics = f"{metrics},sliced_wasserstein"
+    other = printed(capsys, f"--source={grey['RGB']}", f"--reference=folder:{grey['L']}", metrics)
+    same = printed(capsys, f"--source={grey['L']}", f"--reference=folder:{grey['RGBA']}", metrics)
+    assert list(map(without_places, other)) == list(map(without_places, same))
+    assert {tuple(line["protocol"]["image"]) for line in other} == {(16, 16, 1)}
+    assert other[0]["frechet_distance"] == pytest.approx(0, abs=1e-6)
+    assert "grey_in_colour" not in other[0]["protocol"]
+
+
+def test_a_colour_folder_beside_a_grey_set_is_judged_in_colour(folders, tmp_path, capsys):
+    digits = save(scans("test")[:100].repeat(3, axis=-1), tmp_path / "digits")
+    for folder, extractor, shape in ((digits, DIGITS_AND_FASHION, [8, 8, 1]), (folders[0], PICTURES, [16, 16, 3])):
+        (line,) = printed(capsys, f"--source={folder}", "--reference=digits", "--metrics=frechet")
+        assert line["protocol"]["extractor"]["file"] == extractor.name
+        assert line["protocol"]["image"] == shape
+
+
+@pytest.mark.parametrize(("channels", "shape"), [(0, [8, 8, 3]), (1, [8, 8, 1])])
+def test_a_model_of_grey_stands_beside_colour_unless_its_data_were_made_grey(
+    bundle, folders, tmp_path, capsys, monkeypatch, channels, shape
+):
+    maker = makers.create(str(bundle))
+    maker.data.channels = channels
+    monkeypatch.setattr(makers, "create", lambda *_: maker)
+    flags = f"--reference=folder:{folders[0]}", "--metrics=frechet", "--count=80"
+    (line,) = printed(capsys, f"--source={bundle}", *flags)
+    assert line["protocol"]["image"] == shape
+    assert line["protocol"].get("grey_in_colour") == (None if channels else "samples")
+    assert line["protocol"]["extractor"]["file"] == PICTURES.name, "a folder may hold anything"
+
+
+def test_sets_of_pictures_get_as_many_channels():
+    grey, red = LUMA[:2], RED[:2]
+    assert [x.shape[-1] for x in alike(grey, red, grey.repeat(3, axis=-1))] == [3, 3, 3]
+    for images_ in alike(grey.repeat(3, axis=-1), grey):
+        np.testing.assert_array_equal(images_, grey)
+    late = np.repeat(grey[:1].repeat(3, axis=-1), 3000, axis=0)
+    late[-1, -1, -1, 2] ^= 1
+    assert alike(late)[0].shape[-1] == 3, "one pixel of the last picture has colour"
+
+
+@pytest.mark.parametrize(
+    ("section", "metrics", "has_colour", "path"),
+    [
+        (("digits",), ["frechet"], False, DIGITS_AND_FASHION),
+        (("mnist",), ["frechet"], False, DIGITS_AND_FASHION),
+        (("mnist:3.0.1",), ["score"], False, DIGITS_AND_FASHION),
+        (("fashion_mnist",), [], False, DIGITS_AND_FASHION),
+        (("lowres:fashion_mnist",), ["frechet"], False, DIGITS_AND_FASHION),
+        (("stacked:mnist",), ["stacked_modes", "frechet"], True, DIGITS_AND_FASHION),
+        (("stacked:mnist",), ["frechet"], True, PICTURES),
+        (("mnist",), ["frechet"], True, PICTURES),
+        (("mnist", 3), ["frechet"], False, PICTURES),
+        (("grey:mnist",), ["frechet"], True, PICTURES),
+        (("cifar10",), ["frechet"], False, PICTURES),
+        (("cifar10", 1), ["frechet"], False, PICTURES),
+        (("kmnist",), ["frechet"], False, PICTURES),
+        (("shapes",), ["frechet"], False, PICTURES),
+        (("folder:mnist",), ["frechet"], False, PICTURES),
+        (("folder:digits/mnist",), ["frechet"], False, PICTURES),
+    ],
+)
+def test_the_data_choose_the_extractor(section, metrics, has_colour, path):
+    name, *channels = section
+    assert ours(config.source(name, **({"channels": channels[0]} if channels else {})), metrics, has_colour) == path
 
 
 def test_what_was_trained_on_is_no_reference_unless_asked_for():
@@ -293,15 +423,38 @@ def test_score_needs_classes():
         compared(scans("test"), extractor=blind).measure("score")
 
 
-def test_features_that_are_blind_to_colour_are_told(capsys):
+def test_an_extractor_that_cannot_see_what_it_judges_is_told_of(capsys):
     colour = np.random.default_rng(0).integers(0, 256, (80, 8, 8, 3), np.uint8)
-    compared(colour, section=config.source("digits", channels=3)).measure("frechet")
-    assert "frechet of colour pictures by features of grey digits" in capsys.readouterr().err
+    shapes = config.source("shapes", image_size=8)
+    for samples, section, path, said in (
+        (colour, shapes, DIGITS_AND_FASHION, "does not see the colours of these pictures, since its input has one"),
+        (colour, config.source("stacked:digits"), DIGITS_AND_FASHION, "does not see the colours"),
+        (colour, config.source("digits"), DIGITS_AND_FASHION, "does not see the colours"),
+        (colour, shapes, PICTURES, ""),
+        (colour[..., :1], config.source("digits"), DIGITS_AND_FASHION, ""),
+        (colour[..., :1], config.source("digits"), PICTURES, ""),
+    ):
+        compared(samples, section=section, extractor=Extractor(path)).measure("frechet")
+        told = capsys.readouterr().err
+        assert f"warning: frechet by {path} {said}" in told if said else "warning" not in told
+        assert told.count("\n") == bool(said)
 
 
-def test_modes_are_counted_beside_stacked_pictures_only():
+def test_digits_and_garments_are_all_that_their_extractor_knows(tmp_path, cache, capsys):
+    folder = save(scans("test")[:80], tmp_path / "folder")
+    flags = f"--source={folder}", f"--reference=folder:{folder}", "--metrics=frechet"
+    (line,) = printed(capsys, *flags)
+    assert line["protocol"]["extractor"]["file"] == PICTURES.name
+    compared(scans("test")[:80], "all", section=config.source(f"folder:{folder}")).measure("frechet")
+    assert "it knows digits and garments only: leave --extractor out" in capsys.readouterr().err
+
+
+def test_modes_are_counted_beside_stacked_pictures_only_and_by_what_knows_digits():
     with pytest.raises(UserError, match="stacked_modes is for stacked pictures; the reference is digits: use stacked:"):
         compared(scans("test")).measure("stacked_modes")
+    stacked = config.source("stacked:digits")
+    with pytest.raises(UserError, match=r"counts digits, and pictures.onnx knows the ten objects of cifar10 only"):
+        compared(RED[:, :8, :8], section=stacked, extractor=Extractor(PICTURES)).measure("stacked_modes")
 
 
 def test_points_and_foreign_files_are_refused(tmp_path, bundle):
@@ -347,6 +500,61 @@ def test_mistakes_are_one_line(tmp_path, flags, message):
     assert process.returncode == 2
     assert message in output
     assert output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("metric", "reference", "message"),
+    [
+        ("pairs", None, "--metrics=pairs: dcgan makes nothing that data show"),
+        ("mixture", None, "--metrics=mixture is for point; digits holds kind image"),
+        ("frechet", "ring", "--metrics=frechet is for image; ring holds kind point"),
+        ("stacked_modes", None, "stacked_modes is for stacked pictures; the reference is digits"),
+        ("representation", "folder:{folder}", "--metrics=representation needs labels, and folder:.* has none"),
+        ("frechet", "folder:/nowhere", "/nowhere is missing"),
+        ("frechet", "nist", "unknown data set 'nist'"),
+    ],
+)
+def test_what_a_run_cannot_have_is_told_before_tensorflow_starts(
+    run, tmp_path, capsys, monkeypatch, metric, reference, message
+):
+    monkeypatch.setattr("train.engine.backend.start", lambda *_: pytest.fail("TensorFlow was started"))
+    folder = save(scans("test")[:2], tmp_path / "folder")
+    flags = [f"--reference={reference.format(folder=folder)}"] if reference else []
+    with pytest.raises(UserError, match=message):
+        printed(capsys, f"--source={run[0]}", f"--metrics={metric}", *flags)
+
+
+@pytest.mark.parametrize("metric", ["log_likelihood", "representation", "pairs", "mixture"])
+def test_what_a_bundle_or_a_folder_has_not_is_told_before_tensorflow_starts(
+    bundle, tmp_path, capsys, monkeypatch, metric
+):
+    monkeypatch.setattr("train.engine.backend.start", lambda *_: pytest.fail("TensorFlow was started"))
+    folder = save(scans("test")[:2], tmp_path / "folder")
+    for source, message in ((bundle, f"{metric} (needs|is for)"), (folder, f"{metric} is not for a folder")):
+        with pytest.raises(UserError, match=message):
+            printed(capsys, f"--source={source}", f"--metrics={metric}", "--reference=digits")
+
+
+def test_a_home_directory_is_found_or_told_of(tmp_path, cache, capsys, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    save(scans("test")[:80], tmp_path / "a[1]")
+    (line,) = printed(capsys, "--source=~/a[1]", "--reference=folder:~/a[1]", "--metrics=frechet")
+    assert line["frechet_distance"] == pytest.approx(0, abs=1e-6)
+    for flag, said in (
+        ("--source=~nobody_here/x", "the source is '~nobody_here/x'"),
+        ("--reference=folder:~nobody_here/x", "the path of data.name is '~nobody_here/x'"),
+        ("--extractor=~nobody_here/x", "--extractor is '~nobody_here/x'"),
+    ):
+        with pytest.raises(UserError, match=said):
+            printed(capsys, "--source=~/a[1]", "--reference=digits", flag)
+
+
+def test_range_and_output_may_be_those_of_our_extractor(tmp_path, cache, capsys):
+    folder = save(scans("test")[:80], tmp_path / "folder")
+    flags = f"--source={folder}", "--reference=digits", "--metrics=frechet", "--extractor_range=0,1"
+    (line,) = printed(capsys, *flags, "--extractor_output=logits")
+    assert (line["dimension"], line["protocol"]["extractor"]["output"]) == (20, "logits")
+    assert line["protocol"]["extractor"]["input_range"] == [0, 1]
 
 
 def test_the_documentation_names_every_metric():

@@ -1,5 +1,6 @@
 """What each metric needs of a model, and the figures of those that look at more than samples: known answers."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ from scipy.stats import norm
 from shared import python, tiny_config, trained
 
 from train import config, data
+from train.data import SPLITS
 from train.evaluate import metrics
 from train.evaluate.makers import Maker
 from train.evaluate.metrics import METRICS, Comparison, check_possible, map_for, suggested
@@ -143,7 +145,7 @@ def test_an_exact_likelihood_is_the_mean_over_rows_with_their_own_labels():
     def run(name, inputs):
         return {"log_prob": -inputs["label"].astype(np.float32)}
 
-    given = maker(run=run, log_prob=MapSpec((IMAGE, LABEL), (EXACT,)))
+    given = maker(run=run, log_prob=MapSpec((of_levels(256), LABEL), (EXACT,)))
     line = measured(given, "log_likelihood")
     labels = data.load(given.data, "test")[0].columns["label"]
     assert line["nats"] == pytest.approx(-labels.mean())
@@ -156,6 +158,10 @@ def test_an_exact_likelihood_is_the_mean_over_rows_with_their_own_labels():
 
 
 OTHER = TensorSpec("other", (3,), "condition", "latent")
+
+
+def of_levels(levels):
+    return dataclasses.replace(IMAGE, levels=levels)
 
 
 def weigh(deviation):
@@ -206,12 +212,35 @@ def test_the_noise_of_a_bound_follows_from_the_seed_the_example_and_the_sample(m
     assert norm.cdf(drawn).mean() == pytest.approx(0.5, abs=0.05)
 
 
+def of_bits(levels, binarize):
+    """Return a model whose likelihood is of so many levels, on digits."""
+    maps = {"log_prob": MapSpec((of_levels(levels),), (EXACT,))}
+    section = config.source("digits", binarize=binarize)
+    return Maker(maps, {}, lambda name, inputs: {"log_prob": np.zeros(64)}, section, {})
+
+
+@pytest.mark.parametrize("binarize", ["none", "dynamic"])
+def test_a_density_has_no_baseline_and_grey_levels_have_that_of_grey_levels(binarize):
+    """Pixels of 256 levels, drawn on their own, on whatever data."""
+    assert not {"baseline", "baseline_nats"} & measured(of_bits(0, binarize), "log_likelihood").keys()
+    given = of_bits(256, binarize)
+    line = measured(given, "log_likelihood")
+    train, test = (Reference(given.data, split, None, 0, Extractor()).images.reshape(-1, 64) for split in SPLITS)
+    p = [(np.bincount(train[:, pixel], minlength=256) + 1) / (len(train) + 256) for pixel in range(64)]
+    expected = sum(np.log(p[pixel][test[:, pixel]]).mean() for pixel in range(64))
+    assert line["baseline_nats"] == pytest.approx(expected)
+    assert "256 levels" in line["baseline"]
+
+
+def test_a_likelihood_of_bits_is_not_told_of_grey_pictures():
+    with pytest.raises(UserError, match="a probability of pictures of 2 levels, and those of digits have more: judge"):
+        measured(of_bits(2, "none"), "log_likelihood")
+
+
 def test_the_baseline_of_a_likelihood_is_that_of_independent_pixels():
     """Binary pixels, drawn on their own: the entropy of each, estimated on the train split."""
-    section = config.source("digits", binarize="dynamic")
-    given = Maker({"log_prob": SPECS["log_prob"]}, {}, lambda name, inputs: {"log_prob": np.zeros(64)}, section, {})
-    line = measured(given, "log_likelihood")
-    train, test = (Reference(section, split, None, 0, Extractor()).images > 0 for split in ("train", "test"))
+    line = measured(of_bits(2, "dynamic"), "log_likelihood")
+    train, test = (Reference(of_bits(2, "dynamic").data, split, None, 0, Extractor()).images > 0 for split in SPLITS)
     p = (train.sum(axis=0) + 1) / (len(train) + 2)
     expected = np.where(test, np.log(p), np.log(1 - p)).sum(axis=(1, 2, 3)).mean()
     assert line["baseline_nats"] == pytest.approx(expected)

@@ -17,7 +17,7 @@ from train.evaluate import schedule as evaluation
 from train.evaluate.metrics import METRICS, Comparison
 from train.evaluate.reference import Reference
 from train.rundir import restore
-from zoo.metrics.extractor import Extractor
+from zoo.metrics.extractor import DIGITS_AND_FASHION, PICTURES, Extractor
 from zoo.shared.errors import UserError
 from zoo.spec import MapSpec, TensorSpec
 
@@ -155,6 +155,26 @@ def test_periods_are_read_as_they_are_typed():
     assert of("pairs:2000,frechet,kernel:1") == {"pairs": 2000, "frechet": 500, "kernel": 1}
 
 
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({}, DIGITS_AND_FASHION),
+        ({"data.channels": 3}, PICTURES),
+        ({"data.name": "shapes"}, PICTURES),
+        ({"data.name": "stacked:digits"}, PICTURES),
+        ({"data.name": "stacked:digits", "evaluate.metrics": "frechet,stacked_modes"}, DIGITS_AND_FASHION),
+        ({"data.name": "shapes", "evaluate.extractor": str(DIGITS_AND_FASHION)}, DIGITS_AND_FASHION),
+    ],
+)
+def test_the_data_choose_the_extractor_unless_one_is_named(changes, path):
+    assert evaluation.extractor(tiny(**changes)).path == path
+
+
+def test_a_run_on_colour_is_judged_by_features_that_see_it(tmp_path):
+    made = evaluation_of(tmp_path, **{"data.name": "shapes"})
+    assert made.reference.extractor.path == PICTURES
+
+
 def test_what_is_kept_is_the_state_of_its_step(run):
     for step in kept(run):
         saved = run / "best" / f"{step:08d}"
@@ -192,7 +212,7 @@ def test_an_interrupted_run_ends_with_the_same_evaluations(run, tmp_path):
     workdir = tmp_path / "run"
     # killed while step 4 was measured: its checkpoint is there, its line is not
     (workdir / "evaluations.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines(run)[:-1]))
-    (workdir / "best" / ".00000004.abc").mkdir()
+    (workdir / "best" / ".00000004.0123456789abcdef").mkdir()
     trained(tiny(), workdir)
     assert lines(workdir) == lines(run)
     assert kept(workdir) == kept(run)
@@ -280,6 +300,10 @@ def test_the_curves_show_the_figure(run):
         ({"evaluate.metrics": "frechet,frechet:4"}, "frechet stands there twice"),
         ({"evaluate.metrics": "ms_ssim,frechet"}, "ms_ssim ranks no checkpoints; begin with frechet, kernel, "),
         ({"evaluate.metrics": "frechet,pairs"}, "evaluate.metrics=pairs: gan_grid makes nothing that data show"),
+        (
+            {"evaluate.metrics": "frechet,stacked_modes"},
+            "stacked_modes is for stacked pictures; the reference is digits",
+        ),
         ({"evaluate.metrics": "frechet,mixture"}, "metrics=mixture is for point; digits holds kind image"),
         ({"evaluate.count": 1}, "evaluate.count=1: use 2 samples or more"),
         ({"evaluate.extractor": "missing.onnx"}, "cannot read the extractor missing.onnx"),

@@ -1,4 +1,4 @@
-"""Features by an ONNX file: layouts, ranges, sizes and names on graphs whose outputs are known; the shipped file."""
+"""Features by an ONNX file: layouts, ranges, sizes and names on graphs whose outputs are known; the shipped files."""
 
 import json
 import os
@@ -8,17 +8,20 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from PIL import Image
+from PIL import Image, ImageFilter
 
-from zoo.metrics.extractor import DIGITS_AND_FASHION, Extractor
+from train import config, data
+from zoo.metrics.extractor import DIGITS_AND_FASHION, PICTURES, Extractor, luma
 from zoo.metrics.frechet import frechet
+from zoo.metrics.kernel import kernel_distance
 from zoo.metrics.manifold import precision_recall
 from zoo.shared import files
 from zoo.shared.errors import UserError
 
-prepared_mnist = pytest.mark.skipif(
-    not (Path(os.environ.get("TFDS_DATA_DIR", "")) / "mnist").is_dir(), reason="TFDS_DATA_DIR names no prepared mnist"
-)
+
+def prepared(name):
+    is_there = (Path(os.environ.get("TFDS_DATA_DIR", "")) / name).is_dir()
+    return pytest.mark.skipif(not is_there, reason=f"TFDS_DATA_DIR names no prepared {name}")
 
 
 @pytest.fixture
@@ -126,6 +129,15 @@ def test_grey_becomes_colour_and_colour_luma(write):
     assert np.abs(in_grey - by_pillow).max() < 1, "Pillow's own luma, before it is rounded down"
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("side", [4, 9, 20])
+def test_features_of_grey_do_not_depend_on_how_many_channels_hold_it(write, channels, side):
+    """To the last bit, whichever comes first: resizing or the change of channels."""
+    grey = noise(3, 9, 1)
+    extractor = Extractor(write(("n", side, side, channels), input_range=(-1, 1)))
+    np.testing.assert_array_equal(extractor(grey).features, extractor(grey.repeat(3, axis=-1)).features)
+
+
 @pytest.mark.parametrize("side", [5, 20], ids=["smaller", "larger"])
 def test_images_are_resized_as_pillow_does_it(write, side):
     images = noise(3, 12, 3)
@@ -230,46 +242,101 @@ def test_what_is_no_onnx_file_or_no_image_is_one_clear_line(write, tmp_path):
         extractor(noise(2, 4, 4))
 
 
-def test_the_file_that_comes_along_is_the_one_that_its_description_is_about():
-    described = json.loads(DIGITS_AND_FASHION.with_suffix(".json").read_text())
-    assert described.pop("sha256") == files.sha256(DIGITS_AND_FASHION) == Extractor().sha256
-    (entry,) = onnx.load(DIGITS_AND_FASHION).metadata_props
+@pytest.mark.parametrize(
+    ("path", "known", "accuracy", "size"),
+    [(DIGITS_AND_FASHION, "fashion_mnist", 0.88, 500_000), (PICTURES, "cifar10", 0.7, 1_000_000)],
+)
+def test_a_file_that_comes_along_is_the_one_that_its_description_is_about(path, known, accuracy, size):
+    described = json.loads(path.with_suffix(".json").read_text())
+    assert described.pop("sha256") == files.sha256(path) == Extractor(path).sha256
+    (entry,) = onnx.load(path).metadata_props
     assert (entry.key, json.loads(entry.value)) == ("genzoo_extractor", described)
-    assert described["test_accuracy"]["fashion_mnist"] > 0.88
-    assert DIGITS_AND_FASHION.stat().st_size < 500_000
+    assert described["test_accuracy"][known] > accuracy
+    assert path.stat().st_size < size
+
+
+def test_digits_are_judged_where_none_is_named():
+    assert Extractor().path == DIGITS_AND_FASHION
 
 
 def test_it_knows_the_scans_that_were_held_out():
-    from train.config import source
-    from train.data import load
-
-    (scans,) = load(source("digits", image_size=28), "test")
+    (scans,) = data.load(config.source("digits", image_size=28), "test")
     found = Extractor()(scans.columns["image"])
     assert found.features.shape == (299, 64)
     assert found.probabilities.shape == (299, 20)
     assert (found.probabilities.argmax(axis=1) == scans.columns["label"]).mean() > 0.97
 
 
-@prepared_mnist
-def test_its_accuracy_is_the_one_described(tmp_path, monkeypatch):
-    from train.config import source
-    from train.data import load
-
+@pytest.mark.parametrize(
+    ("path", "name", "side"),
+    [
+        pytest.param(DIGITS_AND_FASHION, "mnist", 28, marks=prepared("mnist")),
+        pytest.param(PICTURES, "cifar10", 32, marks=prepared("cifar10")),
+    ],
+)
+def test_its_accuracy_is_the_one_described(path, name, side, tmp_path, monkeypatch):
     monkeypatch.setenv("GENZOO_CACHE", str(tmp_path))
-    (test,) = load(source("mnist", image_size=28), "test")
-    described = json.loads(DIGITS_AND_FASHION.with_suffix(".json").read_text())["test_accuracy"]["mnist"]
-    measured = (Extractor()(test.columns["image"]).probabilities.argmax(axis=1) == test.columns["label"]).mean()
+    (test,) = data.load(config.source(name, image_size=side), "test")
+    described = json.loads(path.with_suffix(".json").read_text())["test_accuracy"][name]
+    measured = (Extractor(path)(test.columns["image"]).probabilities.argmax(axis=1) == test.columns["label"]).mean()
     assert measured == pytest.approx(described, abs=2e-4)
-    assert measured > 0.98
 
 
-@prepared_mnist
+def grey(pictures):
+    return np.rint(luma(pictures.astype(np.float32))).astype(np.uint8).repeat(3, axis=-1)
+
+
+def blurred(pictures, sigma):
+    return np.stack([Image.fromarray(picture).filter(ImageFilter.GaussianBlur(sigma)) for picture in pictures])
+
+
+def noisy(pictures, sigma):
+    drawn = np.random.default_rng(0).normal(size=pictures.shape)
+    return np.clip(np.rint(pictures + sigma * drawn), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module", params=["shapes", pytest.param("cifar10", marks=prepared("cifar10"))])
+def halves(request, tmp_path_factory):
+    """Two halves of held-out colour pictures, and the distances of the first one to what becomes of the second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GENZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        (table,) = data.load(config.source(request.param), "train" if request.param == "shapes" else "test")
+        pictures = np.asarray(table.columns["image"][:600])
+    real, other = pictures[:300], pictures[300:]
+    extractor = Extractor(PICTURES)
+    features = extractor(real).features
+
+    def distances(change):
+        changed = extractor(change(other)).features
+        kernel = kernel_distance(features, changed, subsets=10)
+        return np.array([frechet(features, changed)["frechet_distance"], kernel["kernel_distance"]])
+
+    return distances, np.maximum(distances(lambda x: x), 1e-4)  # that of the kernel may be below 0
+
+
+@pytest.mark.parametrize(
+    ("change", "times"),
+    [(grey, 10), (lambda x: x // 2 + grey(x) // 2, 2), (lambda x: x[..., ::-1], 5), (lambda x: x[..., [1, 2, 0]], 5)],
+    ids=["none", "half", "red_and_blue_exchanged", "all_exchanged"],
+)
+def test_the_features_of_pictures_see_colour(halves, change, times):
+    distances, nothing = halves
+    assert np.all(distances(change) > times * nothing)
+
+
+@pytest.mark.parametrize("change", [blurred, noisy])
+def test_the_more_pictures_are_spoilt_the_farther_they_are(halves, change):
+    distances, nothing = halves
+    sigmas = (0.5, 1, 2) if change is blurred else (10, 20, 40)
+    rising = np.stack([nothing, *(distances(lambda x, s=sigma: change(x, s)) for sigma in sigmas)])
+    assert np.all(np.diff(rising, axis=0) > 0)
+    assert np.all(rising[-1] > 10 * nothing)
+
+
+@prepared("mnist")
 def test_half_of_the_classes_cost_recall_and_not_precision(tmp_path, monkeypatch):
-    from train.config import source
-    from train.data import load
-
     monkeypatch.setenv("GENZOO_CACHE", str(tmp_path))
-    (test,) = load(source("mnist", image_size=28), "test")
+    (test,) = data.load(config.source("mnist", image_size=28), "test")
     features = Extractor()(test.columns["image"][:3000]).features
     real, other = features[:1000], features[1000:2000]
     labels = test.columns["label"][1000:3000]
