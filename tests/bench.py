@@ -1,4 +1,4 @@
-"""Measurements side by side, run by `make bench`: what the trainer costs, how fast the runtimes sample and start.
+"""Measurements side by side, run by `make bench`: what the trainer, the metrics, sampling and a cold start cost.
 
 The variants of a comparison take turns, in an order that is shuffled every round, because a machine's speed drifts;
 ratios are taken within a round and told as their median with quartiles. There are no assertions: what is too slow is
@@ -26,6 +26,8 @@ import zoo
 from train import config
 from train.engine import backend, strategies
 from zoo import bundle, noise
+from zoo.metrics.frechet import frechet
+from zoo.metrics.kernel import squared_mmd
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -38,6 +40,7 @@ TRAINING_SECONDS, SAMPLING_SECONDS = 90, 40
 TRAINING_TURN, SAMPLING_TURN = 0.6, 0.1
 LEAST_ROUNDS = 3
 BATCHES = (1, 8, 64)
+FEATURES = (4000, 1024)  # samples, and numbers of each
 
 WITH_ONNXRUNTIME = """
 import sys
@@ -84,6 +87,8 @@ def main() -> None:
                 progress(f"{name}: sampling {batch}")
                 seconds = SAMPLING_SECONDS / len(models) / len(BATCHES)
                 sampling.append([name, str(batch), *measure_sampling(trainer, bundles[name], batch, seconds)])
+        progress("metrics")
+        measured = [measure_frechet(), measure_kernel()]
         progress(f"{models[0]}: cold starts")
         cold = measure_cold_start(bundles[models[0]])
 
@@ -101,6 +106,11 @@ def main() -> None:
     )
     headings = ["onnxruntime", "all threads", "ratio", "SavedModel", "ratio", "keras predict", "ratio"]
     table(["model", "batch", *headings], sampling)
+    print(
+        f"\nMetrics of {FEATURES[0]:,} samples of {FEATURES[1]:,} features: seconds, and the ratio to the same by the\n"
+        "book: the square root of the product of the covariances, and a kernel to the power of 3.\n"
+    )
+    table(["metric", "ours", "by the book", "ratio"], measured)
     print(f"\nCold start: seconds until a new process has made one sample of {models[0]}.\n")
     table(["onnxruntime", "TensorFlow", "ratio"], [cold])
 
@@ -175,6 +185,49 @@ def measure_sampling(trainer: Trainer, directory: Path, batch: int, seconds: flo
     for name in list(variants)[1:]:
         cells += [milliseconds(times[name]), ratio(times, name, "onnxruntime")]
     return cells
+
+
+def measure_frechet() -> list[str]:
+    """Return the table's cells for the Frechet distance, whose square root published programs take from scipy."""
+    from scipy.linalg import sqrtm
+
+    real, fake = features()
+
+    def by_the_book() -> float:
+        a, b = (np.cov(x, rowvar=False) for x in (real, fake))
+        shift = real.mean(axis=0) - fake.mean(axis=0)
+        return float(shift @ shift + np.trace(a + b - 2 * sqrtm(a @ b).real))
+
+    return metric_cells("frechet", lambda: frechet(real, fake), by_the_book)
+
+
+def measure_kernel() -> list[str]:
+    """Return the table's cells for the kernel of the kernel distance, on all samples at once."""
+    real, fake = features()
+
+    def by_the_book() -> float:
+        def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+            return (x @ y.T / x.shape[1] + 1) ** 3
+
+        count = len(real)
+        within = sum((k.sum() - np.trace(k)) / (count * (count - 1)) for k in (kernel(x, x) for x in (real, fake)))
+        return float(within - 2 * kernel(real, fake).mean())
+
+    return metric_cells("kernel", lambda: squared_mmd(real, fake), by_the_book)
+
+
+def features() -> list[np.ndarray]:
+    """Return two sets of features whose spectrum falls, as that of features of pictures does."""
+    rng = np.random.default_rng(0)
+    deviations = 1 / np.arange(1, FEATURES[1] + 1)
+    return [rng.normal(size=FEATURES) * deviations for _ in range(2)]
+
+
+def metric_cells(name: str, ours: Callable[[], object], by_the_book: Callable[[], object]) -> list[str]:
+    """Return the table's cells of a metric in two ways."""
+    times = take_turns({"ours": ours, "by the book": by_the_book})
+    seconds = [f"{statistics.median(values):.2f}" for values in times.values()]
+    return [name, *seconds, ratio(times, "ours", "by the book")]
 
 
 def measure_cold_start(directory: Path) -> list[str]:

@@ -53,7 +53,8 @@ class GenerativeModel(keras.Model):
     on one device and under `strategy.run` on many.
 
     A map called "log_prob" has one output of kind "nats" for each example: called `log_prob` if it is the exact
-    log-likelihood, or `log_weight` if it is one sample of a lower bound on it.
+    log-likelihood, or `log_weight` if it is one sample of a lower bound on it. Where it is the log of a probability
+    and not of a density, the condition's spec says in `levels` of how many values: 2 for black and white.
     """
 
     options: ClassVar[dict[str, Any]] = {}

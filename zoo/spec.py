@@ -72,7 +72,8 @@ class TensorSpec:
     - `kind` says how the tensor is read, see `KINDS`. A bound that is left out is the kind's. Noise is "latent".
     - `names` are those of the classes or of the attributes, in order, or none.
     - `rate`: samples or frames a second, 0 if unknown.
-    - `levels`: above 0, the output of a sampling loop that takes so many values.
+    - `levels`: above 0, how many values the tensor takes, evenly spaced from `low` to `high`: an output, which a
+      sampling loop then makes, or a condition of "log_prob", whose likelihood then is a probability of such values.
     """
 
     name: str
@@ -156,8 +157,8 @@ class TensorSpec:
             raise UserError(f"{where}: only audio, video and actions have a rate, not kind {self.kind!r}")
         if type(self.levels) is not int or not (self.levels == 0 or self.levels > 1):
             raise UserError(f"{where}: levels {self.levels!r}: use 0, or the number of values, at least 2")
-        if self.levels and self.role != "output":
-            raise UserError(f"{where}: only an output has levels")
+        if self.levels and self.is_noise:
+            raise UserError(f"{where}: noise has no levels")
 
     @property
     def is_noise(self) -> bool:

@@ -6,7 +6,6 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo.adversarial.model import AdversarialModel
 from zoo.adversarial.networks import build as build_networks
 from zoo.shared.errors import UserError
 
@@ -156,19 +155,38 @@ def test_wgan_s_generator_waits_for_the_critic_s_warm_up():
     assert [step(data(4)) and int(model.turns) for _ in range(4)] == [500, 500, 501, 502]
 
 
-def test_wgan_clips_before_each_update_and_everything(monkeypatch):
-    model, largest = wgan(clip=0.003, warmup_updates=2, network="mlp"), []
-    step = AdversarialModel.discriminator_step
+CLIPPED = {
+    "wgan": {"warmup_updates": 2},
+    "gan_grid": {"objective": "wasserstein", "penalty": "clipping", "normalization": "batch"},
+}
 
-    def recorded(self, data, turn):
-        largest.append(max(float(tf.reduce_max(tf.abs(weight))) for weight in self.discriminator.trainable_variables))
-        return step(self, data, turn)
 
-    # what the model's own step calls, after it has clipped
-    monkeypatch.setattr(AdversarialModel, "discriminator_step", recorded)
+@pytest.mark.parametrize("name", CLIPPED)
+def test_everything_is_clipped_after_each_update_and_before_anything_else_meets_the_critic(name, monkeypatch):
+    """Algorithm 1 of Arjovsky et al.: w + alpha RMSProp(g) first, then clip. The rate is far beyond the bound."""
+    options = {"n_critic": 2, "clip": 0.003, "network": "mlp", "base_channels": 2, **CLIPPED[name]}
+    model, seen = create(name, optimizer=keras.optimizers.RMSprop, rate=0.1, **options), []
+
+    def largest():
+        return max(float(tf.reduce_max(tf.abs(weight))) for weight in model.discriminator.trainable_variables)
+
+    def watched(step):
+        def taken(*arguments):
+            seen.append(largest())
+            logs = step(*arguments)
+            seen.append(largest())
+            return logs
+
+        return taken
+
+    for step in ("update", "generator_step"):
+        monkeypatch.setattr(model, step, watched(getattr(model, step)))
     model.train_step(data(4))
-    assert len(largest) == 2
-    assert max(largest) <= np.float32(0.003)
+    bound = np.float32(0.003)
+    first, moved, second, _, met_by_the_generator, *_ = seen
+    assert first > bound, "the weights as they were drawn"
+    assert moved > bound
+    assert second == met_by_the_generator == bound
     assert any("gamma" in weight.path for weight in model.discriminator.trainable_variables)
 
 
@@ -280,7 +298,7 @@ def test_points_are_made_in_the_data_s_own_units():
         ("wgan_gp", {"normalization": "batch"}, "'gradient' needs the slope at each sample"),
         ("dragan", {"normalization": "batch"}, "'dragan' needs the slope at each sample"),
         ("rpgan", {"normalization": "batch"}, "'r1_r2' needs the slope at each sample"),
-        ("rpgan", {"columns": {"image": (2,)}}, r"not samples of \(2,\); mlp makes any"),
+        ("rpgan", {"columns": {"image": (2,)}}, r"not samples of \(2,\): set --config.data.image_size"),
         ("sngan", {"network": "mpl"}, "unknown network 'mpl'; did you mean 'mlp'"),
         ("pacgan", {"packing": 0}, "model.packing=0"),
         ("pacgan", {"generator_updates": 0}, "model.generator_updates=0: use a number from 1 to 15"),

@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from zoo.metrics.likelihood import independent_pixels, is_binary, summary
+from zoo.metrics.likelihood import has_levels, independent_pixels, summary
+from zoo.shared.errors import UserError
 
 EVERY_TRIPLE = np.array(list(itertools.product([0, 255], repeat=3)), np.uint8).reshape(-1, 1, 3, 1)
 
@@ -28,18 +29,34 @@ def test_mean_and_standard_error_are_over_examples():
     assert summary(values[:1], dimensions=2)["standard_error"] is None
 
 
+@pytest.mark.parametrize(("bad", "count"), [([np.nan], "0 of 1"), ([-1, -np.inf, -2], "2 of 3"), ([], "0 of 0")])
+def test_likelihoods_without_a_mean_are_refused(bad, count):
+    with pytest.raises(UserError, match=f"log-likelihoods of {count} examples are finite numbers"):
+        summary(np.array(bad), dimensions=1)
+
+
 def test_float32_values_are_added_in_float64():
     assert summary(np.full(100_001, 0.1, np.float32), dimensions=1)["nats"] == float(np.float32(0.1))
 
 
-@pytest.mark.parametrize(("values", "binary"), [([0, 255], True), ([0], True), ([0, 1], False), ([254, 255], False)])
-def test_only_black_and_white_are_binary(values, binary):
-    assert is_binary(np.array(values, np.uint8)) is binary
+@pytest.mark.parametrize(
+    ("values", "levels", "fits"),
+    [([0, 255], 2, True), ([0], 2, True), ([0, 1], 2, False), ([254, 255], 2, False), ([0, 85, 170], 4, True),
+     ([0, 84], 4, False), ([0, 1, 254], 256, True)],
+)  # fmt: skip
+def test_pictures_have_levels_that_are_evenly_spaced(values, levels, fits):
+    assert has_levels(np.array(values, np.uint8), levels) is fits
+
+
+@pytest.mark.parametrize("levels", [0, 1, 3, 100])
+def test_levels_that_bytes_cannot_have_are_refused(levels):
+    with pytest.raises(UserError, match=f"{levels} levels are not evenly spaced over the bytes 0 to 255: use 2 or 256"):
+        independent_pixels(EVERY_TRIPLE, levels)
 
 
 def test_the_baseline_of_binary_images_is_a_distribution_with_laplace_s_rule():
     train = np.array([[255, 0, 255], [255, 255, 0]], np.uint8).reshape(2, 1, 3, 1)
-    log_prob = independent_pixels(train)  # white: 2, 1, 1 of 2 -> p = 3/4, 2/4, 2/4
+    log_prob = independent_pixels(train, 2)  # white: 2, 1, 1 of 2 -> p = 3/4, 2/4, 2/4
     every = log_prob(EVERY_TRIPLE)
     assert every.shape == (8,)
     assert np.exp(every).sum() == pytest.approx(1)
@@ -50,7 +67,7 @@ def test_the_baseline_of_binary_images_is_a_distribution_with_laplace_s_rule():
 
 def test_the_baseline_of_grey_images_is_one_histogram_a_pixel():
     train = np.array([[7, 0], [7, 255], [8, 100]], np.uint8).reshape(3, 2, 1, 1)
-    log_prob = independent_pixels(train)
+    log_prob = independent_pixels(train, 256)
     levels = np.arange(256, dtype=np.uint8)
     for pixel in range(2):  # the other pixel has its level 0 throughout
         images = np.zeros((256, 2, 1, 1), np.uint8)
@@ -62,9 +79,17 @@ def test_the_baseline_of_grey_images_is_one_histogram_a_pixel():
         np.testing.assert_allclose(seen, other * expected / 259)
 
 
+def test_the_baseline_of_grey_levels_stays_one_where_all_pictures_are_black_and_white():
+    """Compared with a model of 256 levels: it may not know that 254 of them never come."""
+    train = np.array([0, 255, 255], np.uint8).reshape(3, 1, 1, 1)
+    of_bits, of_grey = (np.exp(independent_pixels(train, levels)(train)) for levels in (2, 256))
+    np.testing.assert_allclose(of_bits, [2 / 5, 3 / 5, 3 / 5])
+    np.testing.assert_allclose(of_grey, [2 / 259, 3 / 259, 3 / 259])
+
+
 def test_every_train_image_counts_once():
     """More of them than are counted at a time."""
     train = np.concatenate([np.full(5000, 255), np.zeros(1000)]).astype(np.uint8).reshape(-1, 1, 1, 1)
     for images in (train, train[::-1]):
-        values = independent_pixels(images)(np.array([255, 0], np.uint8).reshape(2, 1, 1, 1))
+        values = independent_pixels(images, 2)(np.array([255, 0], np.uint8).reshape(2, 1, 1, 1))
         np.testing.assert_allclose(np.exp(values), [5001 / 6002, 1001 / 6002])

@@ -108,3 +108,9 @@ def test_the_mixture_s_own_points_have_the_documented_quality_and_bias(mixture):
 def test_points_that_are_none_are_refused(points):
     with pytest.raises(UserError, match="no points to measure, or some are NaN or infinity"):
         measure(points, RING)
+
+
+@pytest.mark.parametrize("shape", [(5, 1), (5, 3), (2,)])
+def test_points_of_no_plane_are_refused(shape):
+    with pytest.raises(UserError, match="the mixtures lie in the plane"):
+        measure(np.zeros(shape), RING)

@@ -149,7 +149,7 @@ def test_the_maps_are_the_sampler_and_the_exact_likelihood(nade):
         ("u", "uniform", 0, 1)
     ]
     assert (generate.output.name, generate.output.kind, generate.output.levels) == ("image", "image", 2)
-    assert [(tensor.name, tensor.role) for tensor in log_prob.inputs] == [("image", "condition")]
+    assert [(tensor.name, tensor.role, tensor.levels) for tensor in log_prob.inputs] == [("image", "condition", 2)]
     assert (log_prob.output.name, log_prob.output.kind, log_prob.output.shape) == ("log_prob", "nats", ())
 
 

@@ -205,7 +205,7 @@ def test_a_range_wider_than_the_kind_s_is_refused(kind):
         ({"role": "condition", "high": 10**400}, "low < high"),
         ({"role": "condition", "low": math.inf}, "low < high"),
         ({"role": "condition", "high": -math.inf}, "low < high"),
-        ({"role": "condition", "levels": 4}, "only an output has levels"),
+        ({"role": "normal", "kind": "latent", "levels": 4}, "noise has no levels"),
         ({"role": "output", "levels": 1}, "levels 1"),
         ({"role": "output", "levels": 4.0}, "levels 4.0"),
         ({"role": "output", "levels": True}, "levels True"),

@@ -6,10 +6,11 @@ data and the samples is
     W1 = max_f  E f(x) - E f(G(z))      over all functions f of Lipschitz constant 1
 
 The critic f is trained towards this maximum, its weights clipped to [-c, c] so that its Lipschitz constant is bounded;
-the generator descends the estimate. A training step follows the authors' program: before every update the critic's
-weights are clipped, all of them, those of batch normalisation too; the critic is updated `n_critic` times, each on its
-own minibatch, for one update of the generator. In the first 25 turns of the generator, and in every 500th, the critic
-has `warmup_updates` instead: the generator waits for as many steps as that takes.
+the generator descends the estimate. A training step is that of algorithm 1: after each of the critic's updates its
+weights are clipped, so that the generator always meets a critic within the bounds; the critic is updated `n_critic`
+times, each on its own minibatch, for one update of the generator. What the algorithm leaves open follows the authors'
+program: all weights are clipped, those of batch normalisation too, and in the first 25 turns of the generator, and in
+every 500th, the critic has `warmup_updates` instead: the generator waits for as many steps as that takes.
 """
 
 from typing import Any, ClassVar
@@ -44,9 +45,10 @@ class WGAN(StandardGAN):
         self.waited = self.add_weight(shape=(), dtype="int64", initializer="zeros", trainable=False, name="waited")
 
     def discriminator_step(self, data: Batch, turn: int = 0) -> dict[str, tf.Tensor]:
-        """Clip the critic's weights, then update it."""
+        """Update the critic, then clip its weights."""
+        logs = super().discriminator_step(data, turn)
         clip_weights(self.discriminator, self.clip)
-        return super().discriminator_step(data, turn)
+        return logs
 
     def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """`n_critic` updates of the critic, then one of the generator, unless the critic is still warming up."""

@@ -10,6 +10,7 @@ so that one column of W is added per pixel and the whole costs O(HD) operations.
 recurrence, with u_i ~ U(0, 1) as an input: v_i = 1 where u_i < p(v_i = 1 | v_<i).
 """
 
+import dataclasses
 import math
 from typing import Any, ClassVar
 
@@ -43,9 +44,10 @@ class NADE(GenerativeModel):
         u = TensorSpec("u", image.shape, "uniform", low=0.0, high=1.0)
         binary = TensorSpec("image", image.shape, "output", "image", levels=2)
         log_prob = TensorSpec("log_prob", (), "output", "nats", high=0.0)
+        bits = dataclasses.replace(image, levels=2)
         self.maps = {
             "generate": Map(Sampler(self.conditionals, image.shape), MapSpec((u,), (binary,))),
-            "log_prob": Map(self.conditionals, MapSpec((image,), (log_prob,))),
+            "log_prob": Map(self.conditionals, MapSpec((bits,), (log_prob,))),
         }
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -15,6 +15,7 @@ The map "log_prob" gives log w = log p(x | z) + log p(z) - log q(z | x) at one s
 log of the mean of k weights is a tighter one (Burda, Grosse & Salakhutdinov 2016), which evaluation takes over k calls.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -24,6 +25,7 @@ import tensorflow as tf
 from keras import ops
 
 from zoo.latent.likelihoods import (
+    LEVELS,
     bernoulli_log_prob,
     discretized_logistic_log_prob,
     gaussian_kl,
@@ -76,6 +78,7 @@ class VAE(GenerativeModel):
         z = TensorSpec("z", (self.latent_dim,), "normal")
         eps = TensorSpec("eps", (self.latent_dim,), "normal")
         image = self.columns["image"]
+        pixels = dataclasses.replace(image, levels=2 if self.likelihood == "bernoulli" else LEVELS)
         moments = tuple(TensorSpec(name, (self.latent_dim,), "output") for name in ("mean", "log_variance"))
         self.maps = {
             "generate": Map(self.generator, MapSpec((z,), (TensorSpec("image", shape, "output", "image"),))),
@@ -83,7 +86,7 @@ class VAE(GenerativeModel):
             "reconstruct": Map(
                 self.reconstructor, MapSpec((image,), (TensorSpec("reconstruction", shape, "output", "image"),))
             ),
-            "log_prob": Map(self.bound, MapSpec((image, eps), (TensorSpec("log_weight", (), "output", "nats"),))),
+            "log_prob": Map(self.bound, MapSpec((pixels, eps), (TensorSpec("log_weight", (), "output", "nats"),))),
         }
 
     def _check(self) -> None:

@@ -10,12 +10,15 @@ import numpy as np
 from zoo.shared.errors import UserError
 
 _BLOCK = 2**22  # numbers in one array of a block, of which there are a few at once: 32 MB each
+_LARGEST = 1e20  # of a feature: what metrics take of it, squares of cubes at most, stays finite
+_MIDDLE_OF = 9  # queries, whose median is the origin
 
 
 def points(**sets: np.ndarray) -> list[np.ndarray]:
     """Return each named set (count, *shape) as float64 (count, D), in the order given.
 
-    A set that is empty or not finite, or sets of different D, are a `UserError` that names the set.
+    A set that is empty, or holds NaN, infinity or a number beyond 1e20, and sets of different D are a `UserError` that
+    names the set.
     """
     return [values.astype(np.float64, copy=False) for values in flat(**sets)]
 
@@ -24,11 +27,13 @@ def flat(**sets: np.ndarray) -> list[np.ndarray]:
     """Return what `points` does, but in the sets' own types: bytes take an eighth of the memory."""
     flattened = {}
     for name, values in sets.items():
-        if not len(values):
+        if not np.size(values):
             raise UserError(f"the {name} set is empty")
         flattened[name] = np.asarray(values).reshape(len(values), -1)
         if not np.isfinite(flattened[name]).all():
             raise UserError(f"the {name} set holds NaN or infinity")
+        if max(-float(flattened[name].min()), float(flattened[name].max())) > _LARGEST:
+            raise UserError(f"the {name} set holds numbers beyond {_LARGEST:g}: scale its features down")
     dimensions = {name: values.shape[1] for name, values in flattened.items()}
     if len(set(dimensions.values())) > 1:
         raise UserError(f"the sets have different numbers of features: {dimensions}; use one extractor for all")
@@ -56,7 +61,9 @@ def squared_blocks(queries: np.ndarray, centres: np.ndarray) -> Iterator[tuple[s
 
     `squares` is float64 (rows, len(centres)), never negative, and 0 between copies.
     """
-    origin = centres[0].astype(np.float64)  # distances do not change by a common offset, which would cost digits
+    # distances do not change by a common offset, which would cost digits; a single query would be one, if an outlier.
+    # The origin is the same whatever the centres are: copies of a centre then come out as far, to the last bit
+    origin = np.median(queries[:_MIDDLE_OF], axis=0).astype(np.float64)
     rounding = np.finfo(np.float64).eps * (centres.shape[1] + 4)
     parts = _slices(len(centres), _BLOCK // centres.shape[1])
     centre_squares = np.concatenate([_squares(centres[columns] - origin) for columns in parts])
@@ -86,12 +93,17 @@ def kth_nearest(queries: np.ndarray, k: int = 1, among: np.ndarray | None = None
 
     Without `among` it is the k-th nearest other point of the queries themselves. Fewer than k points: `UserError`.
     """
+    return k_nearest(queries, k, among)[:, -1]
+
+
+def k_nearest(queries: np.ndarray, k: int, among: np.ndarray | None = None) -> np.ndarray:
+    """Return the squared distances (N, k), nearest first, of which `kth_nearest` is the last."""
     others = len(queries) - 1 if among is None else len(among)
     if not 1 <= k <= others:
         raise UserError(f"there is no neighbour number {k} among {others} points: use more points or another k")
-    nearest = np.empty(len(queries))
+    nearest = np.empty((len(queries), k))
     for rows, squares in squared_blocks(queries, queries if among is None else among):
         if among is None:
             squares[np.arange(len(squares)), np.arange(rows.start, rows.stop)] = np.inf
-        nearest[rows] = np.partition(squares, k - 1, axis=1)[:, k - 1]
+        nearest[rows] = np.sort(np.partition(squares, k - 1, axis=1)[:, :k], axis=1)
     return nearest

@@ -6,13 +6,20 @@ from typing import Any
 
 import numpy as np
 
+from zoo.shared.errors import UserError
+
 
 def summary(nats: np.ndarray, dimensions: int) -> dict[str, Any]:
     """Return the mean of log-likelihoods (count,) in nats an example, with its standard error if there is one.
 
-    Also as bits per dimension: -nats / (D ln 2).
+    Also as bits per dimension: -nats / (D ln 2). Likelihoods that are NaN or infinite, or none, are a `UserError`.
     """
     values = np.asarray(nats, np.float64)
+    if not len(values) or not np.isfinite(values).all():
+        raise UserError(
+            f"the log-likelihoods of {np.isfinite(values).sum()} of {len(values)} examples are finite numbers: a mean "
+            "needs all of them; take a model that gives no example the probability 0"
+        )
     mean = float(values.mean())
     return {
         "nats": mean,
@@ -22,18 +29,19 @@ def summary(nats: np.ndarray, dimensions: int) -> dict[str, Any]:
     }
 
 
-def is_binary(images: np.ndarray) -> bool:
-    """Return whether uint8 images hold nothing but 0 and 255."""
-    return bool(np.isin(images, (0, 255)).all())
+def has_levels(images: np.ndarray, levels: int) -> bool:
+    """Return whether uint8 images hold nothing but so many levels, evenly spaced: 0 and 255 if they are two."""
+    return bool((images % _spacing(levels) == 0).all())
 
 
-def independent_pixels(train_images: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+def independent_pixels(train_images: np.ndarray, levels: int) -> Callable[[np.ndarray], np.ndarray]:
     """Return the log-likelihood of a model that draws every pixel on its own, fitted to uint8 `train_images`.
 
-    A pixel has a level with probability (its count + 1) / (images + levels), so that none is impossible. There are two
-    levels if the images are binary, else 256. The model takes uint8 images (count, *shape), and returns nats (count,).
+    A pixel has one of the evenly spaced `levels` with probability (its count + 1) / (images + levels), so that none is
+    impossible. The model takes uint8 images (count, *shape), and returns nats (count,). It is comparable with models of
+    as many levels alone, and all images must have these.
     """
-    levels, scale = (2, 255) if is_binary(train_images) else (256, 1)
+    scale = _spacing(levels)
     flat = (train_images.reshape(len(train_images), -1) // scale).astype(np.int64)
     dimensions = flat.shape[1]
     places = np.arange(dimensions) * levels
@@ -47,3 +55,9 @@ def independent_pixels(train_images: np.ndarray) -> Callable[[np.ndarray], np.nd
         return log_p[chosen].sum(axis=1)
 
     return log_prob
+
+
+def _spacing(levels: int) -> int:
+    if levels < 2 or 255 % (levels - 1):
+        raise UserError(f"{levels} levels are not evenly spaced over the bytes 0 to 255: use 2 or 256")
+    return 255 // (levels - 1)

@@ -45,10 +45,12 @@ def measure(points: np.ndarray, mixture: Mixture) -> dict[str, Any]:
     distance of the points of high quality from their centres, in sigma. The mixture itself has 1.378; None if no point
     is of high quality.
 
-    NaN or infinity among the points, or no point at all, is a `UserError`.
+    NaN or infinity among the points, no point at all, or points that are not of the plane are a `UserError`.
     """
     if not len(points) or not np.isfinite(points).all():
         raise UserError("there are no points to measure, or some are NaN or infinity")
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise UserError(f"the points have the shape {points.shape}: the mixtures lie in the plane, use (count, 2)")
     offsets = np.asarray(points, np.float64)[:, None] - mixture.centres
     distances = np.sqrt((offsets**2).sum(axis=-1))
     nearest = distances.min(axis=1)

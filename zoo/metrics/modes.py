@@ -49,7 +49,7 @@ def stacked_coverage(images: np.ndarray, classify: Classify) -> dict[str, Any]:
     (M, 20), of which the first ten are those, as the extractor that comes along does. The likeliest digit counts, even
     where a garment is likelier. A picture that is misread may count for a mode that no sample has.
 
-    Other channels or classes are a `UserError`.
+    Other channels or classes, and probabilities that are NaN, are a `UserError`.
     """
     (images,) = pictures(stacked=images)
     if images.shape[-1] != STACKED:
@@ -61,5 +61,7 @@ def stacked_coverage(images: np.ndarray, classify: Classify) -> dict[str, Any]:
             f"the extractor gives {given}: to count modes it must give those of the 10 digits, or of 20 classes of "
             "which the digits are the first"
         )
+    if np.isnan(probabilities).any():
+        raise UserError("the extractor gives class probabilities that are NaN: use one that knows these images")
     digits = probabilities[:, :DIGITS].argmax(axis=1).reshape(-1, STACKED)
     return {**coverage(stacked_mode(digits), STACKED_MODES), "count": len(images)}

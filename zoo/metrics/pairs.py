@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.metrics.distances import pictures
+from zoo.metrics.distances import flat, pictures, squared_blocks
 from zoo.metrics.ms_ssim import form, similarity
 from zoo.shared.errors import UserError
 
@@ -182,10 +182,6 @@ def _enlarged(images: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def nearest_input(train_inputs: np.ndarray, train_targets: np.ndarray, inputs: np.ndarray) -> np.ndarray:
     """Return for each input the target of the training input that is nearest to it in pixels: learning by heart."""
-    flat = train_inputs.reshape(len(train_inputs), -1).astype(np.float32)
-    squares = (flat**2).sum(axis=1)
-    chosen = []
-    for start in range(0, len(inputs), _IMAGES_AT_ONCE):
-        block = inputs[start : start + _IMAGES_AT_ONCE].reshape(-1, flat.shape[1]).astype(np.float32)
-        chosen.append((squares - 2 * block @ flat.T).argmin(axis=1))
-    return train_targets[np.concatenate(chosen)]
+    train_inputs, inputs = flat(train_inputs=train_inputs, inputs=inputs)
+    nearest = np.concatenate([squares.argmin(axis=1) for _, squares in squared_blocks(inputs, train_inputs)])
+    return train_targets[nearest]

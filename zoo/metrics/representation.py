@@ -36,7 +36,9 @@ def linear_probe(train_x: np.ndarray, train_y: np.ndarray, test_x: np.ndarray, t
             f"a probe cannot be trained on {len(train_y)} examples of {classes} classes: use 4 or more, of 2 or more"
         )
     mean, deviation = train_x.mean(axis=0), train_x.std(axis=0)
-    deviation[deviation == 0] = 1  # a constant feature becomes 0
+    # a constant feature becomes 0; rounding may leave it a deviation, by which one that varies in the test set would be
+    # divided
+    deviation[np.ptp(train_x, axis=0) == 0] = 1
     train_x, test_x = (train_x - mean) / deviation, (test_x - mean) / deviation
 
     # every fifth by class: the parts have the classes in the same shares. Without the last, as without the first, the

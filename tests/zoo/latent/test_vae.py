@@ -118,6 +118,14 @@ def test_beta_rises_over_the_warm_up_and_weighs_the_divergence():
         assert float(logs["loss"]) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize(("likelihood", "levels"), [("bernoulli", 2), ("logistic", 256)])
+def test_the_likelihood_tells_of_how_many_levels_it_is(likelihood, levels):
+    specs = {name: made.spec for name, made in make(likelihood=likelihood).maps.items()}
+    assert {name: specs[name].conditions[0].levels for name in ("encode", "log_prob")} == {
+        "encode": 0, "log_prob": levels,
+    }  # fmt: skip
+
+
 def test_it_shows_means_and_reconstructs_through_the_mean_of_the_code():
     made = make()
     x = np.sign(np.random.default_rng(0).normal(size=(3, 2, 2, 1))).astype(np.float32)

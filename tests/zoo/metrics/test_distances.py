@@ -37,6 +37,22 @@ def test_copies_are_at_distance_zero_and_a_common_offset_costs_nothing():
     np.testing.assert_allclose(squares, exact, rtol=1e-9)
 
 
+def test_an_outlier_costs_the_others_nothing():
+    points = RNG.normal(size=(40, 5))
+    points[0] = 1e9
+    squares = whole(points, points[::-1])[1:, :-1]
+    np.testing.assert_allclose(squares, cdist(points, points[::-1], "sqeuclidean")[1:, :-1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("dimension", [2, 17, 600])
+def test_a_copy_is_as_far_as_its_original_to_the_last_bit(dimension, monkeypatch):
+    """Ties between a set's own points and copies of them are then ties."""
+    monkeypatch.setattr(distances, "_BLOCK", 8000)
+    queries = RNG.normal(size=(30, dimension)) + 5
+    centres, order = RNG.normal(size=(31, dimension)), RNG.permutation(31)
+    np.testing.assert_array_equal(whole(queries, centres)[:, order], whole(queries, centres[order]))
+
+
 @pytest.mark.parametrize("k", [1, 2, 5])
 def test_kth_nearest_is_the_kth_of_the_sorted_distances(k, monkeypatch):
     monkeypatch.setattr(distances, "_BLOCK", 20)
@@ -45,6 +61,7 @@ def test_kth_nearest_is_the_kth_of_the_sorted_distances(k, monkeypatch):
     np.testing.assert_allclose(distances.kth_nearest(one, k, other), among)
     itself_first = np.sort(cdist(one, one, "sqeuclidean"))
     np.testing.assert_allclose(distances.kth_nearest(one, k), itself_first[:, k])
+    np.testing.assert_allclose(distances.k_nearest(one, k), itself_first[:, 1 : k + 1])
 
 
 def test_a_duplicate_is_another_point():
@@ -67,8 +84,14 @@ def test_sets_are_flattened_and_checked():
     for bad in (np.nan, np.inf):
         with pytest.raises(UserError, match="the b set holds NaN or infinity"):
             distances.points(a=np.ones((2, 1)), b=np.array([[bad]]))
-    with pytest.raises(UserError, match="the a set is empty"):
-        distances.points(a=np.ones((0, 2)))
+    for empty in (np.ones((0, 2)), np.ones((2, 0))):
+        with pytest.raises(UserError, match="the a set is empty"):
+            distances.points(a=empty)
+    for huge in (np.float64(-1e21), np.float32(3e38)):
+        with pytest.raises(UserError, match=r"the b set holds numbers beyond 1e\+20: scale"):
+            distances.points(a=np.ones((2, 1)), b=np.array([[1], [huge]]))
+    half = np.array([[65504.0]], np.float16)
+    assert distances.points(a=half)[0] == 65504
     with pytest.raises(UserError, match="'a': 2, 'b': 3"):
         distances.points(a=np.ones((4, 2)), b=np.ones((4, 3)))
 

@@ -29,8 +29,12 @@ def test_agree_with_loops_over_the_definitions(real, fake, k):
     fake_radii = [radius(fake, i, k) for i in range(len(fake))]
     precision = [any(squared(f, r) <= d for r, d in zip(real, real_radii, strict=True)) for f in fake]
     recall = [any(squared(f, r) <= d for f, d in zip(fake, fake_radii, strict=True)) for r in real]
-    density = [sum(squared(f, r) < d for r, d in zip(real, real_radii, strict=True)) / k for f in fake]
-    coverage = [any(squared(f, r) < d for f in fake) for r, d in zip(real, real_radii, strict=True)]
+    # an open ball with fewer than k of its own points, itself among them, is closed
+    own = [sum(squared(x, y) < d for y in real) for x, d in zip(real, real_radii, strict=True)]
+    balls = [(x, d, n < k) for x, d, n in zip(real, real_radii, own, strict=True)]
+    inside = [[squared(f, x) <= d if closed else squared(f, x) < d for x, d, closed in balls] for f in fake]
+    density = [sum(row) / k for row in inside]
+    coverage = np.any(inside, axis=0)
     protocol = {"k": k, "count_real": len(real), "count_fake": len(fake)}
     assert precision_recall(real, fake, k) == {
         "precision": pytest.approx(np.mean(precision)), "recall": pytest.approx(np.mean(recall)), **protocol,
@@ -73,6 +77,25 @@ def test_equal_laws_have_the_expected_density_and_coverage():
     empty = math.prod((m - 1 - i) / (m - 1 + n - i) for i in range(k))
     assert np.mean([draw["density"] for draw in draws]) == pytest.approx(1, abs=0.03)
     assert np.mean([draw["coverage"] for draw in draws]) == pytest.approx(1 - empty, abs=0.01)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4, 5, 8, 12])
+@pytest.mark.parametrize("times", [1, 2, 8])
+def test_a_copy_of_duplicated_samples_covers_them_all(times, k):
+    """Features of no particular numbers, in any order: a ball holds the copies of its own, in whole groups."""
+    some = RNG.normal(size=(20, 65)) + 3
+    real = RNG.permutation(np.repeat(some, times, axis=0))
+    found = density_coverage(real, RNG.permutation(real), k)
+    assert found["coverage"] == 1
+    assert found["density"] == pytest.approx(math.ceil(k / times) * times / k)
+
+
+def test_duplicates_elsewhere_are_not_covered():
+    """By hand: four points at 0 and four at 10, and fake points at 0 only, then beside it."""
+    real = np.repeat([[0.0], [10.0]], 4, axis=0)
+    found = density_coverage(real, np.zeros((6, 1)), 3)
+    assert (found["density"], found["coverage"]) == (pytest.approx(4 / 3), 0.5)
+    assert density_coverage(real, np.full((6, 1), 1e-3), 3)["density"] == 0
 
 
 def test_half_of_the_classes_dropped_lowers_variety_and_not_quality():

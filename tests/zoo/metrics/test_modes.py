@@ -99,6 +99,7 @@ def test_other_channels_are_refused(channels):
     [
         (None, "no class probabilities: to count modes it must give those of the 10 digits"),
         (np.zeros((15, 1008)), "1008 class probabilities: to count modes"),
+        (np.full((15, 10), np.nan), "class probabilities that are NaN: use one that knows"),
     ],
 )
 def test_other_classes_are_refused(probabilities, said):

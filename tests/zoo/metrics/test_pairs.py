@@ -151,6 +151,13 @@ def test_nearest_input_has_the_target_of_the_nearest_training_input():
     np.testing.assert_array_equal(found, targets[[4, 1]])
 
 
+def test_nearest_input_tells_pictures_apart_that_differ_in_one_value():
+    """The squares of 12,000 bright bytes add up to more than float32 counts."""
+    inputs = np.full((20, 64, 64, 3), 255, np.uint8)
+    inputs.reshape(20, -1)[np.arange(20), 500 * np.arange(20)] = 254
+    np.testing.assert_array_equal(nearest_input(inputs, np.arange(20), inputs[::-1]), np.arange(20)[::-1])
+
+
 def test_grey_of_is_the_luma():
     images = np.array([[[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]]], np.uint8)
     grey = grey_of(images)

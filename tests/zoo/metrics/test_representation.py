@@ -46,6 +46,13 @@ def test_a_probe_does_not_see_scales_shifts_and_constants():
     assert linear_probe(moved(train_x), train_y, moved(test_x), test_y) == {**plain, "dimension": 3}
 
 
+def test_a_probe_does_not_hear_a_feature_that_varies_in_the_test_set_alone():
+    x, y = clouds(60, 0)
+    train, test = (np.concatenate([x, third[:, None]], axis=1) for third in (np.full(60, 0.1), np.linspace(-9, 9, 60)))
+    assert train[:, 2].std() > 0, "by rounding"
+    assert linear_probe(train, y, test, y)["accuracy"] == linear_probe(x, y, x, y)["accuracy"]
+
+
 def test_the_strength_is_chosen_where_it_matters_and_without_the_test_set():
     """Labels that are noise but for one of 200 features: little freedom is best. A rule of many bits needs much."""
     rng = np.random.default_rng(0)
