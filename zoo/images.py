@@ -3,9 +3,12 @@
 numpy and Pillow only. `zoo.media` says which of these a tensor needs, by its kind.
 """
 
+import contextlib
 import io
 import math
+import stat
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 # part of every cache key: raise it when `fit` changes what it returns
-PREPROCESSING = 2
+PREPROCESSING = 3
 ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp")
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _GREY_MODES = ("1", "L", "LA", "I;16")
@@ -85,15 +88,52 @@ def encode_png(picture: np.ndarray) -> bytes:
 
 
 def opened(path: Path) -> "Image.Image":
-    """Return the picture file, of which Pillow has read the header only; Pillow's errors are those of the file."""
-    from PIL import Image, PngImagePlugin
+    """Return the picture file, of which Pillow has read the header only.
 
-    if not path.is_file():  # a pipe would wait for ever
-        raise OSError("not a regular file")
+    An `OSError` says, without naming the file, why it cannot be opened; a damaged one may make Pillow raise anything.
+    """
+    from PIL import Image, PngImagePlugin, UnidentifiedImageError
+
     PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = _MAX_TEXT
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would wait for ever
+            raise OSError("not a regular file")
+        if not status.st_size:
+            raise OSError("the file is empty")
+        with _quiet():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return Image.open(path, formats=_FORMATS)
+    except UnidentifiedImageError:
+        raise OSError("the file holds no PNG, JPEG or WebP picture") from None
+    except OSError as error:
+        raise OSError(error.strerror or str(error)) from None
+
+
+def upright(path: Path) -> "Image.Image":
+    """Return the decoded picture file, turned as its EXIF orientation says."""
+    from PIL import ImageOps
+
+    with _quiet(), opened(path) as picture:
+        picture.load()
+        return picture if _orientation(picture) == 1 else ImageOps.exif_transpose(picture)
+
+
+def _orientation(picture: "Image.Image") -> int:
+    """Return the EXIF orientation of a picture, 1 to 8; it is upright where its EXIF data are damaged."""
+    try:
+        orientation = picture.getexif().get(0x0112)  # the tag "orientation"
+    except Exception:  # Pillow may raise anything
+        return 1
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back Pillow's warnings of damaged EXIF data: they leave the pixels as they are, and name no file."""
     with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return Image.open(path, formats=_FORMATS)
+        warnings.simplefilter("ignore", UserWarning)
+        yield
 
 
 def is_grey(path: Path) -> bool:
@@ -107,17 +147,13 @@ def is_grey(path: Path) -> bool:
 
 def size_of(path: Path) -> tuple[int, int]:
     """Return (height, width) of a picture file, upright."""
-    with opened(path) as picture:
-        is_turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # the tag "orientation"
-        return picture.size if is_turned else picture.size[::-1]
+    with _quiet(), opened(path) as picture:
+        return picture.size if _orientation(picture) >= 5 else picture.size[::-1]
 
 
 def decode(path: Path, size: tuple[int, int] | None, channels: int) -> np.ndarray:
     """Return a picture file as uint8 (height, width, channels): upright, fitted to `size` unless that is None."""
-    from PIL import ImageOps
-
-    with opened(path) as picture:
-        return fit(ImageOps.exif_transpose(picture), size, channels)
+    return fit(upright(path), size, channels)
 
 
 def fit(
@@ -132,7 +168,10 @@ def fit(
     from PIL import Image
 
     if picture.mode.startswith("I;16"):  # Pillow's own conversion to 8 bits clips
-        picture = Image.fromarray(np.rint(np.asarray(picture) / 257).astype(np.uint8))
+        levels, clear = np.asarray(picture), picture.info.get("transparency")
+        picture = Image.fromarray(np.rint(levels / 257).astype(np.uint8))
+        if clear is not None:
+            picture.putalpha(Image.fromarray(np.where(levels == clear, 0, 255).astype(np.uint8)))
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)

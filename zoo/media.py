@@ -111,7 +111,7 @@ def read(spec: TensorSpec, path: str | Path) -> np.ndarray:
     """
     path = Path(path)
     try:
-        if path.suffix == ARRAY:
+        if path.suffix.lower() == ARRAY:
             return _read_array(spec, path)
         if ending(spec) == ".png" and path.suffix.lower() in images.ENDINGS:
             height, width, channels = spec.shape
@@ -132,7 +132,8 @@ def _read_array(spec: TensorSpec, path: Path) -> np.ndarray:
     if values.shape == spec.shape:
         values = values[None]
     if values.shape[1:] != spec.shape or not len(values):
-        raise UserError(f"{path} holds shape {values.shape}; {spec.name} needs {spec.shape} or (rows, *{spec.shape})")
+        rows = ", ".join(map(str, ("rows", *spec.shape)))
+        raise UserError(f"{path} holds shape {values.shape}; {spec.name} needs {spec.shape} or ({rows})")
     return seen(spec, values) if spec.kind in FILES else values
 
 

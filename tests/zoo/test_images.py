@@ -167,6 +167,10 @@ def test_fit_scales_sixteen_bits_and_lays_transparency_over_white():
     assert images.fit(Image.fromarray(deep), (1, 4), 1).ravel().tolist() == [0, 1, 255, 7]
     for mode, colour, expected in (("RGBA", (200, 0, 0, 0), 255), ("LA", (0, 128), 127), ("RGBA", (9, 9, 9, 255), 9)):
         assert (images.fit(Image.new(mode, (4, 4), colour), (4, 4), 1) == expected).all()
+    for clear_level, expected in ((257 * 100, [0, 1, 255, 255]), (257, [0, 255, 255, 100])):
+        picture = Image.fromarray(np.array([[0, 257, 65535, 257 * 100]], np.uint16))
+        picture.info["transparency"] = clear_level
+        assert images.fit(picture, (1, 4), 1).ravel().tolist() == expected
     clear = Image.new("L", (4, 4), 3)
     clear.info["transparency"] = 3
     assert (images.fit(clear, (4, 4), 1) == 255).all()
@@ -218,11 +222,55 @@ def test_every_ending_is_of_a_format_that_is_opened(tmp_path):
             assert picture.format == kind and picture.size == (10, 6)
 
 
-def test_other_formats_and_what_is_no_file_are_not_opened(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("bitmap.png", "the file holds no PNG, JPEG or WebP picture"),
+        ("page.png", "the file holds no PNG, JPEG or WebP picture"),
+        ("empty.png", "the file is empty"),
+        ("gone.png", "No such file or directory"),
+        (".", "not a regular file"),
+    ],
+)
+def test_what_cannot_be_opened_says_why_in_words_without_its_path(tmp_path, name, said):
     square(LEVELS).save(tmp_path / "bitmap.png", format="BMP")
-    for name in ("bitmap.png", "gone.png", "."):
-        with pytest.raises(OSError):
-            images.opened(tmp_path / name)
+    (tmp_path / "page.png").write_text("<!DOCTYPE html><html>404</html>")
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(OSError) as error:
+        images.opened(tmp_path / name)
+    assert str(error.value) == said
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_damaged_exif_data_change_nothing_and_say_nothing(tmp_path, recwarn, ending):
+    exif = Image.Exif()
+    exif[0x0112] = 1
+    for index, damaged in enumerate((exif.tobytes()[:-9], b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\xff\xff", b"")):
+        path = tmp_path / f"{index}.{ending}"
+        square(LEVELS).save(path, exif=damaged, **({"quality": 100} if ending == "jpg" else {}))
+        assert images.is_grey(path) and images.size_of(path) == (6, 10)
+        np.testing.assert_allclose(images.decode(path, None, 1)[..., 0], LEVELS, atol=3)
+    assert list(recwarn) == []
+
+
+def test_many_photos_in_one_file_are_the_first(tmp_path):
+    """As phones save a photo with a depth map: JPEG by its ending, MPO inside."""
+    square(LEVELS, "RGB").save(
+        tmp_path / "a.jpg", "MPO", save_all=True, append_images=[square(255 - LEVELS, "RGB")], quality=100
+    )
+    np.testing.assert_allclose(images.decode(tmp_path / "a.jpg", None, 1)[..., 0], LEVELS, atol=4)
+
+
+@pytest.mark.parametrize("size", [(30_000, 1), (1, 30_000), (1, 1)])
+def test_extreme_shapes_are_fitted(tmp_path, size):
+    Image.new("L", size, 77).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(images.decode(tmp_path / "a.png", (8, 8), 1), np.full((8, 8, 1), 77))
+
+
+@pytest.mark.parametrize("profile", [bytes(3_000_000), b"no profile at all"])
+def test_a_large_or_broken_colour_profile_leaves_the_pixels_as_they_are(tmp_path, profile):
+    Image.new("RGB", (8, 6), (200, 30, 30)).save(tmp_path / "a.png", icc_profile=profile)
+    assert (images.decode(tmp_path / "a.png", None, 3) == (200, 30, 30)).all()
 
 
 def test_a_picture_of_too_many_pixels_is_not_opened(tmp_path, monkeypatch):

@@ -15,10 +15,10 @@ Its key `name` says which source (see `train.data.sources`); the others are that
 from typing import Any
 
 from train.data.source import Derived, Source, Table
-from train.data.sources import ALL, SPLITS, defaults, module_of
+from train.data.sources import ALL, SPLITS, defaults, innermost, module_of
 from zoo.shared.errors import UserError, unknown
 
-__all__ = ["ALL", "SPLITS", "Derived", "Source", "Table", "check", "defaults", "kinds", "load"]
+__all__ = ["ALL", "SPLITS", "Derived", "Source", "Table", "check", "check_prepared", "defaults", "kinds", "load"]
 
 
 def check(section: Any) -> None:
@@ -28,6 +28,14 @@ def check(section: Any) -> None:
         if key not in known:
             raise unknown(f"option of the data source {section.name!r}", key, known)
     module_of(section.name).check(section)
+
+
+def check_prepared(section: Any) -> None:
+    """Raise a `UserError` if `load` would have to download the data; no network is tried, nor TensorFlow imported."""
+    name = innermost(section.name)
+    module = module_of(name)
+    if hasattr(module, "check_prepared"):
+        module.check_prepared(name)
 
 
 def kinds(section: Any) -> dict[str, str]:

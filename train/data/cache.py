@@ -10,7 +10,6 @@ import hashlib
 import json
 import math
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from zoo.shared.errors import UserError
-from zoo.shared.files import new_directory, sha256, write_json
+from zoo.shared.files import new_directory, sha256, sweep, write_json
 
 Row = dict[str, np.ndarray]
 
@@ -30,14 +29,12 @@ def cached(key: dict[str, Any], rows: Callable[[], Iterator[Row]]) -> dict[str, 
     column of one shape and type. It is called only where no whole entry exists: one whose bytes changed is made anew.
     Raises `UserError` if the cache cannot be written.
     """
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    path = _root() / digest
+    path = _root() / _digest(key)
     entry = _open(path)
     if entry is None:
         try:
-            if path.exists():  # damaged
-                shutil.rmtree(path)
-            with new_directory(path) as directory:
+            sweep(path.parent)
+            with new_directory(path, overwrite=path.exists()) as directory:  # a damaged one
                 _write(directory, key, rows())
         except OSError as error:
             entry = _open(path)  # another process may have been faster
@@ -69,6 +66,8 @@ def _open(path: Path) -> dict[str, np.ndarray] | None:
     """Return the entry at `path`, or None where it is absent or not whole."""
     try:
         entry = json.loads((path / "entry.json").read_bytes())
+        if entry.pop("sha256") != _digest(entry):  # a bit that flips in a type leaves a type
+            return None
         columns: dict[str, np.ndarray] = {}
         for name, told in entry["columns"].items():
             file, shape = path / f"{name}.bin", (entry["count"], *told["shape"])
@@ -94,4 +93,10 @@ def _write(directory: Path, key: dict[str, Any], rows: Iterator[Row]) -> None:
             count += 1
     for name, column in told.items():
         column["sha256"] = sha256(directory / f"{name}.bin")
-    write_json(directory / "entry.json", {"key": key, "count": count, "columns": told})
+    entry = {"key": key, "count": count, "columns": told}
+    write_json(directory / "entry.json", {**entry, "sha256": _digest(entry)})
+
+
+def _digest(value: dict[str, Any]) -> str:
+    """Return the SHA-256 of a JSON object, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -2,6 +2,7 @@ import hashlib
 import json
 import resource
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -81,6 +82,36 @@ def test_the_slower_of_two_builders_takes_the_entry_of_the_faster(cache):
     assert len(list(cache.iterdir())) == 1
 
 
+def test_several_rebuild_a_damaged_entry_at_once(cache):
+    cached({}, rows)
+
+    def damage():
+        (file,) = cache.glob("*/image.bin")
+        file.write_bytes(b"")
+
+    def overtaken():
+        yield {"image": IMAGES[0], "label": LABELS[0]}
+        assert_whole(cached({}, rows))
+        assert_whole(cached({}, no_rows))
+        yield from list(rows())[1:]
+
+    damage()
+    assert_whole(cached({}, overtaken))
+    damage()
+    with ThreadPoolExecutor(8) as threads:
+        for entry in threads.map(lambda _: cached({}, rows), range(40)):
+            assert_whole(entry)
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_what_a_killed_process_left_goes_with_the_next_entry(cache):
+    left = cache / f".{'0' * 64}.{'1' * 16}"
+    left.mkdir(parents=True)
+    (left / "image.bin").write_bytes(b"half")
+    cached({}, rows)
+    assert not left.exists()
+
+
 def test_the_entry_says_what_it_is(cache):
     cached({"set": "a"}, rows)
     (file,) = cache.glob("*/entry.json")
@@ -88,7 +119,17 @@ def test_the_entry_says_what_it_is(cache):
         "image": {"dtype": "|u1", "shape": [4, 4, 3], "sha256": hashlib.sha256(IMAGES.tobytes()).hexdigest()},
         "label": {"dtype": "<i4", "shape": [], "sha256": hashlib.sha256(LABELS.tobytes()).hexdigest()},
     }
-    assert json.loads(file.read_text()) == {"key": {"set": "a"}, "count": 5, "columns": columns}
+    entry = {"key": {"set": "a"}, "count": 5, "columns": columns}
+    told = json.loads(file.read_text())
+    assert told == {**entry, "sha256": hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()}
+
+
+def test_a_type_that_became_another_type_is_no_entry(cache):
+    cached({"set": "a"}, rows)
+    (file,) = cache.glob("*/entry.json")
+    file.write_text(file.read_text().replace("<i4", ">i4"))
+    made = cached({"set": "a"}, rows)
+    np.testing.assert_array_equal(made["label"], LABELS)
 
 
 def test_an_unwritable_location_names_the_variable_to_set(tmp_path, monkeypatch):

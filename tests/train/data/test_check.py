@@ -1,3 +1,6 @@
+import contextlib
+import os
+import re
 import subprocess
 import sys
 
@@ -126,10 +129,64 @@ def test_a_path_that_is_no_directory_is_one_line(tmp_path, monkeypatch, prefix, 
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("prefix", ["folder", "pairs"])
+@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "A.TGZ", "a.7z"])
+def test_an_archive_is_to_be_unpacked(tmp_path, prefix, name):
+    (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(UserError, match=f"{name} is not a directory; unpack it: data.name must be {prefix}:PATH"):
+        data.check(section(f"{prefix}:{tmp_path / name}"))
+
+
+@pytest.mark.parametrize(
+    "name", ["mnist", "mnist:3.0.1", "mnist:3.*.*", "grey:cifar10", "stacked:mnist", "lowres:grey:a/b"]
+)
+def test_a_set_that_is_not_prepared_here_is_one_line_without_a_network(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: pytest.fail("tried the network"))
+    base = name.rpartition(":")[2] if name[0] != "m" else name
+    with pytest.raises(
+        UserError, match=f"'{re.escape(base)}' is not prepared below {tmp_path}: set TFDS_DATA_DIR"
+    ) as error:
+        data.check_prepared(Section(name=name))
+    assert f"`tfds build {base}`" in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("prepared", "name", "is_there"),
+    [
+        ("mnist/3.0.1", "mnist", True),
+        ("mnist/3.0.1", "mnist:3.0.1", True),
+        ("mnist/3.0.1", "mnist:3.*.*", True),
+        ("mnist/3.0.1", "stacked:mnist", True),
+        ("mnist/3.0.1", "mnist:4.0.0", False),
+        ("mnist/3.0.1", "mnist_corrupted", False),
+        ("imagenet_resized/64x64/0.1.0", "imagenet_resized/64x64", True),
+        ("imagenet_resized/64x64/0.1.0", "imagenet_resized", True),
+        ("imagenet_resized/64x64/0.1.0", "lowres:imagenet_resized/64x64:0.1.0", True),
+        ("imagenet_resized/64x64/0.1.0", "imagenet_resized/32x32", False),
+        ("imagenet_resized/64x64/0.1.0", "imagenet_resized/[0-9]*", False),
+    ],
+)
+def test_a_set_is_prepared_here_if_that_version_of_it_is(tmp_path, monkeypatch, prepared, name, is_there):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    (tmp_path / prepared).mkdir(parents=True)
+    with pytest.raises(UserError, match="is not prepared"):  # what an interrupted download leaves
+        data.check_prepared(Section(name=name))
+    (tmp_path / prepared / "dataset_info.json").touch()
+    with contextlib.nullcontext() if is_there else pytest.raises(UserError, match="is not prepared"):
+        data.check_prepared(Section(name=name))
+
+
+@pytest.mark.parametrize("name", ["digits", "ring", "folder:x", "pairs:x", "stacked:digits", "grey:folder:x"])
+def test_other_sources_need_no_preparation(name):
+    data.check_prepared(Section(name=name))
+
+
 def test_a_directory_of_that_name_is_offered_as_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "pictures" / "cats").mkdir(parents=True)
-    for name in ("pictures", "pictures/cats", str(tmp_path / "pictures")):
+    for name in ("pictures", "pictures/", "./pictures", "pictures/cats", "~/pictures", str(tmp_path / "pictures")):
         with pytest.raises(UserError, match=f"{name!r}, a directory: write folder:{name} "):
             data.check(section(name))
     with pytest.raises(UserError, match="unknown data set '~nouser'"):
@@ -150,6 +207,13 @@ def test_a_data_directory_in_a_home_that_there_is_not_is_one_line(monkeypatch):
     with pytest.raises(UserError, match="TFDS_DATA_DIR is '~nouser/sets'") as error:
         data.check(section("mnist"))
     assert "\n" not in str(error.value)
+
+
+def test_a_data_directory_that_tensorflow_cannot_open_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / os.fsdecode(b"caf\xe9")))
+    with pytest.raises(UserError, match="TFDS_DATA_DIR is '.*', which is not UTF-8.*set it to a link") as error:
+        data.check(section("mnist"))
+    assert "\n" not in str(error.value) and str(error.value).encode()
 
 
 def test_an_unknown_split_is_named():

@@ -1,5 +1,8 @@
 import hashlib
 import os
+import random
+import shutil
+import socket
 import unicodedata
 
 import numpy as np
@@ -89,7 +92,22 @@ def test_a_directory_that_is_reached_in_two_ways_counts_once_under_its_own_name(
     assert load(root).specs["label"].names == ("second", "third")
 
 
-@pytest.mark.parametrize("hidden", [".ipynb_checkpoints", "__MACOSX", ".git"])
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        *(
+            ".ipynb_checkpoints",
+            ".git",
+            ".Trash-1000",
+            "__MACOSX",
+            "@eaDir",
+            "#recycle",
+            "$RECYCLE.BIN",
+            "$Recycle.Bin",
+        ),
+        *("lost+found", "System Volume Information"),
+    ],
+)
 def test_hidden_files_and_folders_are_left_out(root, hidden):
     for index, name in enumerate(("cat", "dog")):
         save(root / name / "a.png", index)
@@ -103,6 +121,16 @@ def test_hidden_files_and_folders_are_left_out(root, hidden):
     assert table.columns["image"][:, 0, 0, 0].tolist() == [0, 1]
     assert "2 of 2 files" in table.description
     data.check(section(root))
+
+
+def test_a_run_in_the_folder_of_its_pictures_is_left_out(root):
+    save(root / "a.png", 3)
+    save(root / "run" / "samples" / "step_1.png", 9)
+    (root / "run" / "config.json").touch()
+    assert len(load(root)) == 2, "it may be anything"
+    (root / "run" / "checkpoints").mkdir()
+    assert only(root).min() == 3
+    assert only(root / "run").min() == only(root / "run" / "samples").min() == 9, "where it is asked for"
 
 
 def test_a_folder_may_lie_in_a_hidden_one(tmp_path):
@@ -140,7 +168,43 @@ def test_other_endings_of_jpeg_are_read_and_other_formats_are_counted(root):
     table = load(root)
     np.testing.assert_array_equal(table.columns["image"], np.full((3, 8, 8, 1), 50))
     assert "3 of 3 files" in table.description
-    assert "4 files of formats that genzoo does not read are left out" in table.description
+    assert "left out: 4 picture files of other endings (2 .bmp, " in table.description
+    for told in ("1 .tiff", "1 .gif"):
+        assert told in table.description
+
+
+@pytest.mark.parametrize(
+    "ending", ["heic", "HEIF", "avif", "svg", "jxl", "CR2", "nef", "dng", "raw", "tga", "ppm", "psd"]
+)
+def test_formats_that_are_not_read_are_told_by_their_endings(root, ending):
+    save(root / "a.png")
+    (root / f"b.{ending}").touch()
+    assert f"left out: 1 picture files of other endings (1 .{ending.lower()})" in load(root).description
+
+
+def test_pictures_without_an_ending_or_with_an_unknown_one_are_told_and_other_files_are_not(root):
+    save(root / "a.png")
+    save(root / "scan", format="JPEG")
+    save(root / "photo.jpg?width=200", format="WEBP")
+    save(root / "photo.jpg.1", format="PNG")
+    for name in ("notes.txt", "Makefile", "Thumbs.db", "desktop.ini"):
+        (root / name).write_bytes(b"no picture at all")
+    os.mkfifo(root / "pipe")
+    (root / "zeros").symlink_to("/dev/zero")
+    (root / "gone").symlink_to("nowhere")
+    description = load(root).description
+    assert "left out: 3 picture files of other endings (" in description
+    for told in ("1 without an ending", "1 .jpg?width=200", "1 .1"):
+        assert told in description
+
+
+def test_of_many_other_endings_the_most_frequent_are_told(root):
+    save(root / "a.png")
+    for index, ending in enumerate(("bmp", "bmp", "gif", "gif", "tif", "tif", "svg", "svg", "ico")):
+        (root / f"{index}.{ending}").touch()
+    description = load(root).description
+    assert "9 picture files of other endings (2 ." in description and ", ...)" in description
+    assert ".ico" not in description
 
 
 def test_without_other_formats_the_description_does_not_speak_of_them(root):
@@ -151,7 +215,9 @@ def test_without_other_formats_the_description_does_not_speak_of_them(root):
 def test_a_folder_of_other_formats_alone_is_one_line_that_says_so(root):
     for name in ("a.bmp", "deep/b.gif"):
         save(root / name)
-    with pytest.raises(UserError, match=r"no picture file.*reads .png.*not the 2 of other formats") as error:
+    with pytest.raises(
+        UserError, match=r"no picture file.*reads .png.*not the 2 picture files of other endings \("
+    ) as error:
         data.check(section(root))
     assert "\n" not in str(error.value)
 
@@ -208,14 +274,29 @@ def test_a_phone_s_pictures_keep_their_upright_size(root):
     assert load(root, image_size=0).specs["image"].shape == (12, 8, 1)
 
 
-def test_pictures_of_several_sizes_need_a_choice(root):
-    save(root / "a.png", size=(20, 12))
-    save(root / "b.png", size=(30, 16))
-    with pytest.raises(
-        UserError, match=r"differ in size, their sides from 12 to 16 pixels: choose one, .*=64"
-    ) as error:
+@pytest.mark.parametrize(
+    ("sides", "suggested"), [((12, 16), 8), ((5, 16), 8), ((64, 65), 64), ((63, 70), 32), ((300, 400), 64)]
+)
+def test_pictures_of_several_sizes_need_a_choice(root, sides, suggested):
+    for side in sides:
+        save(root / f"{side}.png", size=(side + 20, side))
+    with pytest.raises(UserError) as error:
+        load(root, image_size=0)
+    said = f"differ in size, their sides from {sides[0]} to {sides[1]} pixels: choose one, such as "
+    assert f"{said}--config.data.image_size={suggested}" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_photographs_need_a_choice_before_anything_is_decoded(root, monkeypatch):
+    save(root / "a.png", size=(1100, 1025))
+    monkeypatch.setattr(images, "decode", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(UserError, match="have 1100 x 1025 px, and at most 1024 px are kept: choose .*=64") as error:
         load(root, image_size=0)
     assert "\n" not in str(error.value)
+
+
+def test_the_largest_pictures_that_are_kept(root):
+    save(root / "a.png", size=(1024, 2))
+    assert load(root, image_size=0).specs["image"].shape == (2, 1024, 1)
 
 
 def test_with_a_crop_pictures_are_stored_larger(root):
@@ -299,9 +380,13 @@ def spoil(root):
     noise.save(root / "other.png", format="BMP")
     os.mkfifo(root / "pipe.png")
     (root / "dangling.png").symlink_to(root / "nowhere.png")
+    (root / "itself.png").symlink_to("itself.png")
+    (root / "zeros.png").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(os.path.relpath(root / "socket.png"))  # a long path would not do
     save(root / "bomb.png", size=(500, 500))
     return {"cut.jpg", "cut.png", "cut.webp", "empty.png", "text.jpeg", "other.png", "pipe.png", "dangling.png",
-            "bomb.png"}  # fmt: skip
+            "itself.png", "zeros.png", "socket.png", "bomb.png"}  # fmt: skip
 
 
 def test_every_unreadable_file_is_named_and_skipped(root, warnings, monkeypatch):
@@ -312,6 +397,34 @@ def test_every_unreadable_file_is_named_and_skipped(root, warnings, monkeypatch)
     assert len(warnings) == len(bad)
     assert all(any(str(root / name) in line for line in warnings) for name in bad)
     assert f"{len(bad)} unreadable" in table.description
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("empty.png", "the file is empty"),
+        ("text.jpeg", "the file holds no PNG, JPEG or WebP picture"),
+        ("other.png", "the file holds no PNG, JPEG or WebP picture"),
+        ("pipe.png", "not a regular file"),
+        ("dangling.png", "No such file or directory"),
+        ("gone.png", "No such file or directory"),
+    ],
+)
+def test_a_warning_says_in_one_line_why_a_file_is_unreadable(root, warnings, monkeypatch, name, said):
+    spoil(root)
+    kept = files.walk
+    monkeypatch.setattr(files, "walk", lambda root: iter([*kept(root), "gone.png"]))  # one that vanishes meanwhile
+    load(root, "all")
+    assert f"skipping unreadable {root / name}: {said}" in warnings
+
+
+def test_of_many_unreadable_files_some_are_told(root, warnings):
+    save(root / "good.png")
+    for index in range(25):
+        (root / f"%s {index:02}\n.png").touch()
+    load(root, "all")
+    assert len(warnings) == 21 and warnings[0].endswith(r"/%s 00\n.png: the file is empty")
+    assert warnings[-1] == "skipping 25 unreadable files in all, of which these were the first"
 
 
 def test_labels_stay_with_their_pictures_where_files_are_skipped(root, warnings):
@@ -350,9 +463,99 @@ def test_labels_are_the_first_folders(root, warnings):
     levels, labels = table.columns["image"][:, 0, 0, 0].tolist(), table.columns["label"].tolist()
     assert dict(zip(levels, labels, strict=True)) == {0: 1, 1: 1, 2: 0, 3: 2}
     assert warnings == []
-    save(root / "stray.png")
-    assert list(load(root).columns) == ["image"] and data.kinds(section(root)) == {"image": "image"}
-    assert len(warnings) == 1 and "stray.png lies in no sub-folder" in warnings[0]
+
+
+@pytest.mark.parametrize(("strays", "has_labels"), [(1, True), (2, True), (3, False), (20, False)])
+def test_a_few_pictures_beside_the_classes_are_left_out_and_many_take_the_labels(root, warnings, strays, has_labels):
+    for index in range(18):
+        save(root / "ab"[index % 2] / f"{index}.png", index % 2)
+    for index in range(strays):
+        save(root / f"Thumbs{index}.png", 99)
+    table = load(root, "all")
+    columns = ["image", "label"] if has_labels else ["image"]
+    assert list(table.columns) == list(data.kinds(section(root))) == columns
+    assert len(table) == 18 + (0 if has_labels else strays)
+    assert (f"left out: {strays} beside the sub-folders" in table.description) is has_labels
+    (said,) = warnings
+    assert f"{strays} of {18 + strays} pictures lie in no sub-folder of {root}, such as Thumbs0.png: " in said
+    assert ("they are left out; move" in said) is has_labels and ("so no picture has a label" in said) is not has_labels
+
+
+def test_what_is_left_out_beside_the_classes_does_not_change_the_data(root, warnings):
+    for index in range(40):
+        save(root / "ab"[index % 2] / f"{index}.png", index)
+    first = load(root, "train", image_size=0).fingerprint()
+    save(root / "stray.png", (9, 9, 9), "RGB", size=(30, 30))
+    assert load(root, "train", image_size=0).fingerprint() == first
+
+
+@pytest.mark.parametrize("folders", [("train", "test"), ("train", "val"), ("Training", "Validation", "Test")])
+def test_folders_of_splits_are_no_classes(root, warnings, folders):
+    for index, name in enumerate(folders):
+        save(root / name / "cat" / "a.png", index)
+        save(root / name / "dog" / "a.png", index)
+    assert list(load(root).columns) == list(data.kinds(section(root))) == ["image"]
+    (said,) = warnings
+    assert "are splits, not classes" in said and f"such as folder:{root}/{sorted(folders)[0]}" in said
+    assert load(root / folders[0]).specs["label"].names == ("cat", "dog")
+    save(root / "other" / "a.png")
+    assert set(load(root).specs["label"].names) == {*folders, "other"}
+
+
+@pytest.mark.parametrize("names", [("cat", "Cat"), ("\u00e9", "e\u0301"), ("STRASSE", "straße")])
+def test_classes_that_look_alike_are_kept_apart_and_told(root, warnings, names):
+    for index, name in enumerate((*names, "other")):
+        save(root / name / "a.png", index)
+    table = load(root)
+    assert set(table.specs["label"].names) == {*names, "other"}
+    (said,) = warnings
+    assert "differ only in case or in how their accents are encoded" in said
+    assert all(repr(name) in said for name in names) and "other" not in said
+
+
+def test_folders_without_pictures_and_classes_without_readable_ones_are_told(root, warnings):
+    for name in ("cat", "dog"):
+        save(root / name / "a.png")
+    (root / "bird").mkdir()
+    (root / "fish").mkdir()
+    save(root / "fish" / "a.bmp")
+    (root / "ox").mkdir()
+    (root / "ox" / "a.png").touch()
+    (root / "notes.txt").touch()
+    (root / ".hidden").mkdir()
+    table = load(root)
+    assert table.specs["label"].names == ("cat", "dog", "ox") and set(table.columns["label"].tolist()) == {0, 1}
+    empty, _, unseen = warnings
+    assert f"the sub-folders 'bird', 'fish' of {root} hold no picture file" in empty
+    assert unseen == "no readable picture of split 'train' is of the classes 'ox'"
+
+
+def test_a_class_that_is_held_out_whole_is_told(root, warnings):
+    save(root / next(name for name in (f"rare/{index}.png" for index in range(99)) if is_held_out(name)))
+    save(root / next(name for name in (f"seen/{index}.png" for index in range(99)) if not is_held_out(name)))
+    for index in range(20):
+        save(root / "common" / f"{index}.png")
+    load(root, "train")
+    assert warnings == ["no readable picture of split 'train' is of the classes 'rare'"]
+    warnings.clear()
+    assert set(load(root, "test").columns["label"].tolist()) == {0, 1}
+    load(root, "all")
+    assert warnings == []
+
+
+def test_names_of_classes_can_be_written_in_one_line(root):
+    for index, name in enumerate(("a\nb", os.fsdecode(b"caf\xe9"), "\u2028", "\u0645\u06cc\u200c\u062e", "👨\u200d👩")):
+        save(root / name / "a.png", index)
+    names = load(root, "all").specs["label"].names
+    assert set(names) == {"a\\nb", "caf\\udce9", "\\u2028", "\u0645\u06cc\u200c\u062e", "👨\u200d👩"}
+    assert "".join(names).encode()
+
+
+def test_a_class_whose_name_is_too_long_is_one_line(root):
+    save(root / "a" / "1.png")
+    save(root / ("b" * 201) / "1.png")
+    with pytest.raises(UserError, match="the class 'bbb.*' has a name of more than 200 characters; shorten it"):
+        load(root)
 
 
 def test_one_folder_makes_no_labels(root):
@@ -391,6 +594,14 @@ def test_a_second_load_opens_nothing_until_a_file_changes(root, monkeypatch):
     np.testing.assert_array_equal(pictures(root), 2)
 
 
+def test_pictures_that_were_decoded_by_other_rules_are_decoded_again(root, monkeypatch):
+    save(root / "a.png", 1)
+    assert only(root).min() == 1
+    monkeypatch.setattr(images, "PREPROCESSING", images.PREPROCESSING + 1)
+    monkeypatch.setattr(images, "decode", lambda *_: np.full((8, 8, 1), 2, np.uint8))
+    assert only(root).min() == 2
+
+
 def test_a_picture_behind_a_link_that_changes_is_read_again(root, tmp_path):
     save(tmp_path / "elsewhere.png", 1)
     (root / "a.png").symlink_to(tmp_path / "elsewhere.png")
@@ -407,8 +618,91 @@ def test_names_of_any_alphabet_are_folders_and_files(root):
     (root / os.fsdecode(b"caf\xe9")).mkdir()
     save(root / os.fsdecode(b"caf\xe9") / "latin1.png", 6)
     table = load(root, "all")
-    assert set(table.specs["label"].names) == {*names, os.fsdecode(b"caf\xe9")}
+    assert set(table.specs["label"].names) == {*names, "caf\\udce9"}
     of = dict(zip(names, range(6), strict=True))
     for image, label in zip(table.columns["image"][:, 0, 0, 0].tolist(), table.columns["label"].tolist(), strict=True):
         assert of.get(table.specs["label"].names[label], 6) == image
     assert len(table.fingerprint()) == 64
+
+
+def test_the_fingerprint_is_that_of_the_pictures_and_not_of_where_and_when_they_lie(root, tmp_path):
+    noise = np.random.default_rng(0)
+    for index in range(6):
+        path = root / "ab"[index % 2] / f"{index}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(noise.integers(0, 256, (8, 8), np.uint8)).save(path)
+    first = load(root).fingerprint()
+    copy = tmp_path / "moved [x] ü"
+    shutil.copytree(root, copy, copy_function=shutil.copyfile)  # other times, in another order
+    assert load(copy).fingerprint() == first
+
+    def changed(change):
+        """Return the fingerprint of a copy after the change."""
+        place = tmp_path / str(len(os.listdir(tmp_path)))
+        shutil.copytree(root, place)
+        change(place)
+        return load(place).fingerprint()
+
+    def flip_a_bit(place):
+        picture = np.array(Image.open(place / "a" / "0.png"))
+        picture[3, 3] ^= 1
+        Image.fromarray(picture).save(place / "a" / "0.png")
+
+    for same in (
+        lambda place: (place / "c").mkdir(),
+        lambda place: (place / "a" / "notes.txt").touch(),
+        lambda place: os.utime(place / "a" / "0.png"),
+        lambda place: Image.open(place / "a" / "0.png").save(place / "a" / "0.png", compress_level=1),
+    ):
+        assert changed(same) == first
+    for other in (
+        flip_a_bit,
+        lambda place: save(place / "a" / "new.png"),
+        lambda place: (place / "a" / "0.png").unlink(),
+        lambda place: (place / "a" / "0.png").rename(place / "a" / "9.png"),
+        lambda place: (place / "a" / "0.png").rename(place / "b" / "0.png"),
+        lambda place: (place / "a").rename(place / "aa"),
+    ):
+        assert changed(other) != first
+
+
+def test_no_flipped_bit_of_the_cache_reaches_the_data(root, cache):
+    noise, chosen = np.random.default_rng(0), random.Random(0)
+    for index in range(6):
+        save(root / "ab"[index % 2] / f"{index}.png", int(noise.integers(256)))
+    first = load(root).fingerprint()
+    for _ in range(30):
+        file = chosen.choice(sorted(cache.glob("*/*")))
+        content = bytearray(file.read_bytes())
+        bit = chosen.randrange(8 * len(content))
+        content[bit // 8] ^= 1 << bit % 8
+        file.write_bytes(content)
+        assert load(root).fingerprint() == first
+
+
+@pytest.mark.parametrize(
+    "name", ["[x]", "*", "?", "100% %s", "a\nb", " a ", "🐱", "a=b:c,d", "~", "$HOME", "\\", os.fsdecode(b"caf\xe9")]
+)
+def test_a_folder_and_a_cache_of_any_name(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / f"cache {name}"))
+    save(tmp_path / name / f"{name}.png", 7)
+    for _ in range(2):
+        table = load(tmp_path / name)
+        assert (table.columns["image"] == 7).all() and table.columns["image"].shape == (1, 8, 8, 1)
+        assert "\n" not in table.description and table.description.encode()
+
+
+@pytest.mark.parametrize("path", [".", "./", "../pictures", "../pictures/", "..//pictures//.", "{root}/", "{root}//."])
+def test_a_folder_may_be_told_in_several_ways(root, monkeypatch, path):
+    save(root / "a" / "1.png", 7)
+    save(root / "b" / "1.png", 7)
+    monkeypatch.chdir(root)
+    (table,) = data.load(section(path.format(root=root)), "train")
+    assert (table.columns["image"] == 7).all() and table.specs["label"].names == ("a", "b")
+
+
+def test_a_link_to_a_folder_is_that_folder(root, tmp_path):
+    save(root / "a" / "1.png", 7)
+    save(root / "b" / "1.png", 8)
+    (tmp_path / "link").symlink_to(root)
+    assert load(tmp_path / "link").fingerprint() == load(root).fingerprint()

@@ -1,5 +1,6 @@
 import hashlib
 import os
+import unicodedata
 
 import numpy as np
 import pytest
@@ -93,6 +94,12 @@ def test_one_picture_may_hold_both_side_by_side(root, side, input_channel, width
         np.testing.assert_array_equal(table.columns[column], expected)
 
 
+def test_pictures_side_by_side_may_lie_in_folders_of_any_name(root):
+    for index, name in enumerate("abc"):
+        save_double(root / name / "1.png", index + 1)
+    assert levels(load(root)) == [1, 2, 3]
+
+
 def test_a_relative_path_is_one(root, monkeypatch):
     save_pair(root, "a", 10)
     monkeypatch.chdir(root.parent)
@@ -137,6 +144,54 @@ def test_inputs_of_another_size_are_fitted_to_the_images(root):
     table = load(root)
     assert table.columns["input"].shape == table.columns["image"].shape == (1, 8, 12, 1)
     assert (table.columns["input"] == 50).all()
+
+
+def test_pictures_of_another_shape_are_told(root, warnings):
+    save_pair(root, "a", 10)
+    save_pair(root, "b", 10)
+    save(root / "input" / "b.png", size=(16, 8))
+    save_pair(root, "c", 10)
+    save(root / "input" / "c.png", size=(17, 16))  # of 8 x 8, up to a pixel
+    load(root)
+    (said,) = warnings
+    assert said.startswith(f"1 pairs of {root} have pictures of different shapes, such as b: ")
+
+
+def test_names_match_however_their_accents_are_encoded(root):
+    """As macOS and other systems write them."""
+    for form, column in (("NFC", "input"), ("NFD", "image")):
+        save(root / column / f"{unicodedata.normalize(form, 'é')}.png")
+    assert len(load(root)) == 1
+
+
+def test_what_systems_put_beside_pictures_and_other_endings_are_left_out(root):
+    save_pair(root, "a", 10)
+    save(root / "image" / "@eaDir" / "a.png")
+    (root / "input" / "._a.png").write_bytes(b"AppleDouble")
+    assert "left out" not in load(root).description
+    save(root / "input" / "b.gif")
+    save(root / "image" / "b.tif")
+    table = load(root)
+    assert len(table) == 1 and "; left out: 2 picture files of other endings (1 ." in table.description
+
+
+def test_photographs_need_a_choice(root):
+    save_pair(root, "a", 10)
+    save(root / "image" / "a.png", size=(2000, 1500))
+    with pytest.raises(UserError, match=f"{root} have 2000 x 1500 px, and at most 1024 px are kept: choose one, .*=64"):
+        load(root)
+
+
+@pytest.mark.parametrize(("width", "is_kept"), [(2048, True), (2050, False)])
+def test_of_pictures_side_by_side_one_of_both_is_measured(root, width, is_kept):
+    save_double(root / "a.png", 100, (width, 8))
+    if is_kept:
+        table = load(root)
+        assert table.specs["image"].shape == (8, 1024, 3) and "1 pairs of" in table.description
+        assert ", side by side, split" in table.description
+    else:
+        with pytest.raises(UserError, match="have 1025 x 8 px"):
+            load(root)
 
 
 def test_images_of_several_sizes_need_a_choice(root):
@@ -193,6 +248,14 @@ def test_folders_train_and_test_may_hold_pictures_side_by_side(root):
     assert levels(load(root)) == [10] and levels(load(root, "test")) == [20] and levels(load(root, "all")) == [20, 10]
 
 
+def test_one_split_may_lie_side_by_side_and_the_other_in_two_folders(root):
+    save_double(root / "train" / "1.png", 10)
+    save_pair(root / "test", "1", 99)
+    table = load(root, image_size=8)
+    assert table.columns["input"][0].max((0, 1)).tolist() == [10, 0, 0]
+    assert table.columns["image"][0].max((0, 1)).tolist() == [0, 0, 10]
+
+
 def test_both_splits_have_the_channels_of_all_pairs(root):
     save(root / "train" / "input" / "a.png")
     save(root / "train" / "image" / "a.png")
@@ -200,6 +263,14 @@ def test_both_splits_have_the_channels_of_all_pairs(root):
     for split in ("train", "test", "all"):
         assert load(root, split).specs["image"].shape == (8, 8, 3)
         assert load(root, split).specs["input"].shape == (8, 8, 1)
+
+
+_MISNAMED = {
+    "capitals": ("Input", "Image"),
+    "plural": ("inputs", "images"),
+    "A and B": ("A", "B"),
+    "trainA": ("trainA", "trainB", "testA", "testB"),
+}
 
 
 def mistaken(root, mistake):
@@ -219,6 +290,15 @@ def mistaken(root, mistake):
     elif mistake == "two of a name":
         save_pair(root, "a", 1)
         save(root / "input" / "a.jpg")
+    elif mistake == "other endings":
+        save(root / "input" / "a.bmp")
+        save(root / "image" / "a.bmp")
+    elif mistake == "one of another ending":
+        save(root / "input" / "a.png")
+        save(root / "image" / "a.bmp")
+    elif mistake in _MISNAMED:
+        for name in _MISNAMED[mistake]:
+            save(root / name / "a.png")
     elif mistake == "deeper":
         save_pair(root / "train", "a", 1)
 
@@ -230,7 +310,16 @@ def mistaken(root, mistake):
         ("alone", "pictures of .*/pairs without a partner: 1, such as input/b, whose name is not in image/"),
         ("alone in test", "pairs/test without a partner: 1, such as image/b, whose name is not in input/"),
         ("one folder", "pairs/image is missing"),
-        ("empty folders", "no picture file below .*/input; genzoo reads .png"),
+        ("empty folders", "no picture file below .*/input; genzoo reads .png, .*.webp$"),
+        ("other endings", r"no picture file below .*/input; .*, not the 2 picture files of other endings \(2 .bmp\)"),
+        (
+            "one of another ending",
+            r"such as input/a, whose name is not in image/; genzoo reads .*, not the 1 picture files of .*1 .bmp",
+        ),
+        ("capitals", "pairs has the folders Image, Input: pairs must lie in .*/pairs/input and .*/pairs/image"),
+        ("plural", "has the folders images, inputs: "),
+        ("A and B", "has the folders A, B: "),
+        ("trainA", "has the folders testA, testB, trainA, trainB: "),
         ("two of a name", "input has two pictures of the name a: a.(png and a.jpg|jpg and a.png); remove one"),
         ("deeper", "train/.*/a.png lies in a deeper folder: input/ and image/ must lie in"),
     ],

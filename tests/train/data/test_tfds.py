@@ -1,4 +1,6 @@
 import os
+import socket
+import time
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +8,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from train import data
+from train.data.sources import tfds as source
 from train.data.sources.pictures import Section
 from zoo.shared.errors import UserError
 
@@ -158,6 +161,59 @@ def test_a_set_that_cannot_be_had_is_one_line_that_says_what_to_do(tmp_path, mon
     for part in ("'mnist'", str(tmp_path), "no route to host", "TFDS_DATA_DIR", "tfds build mnist", "digits"):
         assert part in text
     assert capsys.readouterr().out == ""  # standard output is the program's own
+
+
+def test_without_a_network_training_ends_at_once_and_in_one_line(tmp_path, monkeypatch, capfd, caplog):
+    """By itself tensorflow-datasets tries for minutes, and tells of each try."""
+
+    def no_network(host, *_, **__):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("socket.getaddrinfo", no_network)
+    started = time.monotonic()
+    with pytest.raises(UserError, match=r"ConnectionError: www.cs.toronto.edu does not answer\); set TFDS_DATA_DIR"):
+        load("cifar100")
+    assert time.monotonic() - started < 20
+    told = capfd.readouterr()
+    assert caplog.records == []
+    assert told.out == "" and told.err == f"preparing data set 'cifar100' below {tmp_path}: it is downloaded once\n"
+
+
+def test_a_set_that_is_not_prepared_is_prepared_once(stripes, monkeypatch, capfd):
+    stripes(train=1)
+    with pytest.raises(UserError, match="'genzoo_flags' is not prepared"):
+        data.check_prepared(section("genzoo_flags"))
+    capfd.readouterr()
+    (table,) = source.load(section("genzoo_flags", image_size=0), "train")
+    assert levels(table) == [0, 1, 2]
+    assert capfd.readouterr().out == ""
+    data.check_prepared(section("genzoo_flags"))
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", lambda *_: pytest.fail("prepared again"))
+    assert levels(load("genzoo_flags", image_size=0)) == [0, 1, 2]
+    from tensorflow_datasets.core.download import downloader
+
+    assert downloader.MAX_RETRIES == 10 and downloader._open_url.__name__ == "_open_url", "as the library has them"
+
+
+def test_a_host_that_takes_the_call_and_says_nothing_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("train.data.sources.tfds._PATIENCE", 0.2)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"http://127.0.0.1:{silent.getsockname()[1]}/stripes.zip"
+        monkeypatch.setattr(
+            GenzooStripes, "_split_generators", lambda self, manager: manager.download_and_extract(place)
+        )
+        with pytest.raises(UserError, match="127.0.0.1 does not answer"):
+            source.load(section("genzoo_stripes"), "train")
+
+
+def test_sets_of_photographs_of_one_size_need_a_choice(stripes, monkeypatch):
+    GenzooFlags(data_dir=stripes(train=1)).download_and_prepare()
+    monkeypatch.setattr("train.data.sources.pictures._LARGEST", 8)
+    with pytest.raises(UserError, match="the pictures of 'genzoo_flags' have 9 x 6 px, and at most 8 px are kept"):
+        load("genzoo_flags", image_size=0)
+    assert load("genzoo_flags").specs["image"].shape == (8, 8, 1)
 
 
 def test_a_set_without_images_and_one_that_does_not_exist_are_refused(tmp_path, monkeypatch):

@@ -41,6 +41,12 @@ def module_of(name: str) -> Any:
     return importlib.import_module(f"train.data.sources.{file}")
 
 
+def innermost(name: str) -> str:
+    """Return the name of the source that sources over another one are over in the end; of others, the name itself."""
+    prefix, colon, other = name.partition(":")
+    return innermost(other) if colon and prefix in _OVER else name
+
+
 def defaults(name: str) -> dict[str, Any]:
     """Return the options of the source that `name` names, with their defaults."""
     module = module_of(name)

@@ -3,6 +3,8 @@
 import hashlib
 import os
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -11,13 +13,24 @@ from absl import logging
 from tqdm import tqdm
 
 from train.data.cache import home_expanded
-from train.data.sources import ALL
+from train.data.sources import ALL, pictures
 from zoo import images
 from zoo.shared.errors import UserError, first_line
 
 # picture files that are told of and left out: their formats need a decoder or a choice (a frame, a page)
-_OTHERS = (".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif", ".avif", ".jp2", ".psd", ".svg")
-_HIDDEN = "__MACOSX"
+_OTHERS = (
+    *(".bmp", ".dib", ".tif", ".tiff", ".gif", ".heic", ".heics", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".jpf"),
+    *(".jpx", ".svg", ".svgz", ".ico", ".icns", ".tga", ".pcx", ".psd", ".xcf", ".exr", ".hdr", ".pbm", ".pgm", ".ppm"),
+    *(".pnm", ".raw", ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"),
+)
+_ENDINGS_TOLD = 4
+# what systems put beside pictures, such as previews and what was deleted; names that begin with a dot are hidden too
+_HIDDEN = (
+    *("__macosx", "@eadir", "@recycle", "#recycle", "#snapshot", "$recycle.bin", "recycler", "lost+found"),
+    "system volume information",
+)
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
+_UNREADABLE_TOLD = 20
 
 
 def root_of(name: str, prefix: str) -> Path:
@@ -30,7 +43,8 @@ def root_of(name: str, prefix: str) -> Path:
     root = home_expanded(path, "the path of data.name")
     if not os.path.isdir(root):
         what = "not a directory" if os.path.exists(root) else "missing"
-        raise UserError(f"{root} is {what}; data.name must be {prefix}PATH with the directory of your pictures")
+        first = "unpack it: " if os.path.exists(root) and root.suffix.lower() in _ARCHIVES else ""
+        raise UserError(f"{root} is {what}; {first}data.name must be {prefix}PATH with the directory of your pictures")
     return root
 
 
@@ -41,30 +55,76 @@ def walk(root: Path) -> Iterator[str]:
             yield name
 
 
-def left_out(root: Path) -> int:
-    """Return the number of picture files below `root` whose format is not read."""
-    return sum(name.lower().endswith(_OTHERS) for name in _files(root))
+def others(root: Path) -> str:
+    """Return how many picture files below `root` have endings that are not read, and which, in words; "" for none.
+
+    Files of unknown endings, or without one, are pictures if they begin like one that is read.
+    """
+    endings: Counter[str] = Counter()
+    for name in _files(root):
+        ending = os.path.splitext(name)[1].lower()
+        if ending not in images.ENDINGS and (ending in _OTHERS or _begins_like_a_picture(root / name)):
+            endings[ending] += 1
+    if not endings:
+        return ""
+    told = [f"{count:,} {ending or 'without an ending'}" for ending, count in endings.most_common(_ENDINGS_TOLD)]
+    more = ", ..." if len(endings) > _ENDINGS_TOLD else ""
+    return f"{endings.total():,} picture files of other endings ({printable(', '.join(told))}{more})"
+
+
+def reads(root: Path) -> str:
+    """Return which endings are read, and which picture files below `root` have others, for an error line."""
+    left_out = others(root)
+    return f"genzoo reads {', '.join(images.ENDINGS)}" + (f", not the {left_out}" if left_out else "")
+
+
+def _begins_like_a_picture(path: Path) -> bool:
+    try:
+        if not path.is_file():  # a pipe would wait for ever
+            return False
+        with open(path, "rb") as file:
+            start = file.read(12)
+    except OSError:
+        return False
+    return start.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")) or (start[:4], start[8:]) == (b"RIFF", b"WEBP")
+
+
+def printable(text: str) -> str:
+    """Return the text with escapes for what would break its line (such as a newline) or cannot be written as UTF-8."""
+    broken = ("Cc", "Cs", "Zl", "Zp")
+    return "".join(ascii(sign)[1:-1] if unicodedata.category(sign) in broken else sign for sign in text)
 
 
 def _files(root: Path) -> Iterator[str]:
-    """Yield every file that is not hidden; links to directories are followed, each directory once."""
+    """Yield every file that is not hidden; links to directories are followed, each directory once.
+
+    Runs that were made below `root` are left out: a run that reads it would read its own samples when it is resumed.
+    """
 
     def refuse(error: OSError) -> None:
         raise UserError(f"cannot list {error.filename}: {error.strerror}; make it readable") from error
 
     visited = {os.path.realpath(root)}
     for directory, folders, names in os.walk(root, onerror=refuse, followlinks=True):
+        if directory != os.fspath(root) and "config.json" in names and "checkpoints" in folders:
+            folders[:] = []  # a run, whose samples are pictures too
+            continue
         kept = []
         # in a fixed order, links last: a directory that is reached in two ways goes by the first of them
         for folder in sorted(folders, key=lambda folder: (os.path.islink(os.path.join(directory, folder)), folder)):
             place = os.path.realpath(os.path.join(directory, folder))
-            if not folder.startswith(".") and folder != _HIDDEN and place not in visited:
+            if not is_hidden(folder) and place not in visited:
                 visited.add(place)
                 kept.append(folder)
         folders[:] = kept
         for name in names:
             if not name.startswith("."):
                 yield Path(directory, name).relative_to(root).as_posix()
+
+
+def is_hidden(folder: str) -> bool:
+    """Return whether a folder of this name is none of the user's."""
+    return folder.startswith(".") or folder.casefold() in _HIDDEN
 
 
 def natural(name: str) -> tuple:
@@ -94,23 +154,31 @@ def fingerprint(root: Path, names: Sequence[str]) -> str:
     """Return a hash of every file's path, size and time of change."""
     digest = hashlib.sha256()
     for name in names:
-        status = os.stat(root / name, follow_symlinks=(root / name).exists())  # a link may dangle
-        digest.update(os.fsencode(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0"))
+        try:
+            status = os.stat(root / name)
+            told = f"{status.st_size}\0{status.st_mtime_ns}"
+        except OSError:  # a dangling link, or a file that vanished: decoding reports it
+            told = "unreadable"
+        digest.update(os.fsencode(f"{name}\0{told}\0"))
     return digest.hexdigest()
 
 
-def own_size(root: Path, names: Sequence[str]) -> tuple[int, int]:
-    """Return the (height, width) that all the pictures have; a `UserError` asks for a choice where they differ."""
+def own_size(root: Path, names: Sequence[str], across: int = 1) -> tuple[int, int]:
+    """Return the (height, width) that all the pictures have, of which a file holds so many side by side.
+
+    A `UserError` asks for a choice where they differ or are too large to be kept.
+    """
     sizes = {size for name in names if (size := _size(root / name))}
     if not sizes:
         raise UserError(f"none of the {len(names):,} picture files below {root} is readable")
     if len(sizes) > 1:
-        sides = sorted(min(size) for size in sizes)
+        sides = sorted(min(height, width // across) for height, width in sizes)
         raise UserError(
-            f"the pictures of {root} differ in size, their sides from {sides[0]} to {sides[-1]} pixels: choose one, "
-            "such as --config.data.image_size=64"
+            f"the pictures of {root} differ in size, their sides from {sides[0]} to {sides[-1]} pixels: "
+            + pictures.choice(sides[0])
         )
-    return sizes.pop()
+    height, width = sizes.pop()
+    return pictures.own_size((height, width // across), str(root))
 
 
 def _size(path: Path) -> tuple[int, int] | None:
@@ -128,8 +196,8 @@ def channels_of(root: Path, names: Sequence[str]) -> int:
 def decoded(
     root: Path, split: str, names: Sequence[str], decode: Callable[[str], dict[str, np.ndarray]], unreadable: str
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Yield what `decode` makes of each name; unreadable files are skipped with a warning, or refused."""
-    readable = 0
+    """Yield what `decode` makes of each name; unreadable files are skipped with warnings, or refused."""
+    readable = unreadables = 0
     for name in tqdm(names, desc=f"decoding {split}", unit=" pictures", disable=None):
         try:
             row = decode(name)
@@ -139,9 +207,13 @@ def decoded(
                     f"cannot read {root / name}: {first_line(error)}; repair or remove it, or set data.unreadable to "
                     "'skip'"
                 ) from error
-            logging.warning("skipping unreadable %s: %s", root / name, error)
+            unreadables += 1
+            if unreadables <= _UNREADABLE_TOLD:
+                logging.warning("skipping unreadable %s: %s", printable(str(root / name)), first_line(error))
             continue
         readable += 1
         yield row
+    if unreadables > _UNREADABLE_TOLD:
+        logging.warning("skipping %d unreadable files in all, of which these were the first", unreadables)
     if not readable:
         raise UserError(f"none of the {len(names):,} picture files of split {split!r} below {root} is readable")

@@ -1,16 +1,22 @@
 """Pictures in a folder of the user's own: 'folder:/path'.
 
 Provenance: every PNG, JPEG and WebP file below the folder, in the order of its path; links to directories are followed,
-hidden files and folders are left out. The label is the first-level sub-folder, if every picture lies in one and there
-are at least two; sub-folders that are numbers are in the order of these.
+hidden files and folders are left out. The label is the first-level sub-folder, where there are at least two; numbers in
+their names count as numbers. Pictures beside them are left out where they are a tenth or less, else none has a label.
+Sub-folders that are all splits (train, test, ...) are no classes.
 
-Preprocessing: first frame, EXIF orientation applied, 16-bit grey scaled to 8 bits, transparency over white, centre
-square, Lanczos resize. Without an `image_size` all pictures must have one size, which is kept. A folder has 1 channel
-if every picture is stored as grey, else 3, unless the configuration says. The held-out split is the files whose sha256
-(of the path below the folder) is 0 mod 10; but of fewer than 10 files none is held out. The split 'all' is both.
+Preprocessing: first frame, EXIF orientation applied, colour profile ignored, 16-bit grey scaled to 8 bits, transparency
+over white, centre square, Lanczos resize. Without an `image_size` all pictures must have one size, which is kept. A
+folder has 1 channel if every picture is stored as grey, else 3, unless the configuration says. The held-out split is
+the files whose sha256 (of the path below the folder) is 0 mod 10; but of fewer than 10 files none is held out. The
+split 'all' is both.
 """
 
+import os
+import unicodedata
+from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +35,9 @@ OPTIONS = {
     "unreadable": "skip",  # a file that is no picture: skip (with a warning) or refuse
 }
 SPLITS = (*_SPLITS, ALL)
+_SPLIT_FOLDERS = {"train", "training", "test", "testing", "val", "valid", "validation"}
+_LONGEST = 200  # characters of a class's name
+_TOLD = 8  # classes in a warning
 
 
 def check(section: Any) -> None:
@@ -37,11 +46,7 @@ def check(section: Any) -> None:
     check_unreadable(section)
     root = files.root_of(section.name, PREFIX)
     if next(files.walk(root), None) is None:
-        others = files.left_out(root)
-        raise UserError(
-            f"no picture file below {root}; genzoo reads {', '.join(images.ENDINGS)}"
-            + (f", not the {others} of other formats" if others else "")
-        )
+        raise UserError(f"no picture file below {root}; {files.reads(root)}")
 
 
 def check_unreadable(section: Any) -> None:
@@ -52,8 +57,8 @@ def check_unreadable(section: Any) -> None:
 
 def kinds(section: Any) -> dict[str, str]:
     """Return the columns: the picture, and its class where each lies in a folder of its class."""
-    names = list(files.walk(files.root_of(section.name, PREFIX)))
-    return {"image": "image", **({"label": "class"} if _classes(names) else {})}
+    _, classes = _labelled(list(files.walk(files.root_of(section.name, PREFIX))))
+    return {"image": "image", **({"label": "class"} if classes else {})}
 
 
 def load(section: Any, split: str) -> Source:
@@ -63,12 +68,11 @@ def load(section: Any, split: str) -> Source:
     readable one.
     """
     root = files.root_of(section.name, PREFIX)
-    names = sorted(files.walk(root))
+    found = sorted(files.walk(root))
+    names, classes = _labelled(found)
+    if split != "test":  # which a run loads beside 'train'
+        _warn(root, found, classes)
     chosen = files.chosen(root, names, split)
-    classes = _classes(names)
-    strays = [name for name in names if "/" not in name]
-    if strays and len(strays) < len(names):
-        logging.warning("%s lies in no sub-folder, so that the pictures of %s have no labels", root / strays[0], root)
 
     def rows() -> Iterator[dict[str, np.ndarray]]:
         size = (section.image_size,) * 2 if section.image_size else files.own_size(root, names)
@@ -94,22 +98,81 @@ def load(section: Any, split: str) -> Source:
     )
     specs = {"image": image_spec("image", columns["image"], section.crop)}
     if classes:
-        specs["label"] = label_spec(tuple(classes))
-    others = files.left_out(root)
+        specs["label"] = label_spec(tuple(map(files.printable, classes)))
+        counts = np.bincount(columns["label"], minlength=len(classes))
+        absent = [name for name, count in zip(classes, counts, strict=True) if not count]
+        if absent and split != "test":
+            logging.warning("no readable picture of split %r is of the classes %s", split, _told(absent))
+    left_out = [files.others(root), f"{beside:,} beside the sub-folders" if (beside := len(found) - len(names)) else ""]
+    told = ", ".join(filter(None, left_out))
     return (
         Table(
             dict(columns),
             specs,
-            f"{len(columns['image']):,} pictures of {root}, split {split!r} ({len(chosen):,} of {len(names):,} files, "
+            f"{len(columns['image']):,} pictures of {files.printable(str(root))}, split {split!r} "
+            f"({len(chosen):,} of {len(names):,} files, "
             + ("" if split == ALL else "by the sha256 of the path; ")
             + f"{len(chosen) - len(columns['image']):,} unreadable"
-            + (f"; {others:,} files of formats that genzoo does not read are left out" if others else "")
+            + (f"; left out: {told}" if told else "")
             + f"), centres resized to {pictures.told(specs['image'].shape[:2], section.crop)} (Lanczos)",
         ),
     )
 
 
-def _classes(names: list[str]) -> list[str]:
-    """Return the first-level sub-folders if they are classes: at least two, and every picture lies in one."""
-    classes = sorted({name.split("/")[0] for name in names}, key=files.natural)
-    return classes if len(classes) > 1 and all("/" in name for name in names) else []
+def _labelled(names: list[str]) -> tuple[list[str], list[str]]:
+    """Return the files that are used, and the first-level sub-folders where these are their classes.
+
+    They are where there are at least two, not all splits, and nine tenths of the files lie in them; the rest is left
+    out.
+    """
+    inside = [name for name in names if "/" in name]
+    classes = sorted({name.split("/")[0] for name in inside}, key=files.natural)
+    if len(classes) < 2 or _are_splits(classes) or len(inside) < 0.9 * len(names):
+        return names, []
+    if longest := next((name for name in classes if len(files.printable(name)) > _LONGEST), None):
+        raise UserError(f"the class {longest!r} has a name of more than {_LONGEST} characters; shorten it")
+    return inside, classes
+
+
+def _are_splits(classes: list[str]) -> bool:
+    return {name.casefold() for name in classes} <= _SPLIT_FOLDERS
+
+
+def _warn(root: Path, names: list[str], classes: list[str]) -> None:
+    """Warn of what the user may not have meant with the sub-folders that hold the files `names`."""
+    beside = [name for name in names if "/" not in name]
+    folders = sorted({name.split("/")[0] for name in names if "/" in name})
+    where = files.printable(str(root))
+    if beside and len(folders) > 1:
+        logging.warning(
+            "%d of %d pictures lie in no sub-folder of %s, such as %s: %s; move them into the folders of their classes",
+            *(len(beside), len(names), where, files.printable(beside[0])),
+            "they are left out" if classes else "so no picture has a label",
+        )
+    if len(folders) > 1 and _are_splits(folders):
+        logging.warning(
+            "the sub-folders %s of %s are splits, not classes, and their pictures are taken together: name one of them,"
+            " such as folder:%s/%s",
+            *(_told(folders), where, where, folders[0]),
+        )
+    if not classes:
+        return
+    alike = defaultdict(list)
+    for name in classes:
+        alike[unicodedata.normalize("NFC", name).casefold()].append(name)
+    for several in alike.values():
+        if len(several) > 1:
+            logging.warning("the classes %s differ only in case or in how their accents are encoded", _told(several))
+    empty = [
+        entry.name
+        for entry in os.scandir(root)
+        if entry.is_dir() and not files.is_hidden(entry.name) and entry.name not in classes
+    ]
+    if empty:
+        logging.warning(
+            "the sub-folders %s of %s hold no picture file of their own and are no classes", _told(sorted(empty)), where
+        )
+
+
+def _told(classes: list[str]) -> str:
+    return ", ".join(map(repr, classes[:_TOLD])) + (", ..." if len(classes) > _TOLD else "")

@@ -9,12 +9,13 @@ Preprocessing: as that of `folder`, both pictures of a pair alike, except that e
 crops move both alike.
 """
 
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ImageOps
+from absl import logging
 
 from train.data.cache import cached
 from train.data.source import Source, Table, image_spec
@@ -33,6 +34,8 @@ OPTIONS = {
 }
 SPLITS = (*_SPLITS, ALL)
 _COLUMNS = ("input", "image")
+# how other programs call the two folders
+_MEANT = {"input", "inputs", "image", "images", "source", "target", "a", "b", "traina", "trainb", "testa", "testb"}
 
 
 def check(section: Any) -> None:
@@ -67,24 +70,22 @@ def load(section: Any, split: str) -> Source:
     else:
         chosen = [name for name in names if split in (ALL, name.split("/")[0])]
     own = {column: [pairs[name][column] for name in names] for column in _COLUMNS}
+    is_joined = own["input"] == own["image"]
 
     def rows() -> Iterator[dict[str, np.ndarray]]:
-        size = (section.image_size,) * 2 if section.image_size else files.own_size(root, own["image"])
-        if own["input"] == own["image"] and not section.image_size:
-            size = (size[0], size[1] // 2)
+        size = (section.image_size,) * 2 if section.image_size else files.own_size(root, own["image"], 1 + is_joined)
         stored = pictures.stored_size(size, section.crop)
         channels = {
             "input": section.input_channels or files.channels_of(root, own["input"]),
             "image": section.channels or files.channels_of(root, own["image"]),
         }
+        askew: list[str] = []
 
         def decode(name: str) -> dict[str, np.ndarray]:
-            both = pairs[name]
-            row = {}
+            row, shapes, both = {}, [], pairs[name]
             for column, file in both.items():
                 try:
-                    with images.opened(root / file) as opened:
-                        picture = ImageOps.exif_transpose(opened)
+                    picture = images.upright(root / file)
                 except Exception as error:
                     raise OSError(f"{file}: {first_line(error)}") from error  # which of the two
                 if both["input"] == both["image"]:
@@ -92,10 +93,19 @@ def load(section: Any, split: str) -> Source:
                     is_left = (column == "input") == (section.input_side == "left")
                     left = 0 if is_left else picture.width - middle
                     picture = picture.crop((left, 0, left + middle, picture.height))
+                shapes.append(picture.size)
                 row[column] = images.fit(picture, stored, channels[column])
+            if not _are_alike(*shapes):
+                askew.append(name)
             return row
 
-        return files.decoded(root, split, chosen, decode, section.unreadable)
+        yield from files.decoded(root, split, chosen, decode, section.unreadable)
+        if askew:
+            logging.warning(
+                "%d pairs of %s have pictures of different shapes, such as %s: the centre of each is taken, and these "
+                "may not match",
+                *(len(askew), files.printable(str(root)), files.printable(askew[0])),
+            )
 
     columns = cached(
         {
@@ -109,15 +119,23 @@ def load(section: Any, split: str) -> Source:
     )
     specs = {column: image_spec(column, columns[column], section.crop) for column in _COLUMNS}
     rule = "by the sha256 of the name; " if is_hashed and split != ALL else ""
+    others = files.others(root)
     count, size = len(columns["image"]), pictures.told(specs["image"].shape[:2], section.crop)
     return (
         Table(
             dict(columns),
             specs,
-            f"{count:,} pairs of {root}, split {split!r} ({len(chosen):,} of {len(names):,} pairs, {rule}"
-            f"{len(chosen) - count:,} unreadable), centres resized to {size} (Lanczos)",
+            f"{count:,} pairs of {files.printable(str(root))}{', side by side' if is_joined else ''}, split {split!r} "
+            f"({len(chosen):,} of {len(names):,} pairs, {rule}{len(chosen) - count:,} unreadable"
+            f"{f'; left out: {others}' if others else ''}), centres resized to {size} (Lanczos)",
         ),
     )
+
+
+def _are_alike(first: tuple[int, int], second: tuple[int, int]) -> bool:
+    """Return whether two sizes have one shape, up to a pixel of either."""
+    (width, height), (other_width, other_height) = first, second
+    return abs(width * other_height - other_width * height) <= max(*first, *second)
 
 
 def _parts(root: Path) -> tuple[str, ...]:
@@ -135,6 +153,11 @@ def _pairs(place: Path) -> dict[str, dict[str, str]]:
                 f"no pairs below {place}: put pictures of equal names into {place}/input and {place}/image, or both "
                 "side by side into one picture"
             )
+        named = sorted({name.split("/")[0] for name in found})
+        if len(named) > 1 and {name.casefold() for name in named} <= _MEANT:
+            raise UserError(
+                f"{place} has the folders {', '.join(named)}: pairs must lie in {place}/input and {place}/image"
+            )
         if deeper := next((name for name in found if set(name.split("/")[:-1]) & set(_COLUMNS)), None):
             raise UserError(
                 f"{place / deeper} lies in a deeper folder: input/ and image/ must lie in {place} itself, or in its "
@@ -148,10 +171,10 @@ def _pairs(place: Path) -> dict[str, dict[str, str]]:
         with_, without = ("input", "image") if alone[0] in by_stem[0] else ("image", "input")
         raise UserError(
             f"pictures of {place} without a partner: {len(alone):,}, such as {with_}/{alone[0]}, whose name is not in "
-            f"{without}/"
+            f"{without}/" + (f"; {files.reads(place / without)}" if files.others(place / without) else "")
         )
     if not by_stem[0]:
-        raise UserError(f"no picture file below {folders[0]}; genzoo reads {', '.join(images.ENDINGS)}")
+        raise UserError(f"no picture file below {folders[0]}; {files.reads(place)}")
     return {
         stem: {column: f"{column}/{names[stem]}" for column, names in zip(_COLUMNS, by_stem, strict=True)}
         for stem in by_stem[0]
@@ -159,10 +182,13 @@ def _pairs(place: Path) -> dict[str, dict[str, str]]:
 
 
 def _by_stem(folder: Path) -> dict[str, str]:
-    """Return the picture files below the folder by their names without the endings; two of one name are refused."""
+    """Return the picture files below the folder by their names without the endings; two of one name are refused.
+
+    Accents count alike however they are encoded: macOS stores them in another way than other systems.
+    """
     found: dict[str, str] = {}
     for name in files.walk(folder):
-        stem = name.rpartition(".")[0]
+        stem = unicodedata.normalize("NFC", name.rpartition(".")[0])
         if stem in found:
             raise UserError(f"{folder} has two pictures of the name {stem}: {found[stem]} and {name}; remove one")
         found[stem] = name

@@ -67,6 +67,20 @@ def stored_size(size: tuple[int, int], crop: int) -> tuple[int, int]:
     return size[0] + crop, size[1] + crop
 
 
+def own_size(size: tuple[int, int], whose: str) -> tuple[int, int]:
+    """Return the (height, width) that pictures have and keep; `UserError` where they are too large to be kept."""
+    if max(size) > _LARGEST:
+        raise UserError(
+            f"the pictures of {whose} have {told(size)}, and at most {_LARGEST} px are kept: {choice(min(size))}"
+        )
+    return size
+
+
+def choice(shortest: int) -> str:
+    """Return how to choose a size for pictures whose shortest side has so many pixels."""
+    return f"choose one, such as --config.data.image_size={min(64, max(8, 2 ** (shortest.bit_length() - 1)))}"
+
+
 def told(size: tuple[int, ...], crop: int = 0) -> str:
     """Return how a description tells the size of pictures."""
     side = f"{size[0]}" if size[0] == size[1] else f"{size[1]} x {size[0]}"

@@ -8,14 +8,17 @@ Preprocessing: transparency over white, centre square, Lanczos resize (none wher
 """
 
 import contextlib
+import glob
 import io
 import itertools
 import json
+import logging
 import os
 import re
 import sys
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,7 @@ from zoo import images
 from zoo.shared.errors import UserError, first_line, unknown
 
 OPTIONS = PICTURES
+_RETRIES, _PATIENCE = 2, (20, 120)  # seconds until a host takes a call, and between two of its answers
 
 
 def check(section: Any) -> None:
@@ -46,6 +50,24 @@ def check(section: Any) -> None:
             raise UserError(f"data.name is {name!r}, a directory: write folder:{name} for the pictures in it")
     near = get_close_matches(base, known, n=1, cutoff=0.5)
     raise unknown("data set", name, near or (*names(), "an image set of tensorflow-datasets"))
+
+
+def check_prepared(name: str) -> None:
+    """Raise a `UserError` if the set is not prepared here; neither TensorFlow nor a network is needed to see that."""
+    path, _, version = name.partition(":")
+    place, version = glob.escape(path), version or "*"
+    data_dir = _data_dir()
+    for pattern in (f"{place}/{version}", f"{place}/*/{version}"):  # name/[config/]version
+        if any(data_dir.glob(f"{pattern}/dataset_info.json")):
+            return
+    raise UserError(f"data set {name!r} is not prepared below {data_dir}: {_how_to_have(name)}")
+
+
+def _how_to_have(name: str) -> str:
+    return (
+        f"set TFDS_DATA_DIR to a directory that holds it, or run `tfds build {name}` on a machine with internet and "
+        "copy the result, or use --config.data.name=digits"
+    )
 
 
 def kinds(section: Any) -> dict[str, str]:
@@ -69,11 +91,12 @@ def load(section: Any, split: str) -> Source:
     part, whole = _part(section.name, split, list(splits))
     own = builder.info.features["image"].shape
     channels = section.channels or (1 if own[-1] == 1 else 3)
-    size = (section.image_size,) * 2 if section.image_size else own[:2]
-    if None in size:
-        raise UserError(
-            f"the pictures of {section.name!r} differ in size: choose one, such as --config.data.image_size=64"
-        )
+    if section.image_size:
+        size = (section.image_size,) * 2
+    elif None in own[:2]:
+        raise UserError(f"the pictures of {section.name!r} differ in size: {pictures.choice(64)}")
+    else:
+        size = pictures.own_size(own[:2], repr(section.name))
     stored = pictures.stored_size(size, section.crop)
     columns = cached(
         {
@@ -101,7 +124,14 @@ def load(section: Any, split: str) -> Source:
 
 def _data_dir() -> Path:
     # Read here, since tensorflow_datasets reads it only once, when imported.
-    return home_expanded(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets", "TFDS_DATA_DIR")
+    path = home_expanded(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets", "TFDS_DATA_DIR")
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UserError(
+            f"TFDS_DATA_DIR is {str(path)!r}, which is not UTF-8, and TensorFlow opens no such path: set it to a link"
+        ) from None
+    return path
 
 
 def _names() -> set[str]:
@@ -118,6 +148,31 @@ def _names() -> set[str]:
     return names
 
 
+@contextlib.contextmanager
+def _impatient() -> Iterator[None]:
+    """Let a download whose host does not answer fail within minutes, without the lines of its library.
+
+    By itself tensorflow-datasets calls eleven times and waits without end; with no network at all it tries for 204 s.
+    """
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.download import downloader
+
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # for good: after a failure other downloads still end
+    library = logging.getLogger("absl")
+    before = downloader.MAX_RETRIES, downloader._open_url, library.level
+    downloader.MAX_RETRIES, downloader._open_url = _RETRIES, partial(downloader._open_url, timeout=_PATIENCE)
+    library.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        downloader.MAX_RETRIES, downloader._open_url = before[:2]
+        library.setLevel(before[2])
+
+
+@_impatient()
 def _prepared(name: str) -> Any:
     """Return the builder of the set `name`, downloaded and prepared where it was not."""
     import tensorflow_datasets as tfds
@@ -132,14 +187,13 @@ def _prepared(name: str) -> Any:
     if not isinstance(image, tfds.features.Image) or image.np_dtype != np.uint8:
         raise UserError(f"data set {name!r} has no 8-bit feature 'image'; take an image set, such as 'mnist'")
     if not builder.is_prepared():
+        print(f"preparing data set {name!r} below {data_dir}: it is downloaded once", file=sys.stderr)
         try:
-            with contextlib.redirect_stdout(sys.stderr):
-                builder.download_and_prepare()
+            builder.download_and_prepare()
         except Exception as error:
             raise UserError(
                 f"data set {name!r} is neither prepared below {data_dir} nor can it be downloaded here "
-                f"({_cause(error)}); set TFDS_DATA_DIR to a directory that holds it, or run `tfds build {name}` on a "
-                "machine with internet and copy the result, or use --config.data.name=digits"
+                f"({_cause(error)}); {_how_to_have(name)}"
             ) from error
     return builder
 
@@ -187,5 +241,7 @@ def _labelled(builder: Any) -> bool:
 
 
 def _cause(error: Exception) -> str:
-    """Return the first line of `error`, shortened."""
+    """Return the first line of `error`, shortened; of a download that failed, the host."""
+    if host := re.search("host='([^']+)'", str(error)):
+        return f"{type(error).__name__}: {host[1]} does not answer"
     return f"{type(error).__name__}: {first_line(error)}"
