@@ -1,5 +1,6 @@
 """The steps from a trained run to a bundle: build every file, prove that they agree, and only then show them."""
 
+import os
 import secrets
 from collections.abc import Mapping
 from importlib import metadata
@@ -30,6 +31,8 @@ def build(workdir: Path, output: Path, overwrite: bool = False, checkpoint: str 
 
     If anything fails, the runtimes' agreement included, `output` is left as it was; the error is a `UserError`.
     """
+    place = Path(os.path.abspath(output))
+    files.sweep(place.parent, place.name)  # a killed export may have moved away what it was to replace
     if output.exists() and not overwrite:
         raise UserError(f"{output} exists: give --overwrite to replace it, or another --output")
     if output.exists() and not (output / bundle.MANIFEST).is_file() and (output.is_file() or any(output.iterdir())):

@@ -62,10 +62,11 @@ def clean(model: onnx.ModelProto) -> None:
         for node in graph.node:
             if node.op_type == "Resize":
                 _modernise(node)
-            elif node.op_type == "Loop":
-                _copy_passed_through(node)
         # shapes that were inferred before the graph was changed
         del graph.value_info[:]
+    _, *bodies = _graphs(model.graph)
+    for body in bodies:
+        _copy_passed_through(body)
     used = {name for graph in _graphs(model.graph) for node in graph.node for name in node.input}
     used |= {value.name for graph in _graphs(model.graph) for value in graph.output}
     for graph in _graphs(model.graph):
@@ -88,15 +89,20 @@ def _modernise(resize: onnx.NodeProto) -> None:
         resize.attribute.append(helper.make_attribute("nearest_mode", "round_prefer_ceil"))
 
 
-def _copy_passed_through(loop: onnx.NodeProto) -> None:
-    """Copy what a loop's body hands from an input straight to an output: OpenVINO 2026.4 refuses it as it is."""
-    body = next(attribute.g for attribute in loop.attribute if attribute.name == "body")
-    inputs = {value.name for value in body.input}
+def _copy_passed_through(body: onnx.GraphProto) -> None:
+    """Copy what the body of a loop or a branch hands on as it is, or hands on twice.
+
+    OpenVINO 2026.4 refuses a loop whose body hands an input straight to an output, onnxruntime a branch that does so
+    with a value from outside.
+    """
+    computed = {name for node in body.node for name in node.output}
     for number, output in enumerate(body.output):
-        if output.name in inputs:
-            name = f"{output.name}/passed_{number}"
-            body.node.append(helper.make_node("Identity", [output.name], [name]))
-            output.name = name
+        if output.name in computed:
+            computed.remove(output.name)
+            continue
+        name = f"{output.name}/passed_{number}"
+        body.node.append(helper.make_node("Identity", [output.name], [name]))
+        output.name = name
 
 
 def describe(model: onnx.ModelProto, manifest: bundle.Manifest, name: str) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from zoo import noise
+from zoo.shared.inference import reason
 from zoo.spec import MapSpec, TensorSpec
 
 BATCHES = (1, 5, 16)
@@ -19,7 +20,7 @@ Run = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
 
 class NotEqual(Exception):
-    """Two runtimes make different outputs of the same inputs."""
+    """Two runtimes make different outputs of the same inputs, or one of them fails on them."""
 
 
 def measure(
@@ -35,7 +36,7 @@ def measure(
     axis that was frozen shows. A difference is divided by its tolerance's scale: 1 within [-1, 1], and 1 + |x| / 100
     without bounds. For the output of a sampling loop (`levels`) the figure is the share of rows that differ anywhere: a
     threshold that falls between two last bits changes the rest of a row. A missing output, another shape or type, a
-    non-finite value or too large a difference raises `NotEqual`.
+    non-finite value, too large a difference or a runtime that fails raises `NotEqual`.
     """
     largest = dict.fromkeys(others, 0.0)
     rows = {name: {tensor.name: [] for tensor in spec.outputs} for name in others}
@@ -43,9 +44,9 @@ def measure(
     for batch in BATCHES:
         inputs = noise.fill(spec, batch, seed, start, noise.cycled(given or {}, batch, start))
         start += batch
-        expected = reference(inputs)
+        expected = _outputs(reference, inputs, "Keras")
         for runtime, run in others.items():
-            made = run(inputs)
+            made = _outputs(run, inputs, runtime)
             for tensor in spec.outputs:
                 _check(expected[tensor.name], made.get(tensor.name), tensor, runtime)
                 rows[runtime][tensor.name].append(_differences(expected[tensor.name], made[tensor.name], tensor))
@@ -68,6 +69,14 @@ def measure(
 def protocol(spec: MapSpec, seed: int) -> dict[str, Any]:
     """Return how `measure` compared."""
     return {"tolerance": DIFFERING if spec.output.levels else TOLERANCE, "batches": list(BATCHES), "noise_seed": seed}
+
+
+def _outputs(run: Run, inputs: dict[str, np.ndarray], runtime: str) -> dict[str, np.ndarray]:
+    try:
+        return run(inputs)
+    except Exception as error:  # the runtimes' errors have nothing in common
+        batch = len(next(iter(inputs.values())))
+        raise NotEqual(f"{runtime} fails on a batch of {batch}: {reason(error)}") from error
 
 
 def _check(expected: np.ndarray, made: np.ndarray | None, tensor: TensorSpec, runtime: str) -> None:

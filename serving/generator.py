@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.maps import ServedMap, as_array, check_names, check_shape
+from serving.maps import ServedMap, as_array, check_names, check_shape, enough_memory
 from zoo import bundle
 from zoo.images import to_uint8
 from zoo.noise import fill, integer
@@ -32,6 +32,7 @@ class Generator:
         self._map = ServedMap(made, name, path)
         self.spec: MapSpec = made.spec
 
+    @enough_memory()
     def sample(
         self,
         count: int | None = None,
@@ -54,7 +55,13 @@ class Generator:
         """
         if noise is None:
             count = self._map.count_of(count, conditions)
-            return np.concatenate(list(self.stream(count, seed, dtype=dtype, start=start, **conditions)))
+            chunks = self.stream(count, seed, dtype=dtype, start=start, **conditions)
+            # at once, so that memory which does not suffice is told of before the first sample
+            samples = np.empty((count, *self.spec.output.shape), dtype)
+            filled = 0
+            for chunk in chunks:
+                samples[filled : (filled := filled + len(chunk))] = chunk
+            return samples
         if seed or start:
             raise UserError("give either a seed or the noise itself, not both")
         self._check_dtype(dtype)
@@ -80,20 +87,21 @@ class Generator:
 
         Arguments are checked at once, before the first chunk. A `batch_size` that is a multiple of 16 is fastest.
         """
-        count, batch_size = integer("count", count, 1), integer("batch_size", batch_size, 1)
+        count, batch_size = self._map.counted("count", count), integer("batch_size", batch_size, 1)
         seed, start = integer("seed", seed, 0), integer("start", start, 0)
         self._check_dtype(dtype)
         given = self._map.given(count, conditions)
 
-        def chunks() -> Iterator[np.ndarray]:
-            for first in range(0, count, batch_size):
-                size = min(batch_size, count - first)
-                part = {name: values[first : first + size] for name, values in given.items()}
-                inputs = fill(self.spec, size, seed, start + first, part)
-                yield self._convert(self._made(inputs, start + first), dtype)
+        @enough_memory()
+        def chunk(first: int) -> np.ndarray:
+            size = min(batch_size, count - first)
+            part = {name: values[first : first + size] for name, values in given.items()}
+            inputs = fill(self.spec, size, seed, start + first, part)
+            return self._convert(self._made(inputs, start + first), dtype)
 
-        return chunks()
+        return map(chunk, range(0, count, batch_size))
 
+    @enough_memory()
     def interpolate(
         self, seed_from: int, seed_to: int, steps: int = 8, *, dtype: str = "uint8", **conditions: Any
     ) -> np.ndarray:
@@ -102,7 +110,7 @@ class Generator:
         Normal noise walks on the sphere, where its samples live (Shoemake 1985); uniform noise straight. A class that
         is left out is the first samples' own, the lowest, all along the way.
         """
-        steps = integer("steps", steps, 2)
+        steps = self._map.counted("steps", steps, 2)
         self._check_dtype(dtype)
         if not self.spec.noise:
             raise UserError("this map takes no noise: there is nothing to interpolate")

@@ -1,7 +1,10 @@
 """Every map of a bundle as a function from named arrays to named arrays: `load(path)["encode"](image=photo)`."""
 
+import contextlib
+import math
 import os
-from collections.abc import Mapping, Set
+import sys
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -9,8 +12,17 @@ import numpy as np
 from zoo import bundle, media
 from zoo.noise import fill, in_turn, integer
 from zoo.runtime import OpenMap, open_maps
-from zoo.shared.errors import UserError, unknown
+from zoo.shared.errors import UserError, first_line, unknown
 from zoo.spec import MapSpec, TensorSpec
+
+
+@contextlib.contextmanager
+def enough_memory() -> Iterator[None]:
+    """Tell in one line that the memory does not suffice, as a `UserError`."""
+    try:
+        yield
+    except MemoryError as error:
+        raise UserError(f"too many samples for the memory at once: {first_line(error)}") from None
 
 
 class ServedMap:
@@ -21,6 +33,7 @@ class ServedMap:
         self.spec: MapSpec = opened.spec
         self._opened = opened
 
+    @enough_memory()
     def __call__(self, count: int | None = None, seed: int = 0, start: int = 0, **conditions: Any) -> dict[str, Any]:
         """Return every output by name, (count, *shape): those numbered start .. start + count - 1 of `seed`.
 
@@ -41,7 +54,7 @@ class ServedMap:
     def count_of(self, count: int | None, conditions: Mapping[str, Any]) -> int:
         """Return the number of samples: `count`, or else that of the first condition with a batch axis, or 1."""
         if count is not None:
-            return integer("count", count, 1)
+            return self.counted("count", count)
         for tensor in self.spec.conditions:
             try:
                 shape = np.shape(conditions.get(tensor.name, 0))
@@ -50,6 +63,12 @@ class ServedMap:
             if len(shape) == len(tensor.shape) + 1:
                 return max(1, shape[0])
         return 1
+
+    def counted(self, what: str, count: Any, low: int = 1) -> int:
+        """Return a number of samples, at least `low`, as Python has it; more than an array could hold is refused."""
+        # noise takes eight bytes a number while it is drawn, in whole blocks of four
+        sizes = [8 * (math.prod(tensor.shape) + 4) for tensor in (*self.spec.inputs, *self.spec.outputs)]
+        return integer(what, count, low, sys.maxsize // max(sizes))
 
     def given(self, count: int, conditions: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Return the checked conditions by their name, each (count, *shape); only classes may be left out."""
@@ -95,6 +114,8 @@ def as_array(tensor: TensorSpec, values: Any) -> np.ndarray:
     """Return `values` as an array of the tensor's type, finite and within its range, of any shape."""
     if tensor.is_class:
         values = _numbered(tensor, values)
+    if np.ma.is_masked(values):
+        raise UserError(f"{tensor.name}: some of its values are masked; fill them")
     try:
         given = np.asarray(values)
     except ValueError:

@@ -65,7 +65,11 @@ def main() -> None:
     _check_output(tensor, _OUTPUT.value, count)
     begin = time.perf_counter()
     chunks = generator.stream(count, _SEED.value, batch_size=_BATCH_SIZE.value, dtype="float32", **conditions)
-    write(_OUTPUT.value, _with_progress(chunks, count), count, tensor)
+    try:
+        write(_OUTPUT.value, _with_progress(chunks, count), count, tensor)
+    except OSError as error:  # a full disk is told without the file's name
+        error.filename = error.filename or _OUTPUT.value
+        raise
     rate = count / (time.perf_counter() - begin)
     print(f"wrote {_OUTPUT.value}: {count} {'sample' if count == 1 else 'samples'} at {rate:.3g} samples/s")
 

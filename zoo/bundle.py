@@ -36,7 +36,7 @@ MAP_KEY = f"{METADATA_KEY}_map"  # and that which names the map
 SEAL_KEY = f"{METADATA_KEY}_sha256"  # the last entry: the SHA-256 of all bytes before it
 
 _MAX_MANIFEST_BYTES = 1 << 24  # each map repeats the names of the classes, which may be thousands
-MAX_ONNX_BYTES = 2**31  # protobuf's own limit
+MAX_ONNX_BYTES = 2**31 - 1  # protobuf's own limit
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -120,15 +120,20 @@ def seal(model: bytes) -> bytes:
 
     Protobuf messages may be continued, so this is an ordinary ONNX file whose every byte is accounted for.
     """
-    key, digest = SEAL_KEY.encode(), hashlib.sha256(model).hexdigest().encode()
-    entry = b"\x0a%c%s\x12%c%s" % (len(key), key, len(digest), digest)  # StringStringEntryProto: key, value
-    return model + b"\x72%c%s" % (len(entry), entry)  # ModelProto.metadata_props
+    return model + _seal_of(model)
 
 
 def is_sealed(model: bytes) -> bool:
     """Return whether the bytes end in the seal that `seal` made of them."""
-    length = len(seal(b""))
-    return len(model) > length and seal(model[:-length]) == model
+    length = len(_seal_of(b""))
+    # a view: the model may be large, and a copy as large again
+    return len(model) > length and model.endswith(_seal_of(memoryview(model)[:-length]))
+
+
+def _seal_of(model: bytes | memoryview) -> bytes:
+    key, digest = SEAL_KEY.encode(), hashlib.sha256(model).hexdigest().encode()
+    entry = b"\x0a%c%s\x12%c%s" % (len(key), key, len(digest), digest)  # StringStringEntryProto: key, value
+    return b"\x72%c%s" % (len(entry), entry)  # ModelProto.metadata_props
 
 
 def parse_manifest(text: str | bytes) -> Manifest:
@@ -140,11 +145,14 @@ def parse_manifest(text: str | bytes) -> Manifest:
 
 
 def is_bundle(path: str | os.PathLike[str]) -> bool:
-    """Return whether the directory at `path` looks like a bundle: its manifest is a manifest, and a file of ours."""
+    """Return whether the directory at `path` is a bundle, perhaps a damaged one: a manifest of ours, or the first map.
+
+    Without either, what is left of it would pass for a folder of pictures: its sheets.
+    """
     try:
         read_manifest(path)
     except (OSError, UserError):
-        return (Path(path) / MANIFEST).is_file() and (Path(path) / ONNX).is_file()
+        return os.path.lexists(Path(path) / ONNX)
     return True
 
 
@@ -193,7 +201,7 @@ def read_onnx(path: Path) -> bytes:
     if not path.is_file():
         raise UserError(f"{path} is no file" if path.exists() else f"{path} does not exist")
     if path.stat().st_size > MAX_ONNX_BYTES:
-        raise UserError(f"{path} is larger than 2 GiB: not an ONNX file of ours")
+        raise UserError(f"{path} has 2 GiB or more: not an ONNX file of ours")
     return path.read_bytes()
 
 

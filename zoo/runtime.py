@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from zoo import bundle
-from zoo.shared.errors import UserError, first_line, unknown
-from zoo.shared.inference import open_session
+from zoo.shared.errors import UserError, unknown
+from zoo.shared.inference import open_session, reason
 from zoo.spec import MapSpec
 
 # Of 1, 2, 4, 8, 16: a dense network answers one sample as fast as with 1, and many at two fifths of its peak; a
@@ -63,7 +63,7 @@ class OpenMap:
         try:
             made = dict(zip(names, self._session.run(names, inputs), strict=True))
         except Exception as error:  # onnxruntime's errors have no common base of their own
-            raise UserError(f"the model failed to run: {first_line(error)}") from None
+            raise UserError(f"the model failed to run: {reason(error)}") from None
         for tensor in self.spec.outputs:
             values = made[tensor.name]
             if values.shape != (self.block, *tensor.shape):
@@ -89,12 +89,17 @@ def open_maps(
         manifest, models = bundle.read(path, maps) if path.is_dir() else (None, {None: bundle.read_onnx(path)})
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except MemoryError:
+        raise UserError(f"cannot read {path}: its ONNX files are larger than the memory that is left") from None
     opened = {}
     for wanted, model in models.items():
         where = path / manifest.onnx_file(wanted) if manifest and wanted else path
         session = open_session(model, where, threads)
-        embedded, name = _embedded(session, where)
-        _check_tensors(session, embedded.maps[name], where)
+        try:
+            embedded, name = _embedded(session, where)
+            _check_tensors(session, embedded.maps[name], where)
+        except UnicodeDecodeError:
+            raise UserError(f"{where} is no ONNX file of ours: a name or its metadata is not UTF-8") from None
         if not bundle.is_sealed(model):
             raise UserError(f"{where} is corrupt or was altered after its export: export or copy it again")
         if manifest and (embedded, name) != (dataclasses.replace(manifest, files={}), wanted):
@@ -125,8 +130,9 @@ def _check_tensors(session: Any, spec: MapSpec, path: str | os.PathLike[str]) ->
         ("inputs", session.get_inputs(), spec.inputs),
         ("outputs", session.get_outputs(), spec.outputs),
     ):
-        found = {node.name: (node.type, node.shape[1:]) for node in nodes}
-        wanted = {tensor.name: (_ONNX_TYPES[tensor.dtype], list(tensor.shape)) for tensor in tensors}
+        # lists, since two of a graph's outputs may have one name
+        found = sorted(((node.name, node.type, node.shape[1:]) for node in nodes), key=str)
+        wanted = sorted(((t.name, _ONNX_TYPES[t.dtype], list(t.shape)) for t in tensors), key=str)
         if found != wanted:
             raise UserError(f"{path}: the model's {kind} {found} are not those of its manifest, {wanted}")
         for node in nodes:

@@ -12,11 +12,13 @@ import sys
 
 import keras
 import numpy as np
+import onnx as onnx_library
+import onnxruntime
 import pytest
 import tensorflow as tf
 from absl import flags
 from ml_collections import config_flags
-from reference import run_in_reference
+from reference import complaints, run_in_reference
 from shared import (
     REPOSITORY,
     assert_same_state,
@@ -281,6 +283,18 @@ def test_keras_saved_model_onnxruntime_and_the_reference_agree_in_every_map(run,
                 np.testing.assert_allclose(
                     result[tensor.name], expected[tensor.name], atol=1e-4, rtol=1e-5, err_msg=f"{name} in {runtime}"
                 )
+
+
+def test_no_runtime_has_to_complain_of_a_file(exported, capfd):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 2  # warnings
+    files = sorted(exported.glob("*.onnx"))
+    assert files
+    for file in files:
+        assert complaints(onnx_library.load(file)) == [], file.name
+        capfd.readouterr()
+        onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        assert capfd.readouterr() == ("", ""), file.name
 
 
 def test_the_bundle_is_whole(exported, run):

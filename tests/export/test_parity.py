@@ -54,6 +54,36 @@ def test_a_fault_in_keras_itself_is_seen():
         parity.measure(maker(lambda image: image * np.float32("nan")), {"other": maker()}, SPEC, seed=1)
 
 
+def fails(error):
+    """Return a runtime that fails on a batch of five, as one does whose batch axis was frozen inside the graph."""
+
+    def run(inputs):
+        if len(inputs["z"]) == 5:
+            raise error
+        return maker()(inputs)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("cannot reshape\ninto (1, 3)"), "on a batch of 5: cannot reshape into (1, 3)"),
+        (
+            RuntimeError("[ONNXRuntimeError] : 1 : FAIL : In Add. Status Message: /x/y.h:3 void f(int) 2 by 4"),
+            "on a batch of 5: In Add. Status Message: 2 by 4",
+        ),
+        (MemoryError(), "on a batch of 5: MemoryError"),
+    ],
+)
+def test_a_runtime_that_fails_is_named(error, line):
+    with pytest.raises(parity.NotEqual) as refused:
+        parity.measure(maker(), {"same": maker(), "onnxruntime": fails(error)}, SPEC, seed=1)
+    assert str(refused.value) == f"onnxruntime fails {line}"
+    with pytest.raises(parity.NotEqual, match="^Keras fails on a batch of 5"):
+        parity.measure(fails(error), {"same": maker()}, SPEC, seed=1)
+
+
 def test_a_missing_output_is_named():
     with pytest.raises(parity.NotEqual, match="other gives nothing for 'image'"):
         parity.measure(maker(), {"other": lambda _: {}}, SPEC, seed=1)

@@ -34,6 +34,7 @@ def test_conditions(conditional):
         ({"label": "3"}, ["label=3", "use a number from 0 to 9"]),
         ({"label": [1, 2, "cat", 4]}, ["label=cat", "have no names"]),
         ({"label": [[1], [1, 2]]}, ["label", "differ in length"]),
+        ({"label": np.ma.array([1, 2, 3, 4], mask=[0, 0, 1, 0])}, ["label", "masked"]),
         ({"label": None}, ["label", "real"]),
         ({"label": True}, ["label", "real"]),
         ({"label": [1, 2]}, ["label", "needs shape", "4"]),

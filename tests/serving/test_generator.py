@@ -292,9 +292,30 @@ def test_stream_chunks_and_checks_at_once(refused, bundle_path):
             generator.stream(**{"count": 1, **bad})
 
 
-def test_stream_is_lazy(bundle_path):
-    chunks = Generator(bundle_path).stream(10**12)
-    assert next(chunks).shape == (64, 4, 4, 3)
+def test_stream_is_lazy(bundle_path, conditional):
+    for path, conditions in ((bundle_path, {}), (conditional, {"label": 3})):
+        chunks = Generator(path).stream(10**12, **conditions)
+        assert next(chunks).shape == (64, 4, 4, 3)
+
+
+# more numbers than a process may address, and more than numpy's sizes reach
+@pytest.mark.parametrize("count", [10**14, 2**62, 2**63 - 1, 10**30])
+def test_more_samples_than_memory_are_refused_before_the_first(refused, several, conditional, monkeypatch, count):
+    generator, conditioned, maps = Generator(several), Generator(conditional), serving.load(several)
+    monkeypatch.setattr("zoo.runtime.OpenMap.run", None)
+    photo = np.zeros((2, 2, 3), np.float32)
+    for attempt in (
+        lambda: generator.sample(count),
+        lambda: conditioned.sample(count, label=3),
+        lambda: maps["generate"](count),
+        lambda: generator.interpolate(0, 1, count),
+        lambda: next(generator.stream(count, batch_size=count)),
+    ):
+        with refused("(too many samples for the memory|use an integer from)"):
+            attempt()
+    monkeypatch.undo()
+    with refused("(too many samples for the memory|use an integer from)"):
+        maps["encode"](count, photo=photo)
 
 
 def test_concurrent_calls(bundle_path):
@@ -328,6 +349,7 @@ def test_concurrent_calls(bundle_path):
         ({"noise": np.full((1, 8), 1e39)}, ["z", "too large"]),
         ({"noise": np.zeros((1, 8), complex)}, ["z", "real"]),
         ({"noise": np.zeros((1, 8), bool)}, ["z", "real"]),
+        ({"noise": np.ma.array(np.zeros((1, 8)), mask=[[1, 0] * 4])}, ["z", "masked"]),
         ({"noise": [["a"] * 8]}, ["z", "real"]),
         ({"noise": [[1.0], [1.0, 2.0]]}, ["z", "differ in length"]),
         ({"noise": {"z": np.zeros((1, 8)), "w": 0}}, ["unknown noise input", "w"]),

@@ -12,10 +12,14 @@ from onnx import TensorProto
 
 import serving
 from train.evaluate import makers
-from zoo.bundle import MANIFEST, METADATA_KEY, ONNX, is_bundle
+from zoo import images
+from zoo.bundle import MANIFEST, METADATA_KEY, ONNX, is_bundle, seal
+from zoo.shared import files
 from zoo.shared.errors import UserError
+from zoo.spec import MapSpec, TensorSpec
 
 RECIPE = {"evaluate": {"metric": ""}, "ema": 0.9, "data": {"name": "digits", "image_size": 4}}
+PHOTO, MEAN = TensorSpec("photo", (2, 2, 3), "condition", "image"), TensorSpec("mean", (3,), "output")
 OPENERS = {"serving": serving.load, "evaluation": lambda path: makers.create(str(path))}
 
 
@@ -57,6 +61,39 @@ def newer_opset(model):
     model.opset_import[0].version = 99
 
 
+def output_twice(model):
+    model.graph.output.append(model.graph.output[0])
+
+
+def input_twice(model):
+    model.graph.input.append(model.graph.input[0])
+
+
+def another_input(model):
+    model.graph.input.append(onnx.helper.make_tensor_value_info("w", TensorProto.FLOAT, ["batch", 3]))
+
+
+def input_that_became_a_weight(model):
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.ones((4, 8), np.float32), "z"))
+
+
+def another_output(model):
+    model.graph.output.append(onnx.helper.make_tensor_value_info("flat", TensorProto.FLOAT, ["batch", 8]))
+
+
+def free_features(model):
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "features"
+
+
+def unknown_map(model):
+    model.metadata_props[1].value = "encode"
+
+
+def earlier_schema(model):
+    told = json.loads(model.metadata_props[0].value)
+    model.metadata_props[0].value = json.dumps(told | {"schema_version": 2})
+
+
 def without_metadata(model):
     del model.metadata_props[:]
 
@@ -75,6 +112,14 @@ def external_weights(model):
         (half_precision, ["float16", "are not those of its manifest"]),
         (other_tensors, ["inputs", "are not those of its manifest"]),
         (deep_metadata, ["manifest is not JSON"]),
+        (output_twice, ["outputs", "are not those of its manifest"]),
+        (input_twice, ["Duplicate definition-site for \\(z\\)"]),
+        (another_input, ["inputs", "'w'", "are not those of its manifest"]),
+        (input_that_became_a_weight, ["inputs", "are not those of its manifest"]),
+        (another_output, ["outputs", "'flat'", "are not those of its manifest"]),
+        (free_features, ["'features'", "are not those of its manifest"]),
+        (unknown_map, ["unknown map 'encode'", "generate"]),
+        (earlier_schema, ["schema 2", "export the run again"]),
         (newer_ir, ["Unsupported model IR version: 99, max supported IR version"]),
         (newer_opset, ["domain ai.onnx is till opset"]),
         (without_metadata, ["not one of genzoo's", METADATA_KEY]),
@@ -87,6 +132,65 @@ def test_a_changed_file_is_refused_in_one_line(refused, factory, tmp_path, opene
     (tmp_path / "changed.onnx").write_bytes(model.SerializeToString())
     with refused("changed.onnx", *words):
         opened(tmp_path / "changed.onnx")
+
+
+@pytest.mark.parametrize("name", [b"schema_version", b"image"])
+def test_names_that_are_not_utf_8_are_refused_in_one_line(refused, factory, tmp_path, opened, name):
+    data = factory.model().SerializeToString()
+    (tmp_path / "model.onnx").write_bytes(seal(data.replace(name, b"\xff" * len(name))))
+    with refused("model.onnx"):
+        opened(tmp_path / "model.onnx")
+
+
+def test_a_file_larger_than_the_memory_is_refused(refused, factory, opened, monkeypatch):
+    def refuse(_):
+        raise MemoryError
+
+    path = factory(recipe=RECIPE)
+    monkeypatch.setattr("zoo.bundle.read_onnx", refuse)
+    for place in (path / ONNX, path):
+        with refused("larger than the memory that is left"):
+            opened(place)
+
+
+@pytest.mark.parametrize("harm", [lambda file: file.unlink(), lambda file: file.rename(file.with_suffix(".JSON"))])
+def test_a_bundle_without_its_manifest_is_no_folder_of_pictures(refused, factory, opened, harm):
+    path = factory(recipe=RECIPE)
+    (path / "samples.png").write_bytes(images.encode_png(np.zeros((4, 4, 3), np.uint8)))
+    harm(path / MANIFEST)
+    with refused("is not a bundle: it has no manifest.json"):
+        opened(path)
+
+
+def flipped(path, number):
+    """Flip one bit of the file, another for each number; return what stood there."""
+    data = path.read_bytes()
+    position, bit = number * 7919 % len(data), number % 8
+    path.write_bytes(data[:position] + bytes([data[position] ^ 1 << bit]) + data[position + 1 :])
+    return data
+
+
+def test_a_bit_flipped_anywhere_in_a_bundle_is_refused(factory):
+    """In its models, its manifest and what lies beside them."""
+    path = factory(others={"encode": MapSpec((PHOTO,), (MEAN,))}, recipe=RECIPE)
+    (path / "saved_model").mkdir()
+    for name in ("examples.npz", "README.md", "saved_model/saved_model.pb"):
+        (path / name).write_bytes(bytes(range(200)))
+    listed = json.loads((path / MANIFEST).read_text())
+    (path / MANIFEST).unlink()
+    files.write_json(path / MANIFEST, listed | {"files": files.checksums(path)})
+    members = sorted(file for file in path.rglob("*") if file.is_file())
+    assert len(members) == 6
+    for number in range(30):
+        for file in members:
+            data = flipped(file, number)
+            for opener in OPENERS.values():
+                with pytest.raises(UserError) as refused:
+                    opener(path)
+                assert "\n" not in str(refused.value)
+            file.write_bytes(data)
+    for opener in OPENERS.values():
+        opener(path)
 
 
 def corrupt(path):

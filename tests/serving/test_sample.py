@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -29,10 +30,11 @@ def sample(tmp_path):
     """Run `python -m serving.sample` with arguments, the working directory being empty but for its outputs."""
     (tmp_path / "work").mkdir()
 
-    def run(*arguments):
+    def run(*arguments, **options):
         command = [sys.executable, "-m", "serving.sample", *map(str, arguments)]
         environment = os.environ | {"PYTHONPATH": os.getcwd()}
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path / "work", env=environment)
+        options |= {"capture_output": True, "text": True, "cwd": tmp_path / "work", "env": environment}
+        return subprocess.run(command, **options)
 
     run.directory = tmp_path / "work"
     return run
@@ -141,6 +143,16 @@ def test_bad_condition(sample, conditional, arguments, words):
 )
 def test_bad_flags(sample, bundle_path, arguments, words):
     assert_refused(sample(f"--bundle={bundle_path}", *arguments), *words)
+    assert files_in(sample.directory) == []
+
+
+def test_a_full_disk_is_told_with_the_file_s_name(sample, bundle_path):
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    result = sample(f"--bundle={bundle_path}", "--count=100", "--output=x.npy", preexec_fn=limit)
+    assert_refused(result, "File too large: x.npy")
     assert files_in(sample.directory) == []
 
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from zoo.bundle import (
     MANIFEST,
-    MAX_ONNX_BYTES,
     ONNX,
     SCHEMA_VERSION,
     Manifest,
@@ -256,8 +255,12 @@ def test_is_bundle(bundle, tmp_path):
     for manifest in (b"", b"{}", b" " * (2**24 + 1)):  # a damaged one is still a bundle, and not a folder of pictures
         (bundle / MANIFEST).write_bytes(manifest)
         assert is_bundle(bundle)
+    (bundle / MANIFEST).unlink()  # its sheets are no data set
+    assert is_bundle(bundle)
     (bundle / ONNX).unlink()
     assert not is_bundle(bundle)
+    (bundle / ONNX).symlink_to("nowhere")
+    assert is_bundle(bundle)
     assert not is_bundle(tmp_path)
     assert not is_bundle(tmp_path / "nowhere")
 
@@ -278,11 +281,21 @@ def test_a_huge_file_is_hashed_in_pieces(bundle, name):
 
 def test_a_model_beyond_protobuf_s_limit_is_refused_unread(bundle, monkeypatch):
     with open(bundle / ONNX, "wb") as file:
-        file.truncate(MAX_ONNX_BYTES + 1)
+        file.truncate(2**31)
     monkeypatch.setattr("zoo.bundle.files.sha256", None)
     for attempt in (lambda: read_onnx(bundle / ONNX), lambda: read(edit(bundle, files=first_listed(bundle)))):
-        with pytest.raises(UserError, match="larger than 2 GiB"):
+        with pytest.raises(UserError, match="2 GiB or more"):
             attempt()
+
+
+def test_a_seal_is_checked_without_a_copy():
+    model = seal(bytes(2**24))
+    tracemalloc.start()
+    try:
+        assert is_sealed(model)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def first_listed(bundle):
