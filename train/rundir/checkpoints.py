@@ -1,6 +1,7 @@
 """Checkpoints that are whole or absent, and the way back to the newest whole one.
 
     checkpoints/00000400/state.index, state.data-…     written by `tf.train.Checkpoint`
+    checkpoints/00000400/config.json, run.json         what the run was then: see `train.rundir.recorded`
     checkpoints/00000400/checksums.json                the SHA-256 of each file
 
 A checkpoint is written to a hidden directory, flushed to the disk and renamed; one that was torn later is
@@ -8,16 +9,16 @@ recognised by its checksums.
 """
 
 import json
-import shutil
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from absl import logging
 
+from train.rundir import recorded
+from train.rundir.layout import CHECKSUMS
 from zoo.shared import files
 from zoo.shared.errors import UserError, first_line
-
-_CHECKSUMS = "checksums.json"
 
 
 class Checkpoints:
@@ -27,24 +28,27 @@ class Checkpoints:
         self.directory = directory
         self.state = state
         self.keep = keep
+        self._run: dict[str, Any] | None = None
 
     def steps(self) -> list[int]:
         """Return the steps of the checkpoints on the disk, whole or torn, oldest first."""
-        return sorted(int(path.name) for path in self.directory.glob("[0-9]*") if path.name.isdigit())
+        return sorted(int(path.name) for path in self.directory.glob("[0-9]*") if path.name.isdecimal())
 
     def save(self, step: int) -> None:
         """Write the state under `step` and drop the oldest; if that fails (disk full), a `UserError` and no harm."""
         try:
+            if self._run is None:  # once: what changes on the disk later is not the run that goes on
+                self._run = recorded.of(self.directory.parent)
             with files.new_directory(self._path(step), overwrite=True) as directory:
                 self.state.write(str(directory / "state"))
-                files.write_json(directory / _CHECKSUMS, files.checksums(directory))
+                recorded.write(directory, self.directory.parent, step, self._run)
+                files.write_json(directory / CHECKSUMS, files.checksums(directory))
         except (OSError, tf.errors.OpError) as error:
             raise UserError(
                 f"could not save step {step} in {self.directory}: {first_line(error)}; earlier checkpoints "
                 "are intact: make room and give the same command again"
             ) from error
-        for old in self.steps()[: -self.keep]:
-            shutil.rmtree(self._path(old), ignore_errors=True)
+        self._prune()
 
     def is_whole(self, step: int) -> bool:
         """Return whether the checkpoint of `step` is as it was written."""
@@ -82,14 +86,18 @@ class Checkpoints:
 
     def sweep(self) -> None:
         """Remove what a killed save left behind."""
-        for path in self.directory.glob(".*"):
-            shutil.rmtree(path, ignore_errors=True)
+        files.sweep(self.directory)
 
     def drop_after(self, step: int) -> None:
-        """Remove the checkpoints beyond `step`: torn ones that were passed over."""
+        """Remove the checkpoints beyond `step`, torn ones that were passed over, and what a killed save had to drop."""
         for later in self.steps():
             if later > step:
-                shutil.rmtree(self._path(later), ignore_errors=True)
+                files.remove(self._path(later))
+        self._prune()
+
+    def _prune(self) -> None:
+        for old in self.steps()[: -self.keep]:
+            files.remove(self._path(old))
 
     def _path(self, step: int) -> Path:
         return self.directory / f"{step:08d}"
@@ -97,6 +105,7 @@ class Checkpoints:
     @staticmethod
     def _check(path: Path) -> None:
         # what a file manager puts beside them does not matter
-        for name, digest in json.loads((path / _CHECKSUMS).read_text()).items():
+        for name, digest in json.loads((path / CHECKSUMS).read_text()).items():
             if files.sha256(path / name) != digest:
                 raise ValueError(f"the checksum of {name} differs")
+        recorded.check_step(path)

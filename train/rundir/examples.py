@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from train.rundir import recorded
 from zoo.bundle import EXAMPLES
 from zoo.model import GenerativeModel
 from zoo.shared import files
@@ -46,6 +47,7 @@ def write(directory: Path, examples: Examples) -> None:
 def read(directory: Path, maps: Mapping[str, object]) -> Examples:
     """Return the examples in a run or a bundle, by map and tensor; a missing or damaged file is a `UserError`."""
     path = directory / EXAMPLES
+    recorded.check_file(directory, EXAMPLES)
     found: Examples = {name: {} for name in maps}
     try:
         with np.load(path, allow_pickle=False) as arrays:
@@ -53,5 +55,6 @@ def read(directory: Path, maps: Mapping[str, object]) -> Examples:
                 name, _, tensor = key.partition("/")
                 found[name][tensor] = arrays[key]
     except Exception as error:  # a damaged archive may make numpy and zipfile raise anything
-        raise UserError(f"cannot read {path}: {first_line(error)}; train again in a new --workdir") from None
+        remedy = "remove it and give the command that trained the run again"
+        raise UserError(f"cannot read {path}: {first_line(error)}; {remedy}") from None
     return found

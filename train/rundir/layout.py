@@ -4,12 +4,20 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from train.config import CONFIG
+from train.rundir.logs import EVALUATIONS, METRICS
+from zoo.bundle import EXAMPLES
+from zoo.shared import files
 from zoo.shared.errors import UserError
 
 LOCK = ".lock"
+MODEL = "model.json"
+SAMPLES = "samples"
+TENSORBOARD = "tensorboard"
 # the checkpoints of a run that a program can take, and their directories
 LAST, BEST = "last", "best"
 CHECKPOINTS = {LAST: "checkpoints", BEST: "best"}
+CHECKSUMS = "checksums.json"  # of each checkpoint
 
 
 def is_new(workdir: Path) -> bool:
@@ -17,9 +25,23 @@ def is_new(workdir: Path) -> bool:
     return not workdir.is_dir() or all(path.name.startswith(".") for path in workdir.iterdir())
 
 
+def sweep(workdir: Path) -> None:
+    """Remove what killed writers left anywhere in the run's directory."""
+    samples = workdir / SAMPLES
+    for place in (workdir, *(workdir / name for name in CHECKPOINTS.values()), samples, *samples.glob("*/")):
+        files.sweep(place)
+
+
+def clear(workdir: Path) -> None:
+    """Remove what a run without a checkpoint wrote into its directory."""
+    for name in (CONFIG, MODEL, EXAMPLES, METRICS, EVALUATIONS, SAMPLES, TENSORBOARD, *CHECKPOINTS.values()):
+        files.remove(workdir / name)
+
+
 def check_kept(config: ConfigDict, checkpoint: str) -> None:
     """Raise a `UserError` if a run of this configuration keeps no such checkpoint; needs no TensorFlow."""
-    if checkpoint == BEST and not config.evaluate.metrics:
+    # a damaged file may lack the key: whoever reads the checkpoint says so
+    if checkpoint == BEST and not config.evaluate.get("metrics", ""):
         raise UserError(
             "--checkpoint=best: this run was not evaluated while it trained; take last, or train another with "
             "--config.evaluate.metrics=frechet"

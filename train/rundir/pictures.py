@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from absl import logging
 
-from train.rundir.logs import EVALUATIONS, METRICS, read_lines
+from train.rundir.layout import SAMPLES
+from train.rundir.logs import EVALUATIONS, METRICS, SPEED, read_lines
 from zoo import media
 from zoo.shared import files
+from zoo.shared.errors import first_line
 from zoo.spec import MapSpec
 
-SAMPLES = "samples"
 ANIMATION = "training.gif"
 CURVES = "curves.png"
 _MAX_FRAMES = 60
@@ -49,21 +51,30 @@ def path_of(workdir: Path, step: int, name: str = "") -> Path:
 
 def steps_drawn(workdir: Path) -> list[tuple[int, Path]]:
     """Return the step and the path of every sheet, of all maps."""
-    return [(int(path.stem), path) for path in (workdir / SAMPLES).rglob("[0-9]*.png") if path.stem.isdecimal()]
+    paths = (workdir / SAMPLES).rglob("[0-9]*.png")
+    return [(int(path.stem), path) for path in paths if path.stem.isdecimal() and path.is_file()]
 
 
 def write_animation(workdir: Path) -> None:
-    """Write the sheets of the first map so far as one animated GIF, the last held; at most 60, evenly chosen."""
+    """Write the sheets of the first map so far as one animated GIF, the last held; at most 60, evenly chosen.
+
+    A damaged one is left out, with a warning.
+    """
     from PIL import Image
 
-    paths = sorted((workdir / SAMPLES).glob("[0-9]*.png"))
+    paths = sorted(path for _, path in steps_drawn(workdir) if path.parent.name == SAMPLES)
     if not paths:
         return
     chosen = np.unique(np.linspace(0, len(paths) - 1, min(len(paths), _MAX_FRAMES)).round().astype(int))
     frames = []
     for index in chosen:
-        with Image.open(paths[index]) as picture:
-            frames.append(np.atleast_3d(picture))  # grey stays grey: a GIF has few colours
+        try:
+            with Image.open(paths[index]) as picture:
+                frames.append(np.atleast_3d(picture))  # grey stays grey: a GIF has few colours
+        except Exception as error:  # a damaged file may make Pillow raise anything
+            logging.warning("cannot read %s (%s): it is left out of %s", paths[index], first_line(error), ANIMATION)
+    if not frames:
+        return
     files.write_bytes(workdir / ANIMATION, media.encode_gif(frames, rate=5, hold=1.8))
 
 
@@ -82,7 +93,7 @@ def write_curves(workdir: Path, figures: Mapping[str, str]) -> None:
 
     # a model's logs may change from one phase to the next
     names = list(dict.fromkeys(name for line in metrics for name in line))
-    names = [name for name in names if name not in ("step", "steps_per_second")]
+    names = [name for name in names if name not in ("step", SPEED)]
     losses = [name for name in names if name.endswith("loss")]
     panels = [(metrics, panel) for panel in (losses, *([name] for name in names if name not in losses)) if panel]
     measured = read_lines(workdir / EVALUATIONS)

@@ -1,5 +1,6 @@
-"""A trained run back from the disk: for export and evaluation."""
+"""A trained run back from the disk: for export and evaluation, and for new runs that begin with its weights."""
 
+import itertools
 import json
 import os
 from pathlib import Path
@@ -8,15 +9,13 @@ from typing import Any
 from ml_collections import ConfigDict
 
 import zoo
-from train import config as configuration
 from train.engine.averaging import MovingAverage
+from train.rundir import recorded
 from train.rundir.checkpoints import Checkpoints
-from train.rundir.layout import CHECKPOINTS, LAST, check_kept
+from train.rundir.layout import CHECKPOINTS, LAST, MODEL, check_kept
 from train.rundir.state import state_of
 from zoo.model import GenerativeModel
 from zoo.shared.errors import UserError
-
-MODEL = "model.json"
 
 
 def describe(model: GenerativeModel, data: str) -> dict[str, Any]:
@@ -44,15 +43,46 @@ def load(workdir: str | os.PathLike[str], checkpoint: str = LAST) -> tuple[Confi
     precision, so that a run in bfloat16 comes back in float32. No run, or no usable checkpoint, is a `UserError`.
     """
     workdir = Path(workdir)
-    config = configuration.read(workdir)
+    config = recorded.read(workdir)
     check_kept(config, checkpoint)
     nothing = UserError(f"{workdir} holds no checkpoint yet: train it first, with the same --workdir")
     if not (workdir / MODEL).is_file():
         raise nothing
-    model = zoo.model_class(config.model.name).from_config(described(workdir / MODEL)["arguments"])
+    arguments = described(workdir / MODEL)["arguments"]
+    recorded.check_file(workdir, MODEL)
+    model = zoo.model_class(config.model.name).from_config(arguments)
     averages = MovingAverage(model, config.ema)
     step = Checkpoints(workdir / CHECKPOINTS[checkpoint], state_of(model, averages)).restore(partial=True)
     if step is None:
         raise nothing
     averages.adopt()
     return config, model, step
+
+
+def begin_with(workdir: str | os.PathLike[str], name: str, model: GenerativeModel, averages: MovingAverage) -> int:
+    """Give a new model, called `name`, and its averages the last weights of the run at `workdir`; return their step.
+
+    Optimisers begin anew. A run of another model, or of one with other shapes, is a `UserError`.
+    """
+    workdir = Path(workdir)
+    config = recorded.read(workdir)
+    if config.model.name != name:
+        raise UserError(f"{workdir} is a run of {config.model.name}: a run of {name} cannot begin with its weights")
+    old = zoo.model_class(name).from_config(described(workdir / MODEL)["arguments"])
+    for mine, other in itertools.zip_longest(model.variables, old.variables):
+        if mine is None or other is None or mine.shape != other.shape:
+            one, another = ("no weight" if x is None else f"{x.path} {tuple(x.shape)}" for x in (mine, other))
+            raise UserError(
+                f"the weights of {workdir} do not fit: it has {another} where this model has {one}; take its options "
+                "(--init_from without --recipe does) and data of its shape"
+            )
+    old_averages = MovingAverage(old, config.ema)
+    step = Checkpoints(workdir / CHECKPOINTS[LAST], state_of(old, old_averages)).restore(partial=True)
+    if step is None:
+        raise UserError(f"{workdir} holds no checkpoint yet: there are no weights to begin with")
+    for mine, other in zip(model.variables, old.variables, strict=True):
+        mine.assign(other)
+    shadows = old_averages.shadows or averages.weights
+    for mine, other in zip(averages.shadows, shadows, strict=False):
+        mine.assign(other)
+    return step

@@ -1,6 +1,11 @@
-"""Files that are either whole or absent: write beside the target, then rename over it."""
+"""Files that are either whole or absent: write beside the target, then rename over it.
+
+What is being written has a hidden name, .NAME.0123456789abcdef, and its writer holds it locked. A killed writer leaves
+it unlocked: the next writer of the same name removes it, and so does `sweep`.
+"""
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import hashlib
@@ -10,11 +15,13 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-_LEFT = re.compile(r"\..+\.[0-9a-f]{16}")
+# of what: NAME; a directory that was moved away, where it cannot be exchanged for the new one, is the .old
+_LEFT = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}(?P<old>\.old)?")
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux' fcntl.h
 
 
 @contextlib.contextmanager
@@ -24,18 +31,11 @@ def new_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     A crash leaves the old file or the new one, never a part.
     """
     path = Path(os.path.abspath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _beside(path)
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+    with _hidden(path, Path.touch) as temporary, open(temporary, "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
@@ -53,29 +53,22 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 def new_directory(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator[Path]:
     """Yield an empty directory that becomes `path` when the block ends well, and vanishes otherwise.
 
-    With `overwrite`, what stood at `path` is replaced; without, `FileExistsError` is raised.
+    With `overwrite`, what stood at `path` is replaced; without, `FileExistsError` is raised. A crash leaves the old
+    directory or the new one; only where the file system cannot exchange two names may the old one be away until the
+    next `sweep` puts it back.
     """
     path = Path(os.path.abspath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary, old = _beside(path), _beside(path)
-    try:
-        temporary.mkdir()
+    with _hidden(path, Path.mkdir) as temporary:
         yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():
                 _sync(file)
-        if path.exists():
-            if not overwrite:
-                raise FileExistsError(errno.EEXIST, "already exists", str(path))
-            os.replace(path, old)
-        os.replace(temporary, path)
-    except BaseException:
-        if old.exists() and not path.exists():
-            os.replace(old, path)
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+        if not os.path.lexists(path):
+            os.replace(temporary, path)
+        elif overwrite:
+            _swap(temporary, path)
+        else:
+            raise FileExistsError(errno.EEXIST, "already exists", str(path))
 
 
 @contextlib.contextmanager
@@ -102,14 +95,36 @@ def without_wildcards(directory: str | os.PathLike[str]) -> Iterator[Path]:
         yield link
 
 
-def sweep(directory: str | os.PathLike[str]) -> None:
-    """Remove what killed writers of files and directories left in `directory`: see `_beside`."""
-    for path in Path(directory).iterdir():
-        if _LEFT.fullmatch(path.name):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+def sweep(directory: str | os.PathLike[str], name: str | None = None) -> None:
+    """Remove what killed writers left in `directory`, or only what those of its entry `name` left.
+
+    What a living process writes is locked, and stays. An old directory that was moved away is put back if nothing has
+    taken its place.
+    """
+    directory = Path(directory)
+    for left in sorted(directory.iterdir()) if directory.is_dir() else []:
+        found = _LEFT.fullmatch(left.name)
+        if not found or name not in (None, found["name"]):
+            continue
+        if found["old"]:
+            new, path = left.with_suffix(""), left.with_name(found["name"])
+            with _dead(new) as is_dead:
+                if is_dead and not os.path.lexists(path):
+                    os.replace(left, path)
+                elif is_dead:
+                    _remove(left)
+        else:
+            with _dead(left) as is_dead:
+                if is_dead:
+                    _remove(left)
+
+
+def remove(path: str | os.PathLike[str]) -> None:
+    """Remove a directory with all that it holds, as far as that is possible; a crash leaves nothing of it in sight."""
+    hidden = _beside(Path(os.path.abspath(path)))
+    with contextlib.suppress(OSError):
+        os.replace(path, hidden)
+        _remove(hidden)
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
@@ -126,9 +141,96 @@ def checksums(directory: str | os.PathLike[str]) -> dict[str, str]:
     }
 
 
+@contextlib.contextmanager
+def _hidden(path: Path, make: Callable[[Path], None]) -> Iterator[Path]:
+    """Yield what `make` makes under a hidden name beside `path`, locked; what bears that name in the end is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path.parent, path.name)
+    # the name is chosen before anything is made, so that no interrupt falls in between
+    temporary = _beside(path)
+    handle = None
+    try:
+        while handle is None:  # again, if another process swept it before it was locked
+            make(temporary)
+            handle = _locked(temporary, fcntl.LOCK_EX)
+        yield temporary
+    finally:
+        _remove(temporary)
+        if handle is not None:
+            os.close(handle)
+
+
 def _beside(path: Path) -> Path:
-    """Return a hidden name beside `path`, chosen before anything is made, so that no interrupt falls in between."""
+    """Return a hidden name beside `path` that nothing bears."""
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+
+
+@contextlib.contextmanager
+def _dead(left: Path) -> Iterator[bool]:
+    """Tell whether nobody writes to `left`, and keep others from it inside the block."""
+    try:
+        # nobody holds a link, or what is not there
+        handle = _locked(left, fcntl.LOCK_EX | fcntl.LOCK_NB) if left.exists() and not left.is_symlink() else None
+    except OSError:  # held, or the file system knows no such locks
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _locked(path: Path, how: int) -> int | None:
+    """Return a handle that holds what is at `path` locked until it is closed, or None if that is gone.
+
+    `BlockingIOError` if another process holds it and `how` does not wait. A waiting writer goes on without a lock where
+    the file system knows none (NFS: of a file that is open for reading).
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, how)
+    except OSError:
+        if how & fcntl.LOCK_NB:
+            os.close(handle)
+            raise
+    if os.fstat(handle).st_nlink:
+        return handle
+    os.close(handle)
+    return None
+
+
+def _swap(new: Path, path: Path) -> None:
+    """Put the directory `new` in the place of `path`, and let the hidden name be that of the old one or of nothing."""
+    if _exchange(new, path):
+        return
+    old = new.with_name(f"{new.name}.old")
+    os.replace(path, old)
+    try:
+        os.replace(new, path)
+    except BaseException:
+        os.replace(old, path)
+        raise
+    _remove(old)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Exchange what two names stand for, at once; return whether the system and the file system can."""
+    call = getattr(ctypes.CDLL(None), "renameat2", None)
+    names = os.fsencode(first), os.fsencode(second)
+    return call is not None and call(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a directory with all that it holds, as far as that is possible."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _sync(path: Path) -> None:

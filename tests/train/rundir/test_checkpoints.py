@@ -108,9 +108,31 @@ def test_a_full_disk_loses_nothing(tmp_path):
 
 def test_what_a_killed_save_left_is_swept(saved):
     checkpoints, _ = saved
-    (checkpoints.directory / ".00000040.abc").mkdir()
+    (checkpoints.directory / ".00000040.0123456789abcdef").mkdir()
+    (checkpoints.directory / ".DS_Store").touch()
     checkpoints.sweep()
-    assert [path.name for path in sorted(checkpoints.directory.iterdir())] == ["00000010", "00000020", "00000030"]
+    assert {path.name for path in checkpoints.directory.iterdir()} == {".DS_Store", "00000010", "00000020", "00000030"}
+
+
+def test_what_a_killed_save_had_to_drop_goes_with_the_next_start(saved):
+    checkpoints, _ = saved
+    checkpoints.keep = 2  # as if the kill came between the newest and the drop
+    checkpoints.drop_after(30)
+    assert checkpoints.steps() == [20, 30]
+    checkpoints.drop_after(20)
+    assert checkpoints.steps() == [20]
+
+
+def test_an_old_checkpoint_is_out_of_sight_before_its_files_go(saved, monkeypatch):
+    """A kill among its files leaves no torn checkpoint behind."""
+    checkpoints, _ = saved
+    monkeypatch.setattr("zoo.shared.files._remove", lambda path: None)
+    checkpoints.drop_after(20)
+    assert checkpoints.steps() == [10, 20]
+    (left,) = checkpoints.directory.glob(".*")
+    monkeypatch.undo()
+    checkpoints.sweep()
+    assert not left.exists()
 
 
 def test_what_a_file_manager_leaves_in_a_checkpoint_does_not_tear_it(saved):

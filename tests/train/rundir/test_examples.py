@@ -61,7 +61,7 @@ def test_a_damaged_or_missing_file_is_one_line(tmp_path, damage):
     with pytest.raises(UserError, match=r"cannot read .*examples.npz"):
         examples.read(tmp_path, made)
     (tmp_path / "examples.npz").write_bytes(damage(examples.encode(made)))
-    with pytest.raises(UserError, match=r"cannot read .*examples.npz: .*; train again in a new --workdir") as caught:
+    with pytest.raises(UserError, match=r"cannot read .*examples.npz: .*; remove it and give") as caught:
         examples.read(tmp_path, made)
     assert "\n" not in str(caught.value)
 

@@ -160,3 +160,22 @@ def test_figures_have_the_last_panels_each_of_its_own_metric(tmp_path, panels):
 def test_a_run_without_a_line_has_no_curves(tmp_path):
     pictures.write_curves(tmp_path, {"frechet": "frechet_distance"})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_sheet_is_left_out_of_the_animation_with_a_warning(tmp_path, caplog):
+    for step in range(4):
+        picture = np.full((8, 8, 1), 60 * step, np.uint8)
+        pictures.path_of(tmp_path, step).parent.mkdir(exist_ok=True)
+        pictures.path_of(tmp_path, step).write_bytes(images.encode_png(picture))
+    whole = pictures.path_of(tmp_path, 2).read_bytes()
+    pictures.path_of(tmp_path, 2).write_bytes(whole[:20] + b"\xff" + whole[21:])
+    (tmp_path / "samples" / "00000009.png").mkdir()
+    (tmp_path / "samples" / "3 of mine.png").write_bytes(whole)
+    pictures.write_animation(tmp_path)
+    with Image.open(tmp_path / pictures.ANIMATION) as animation:
+        assert animation.n_frames == 3
+    assert "cannot read" in caplog.text and "00000002.png" in caplog.text
+    assert {step for step, _ in pictures.steps_drawn(tmp_path)} == {0, 1, 2, 3}, "what is no file is no sheet"
+    for step in (0, 1, 3):
+        pictures.path_of(tmp_path, step).write_bytes(b"")
+    pictures.write_animation(tmp_path)

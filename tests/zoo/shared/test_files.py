@@ -106,22 +106,77 @@ def test_checksums(tmp_path):
     assert files.checksums(tmp_path) == digests
 
 
-def test_a_failed_replacement_puts_the_old_directory_back(tmp_path, monkeypatch):
-    (tmp_path / "kept").mkdir()
-    (tmp_path / "kept" / "old").touch()
-    replace, calls = os.replace, []
+def test_an_old_directory_and_the_new_one_change_places_at_once(tmp_path, monkeypatch):
+    """There is no moment at which nothing is there: neither is moved away first."""
+    (tmp_path / "kept" / "old").mkdir(parents=True)
+    monkeypatch.setattr(files.os, "replace", None)
+    with files.new_directory(tmp_path / "kept", overwrite=True) as directory:
+        (directory / "new").touch()
+    assert entries(tmp_path) == ["kept"]
+    assert entries(tmp_path / "kept") == ["new"]
 
-    def second_fails(source, target):
+
+def stop_at(call, monkeypatch):
+    """Let a writer of `directory / kept` end at its n-th renaming, on a file system that cannot exchange names."""
+    calls, replace = [], os.replace
+
+    def counted(source, target):
         calls.append(target)
-        if len(calls) == 2:
+        if len(calls) == call:
             raise OSError("pulled")
         replace(source, target)
 
-    monkeypatch.setattr(files.os, "replace", second_fails)
+    monkeypatch.setattr(files, "_exchange", lambda *_: False)
+    monkeypatch.setattr(files.os, "replace", counted)
+
+
+def test_a_failed_replacement_puts_the_old_directory_back(tmp_path, monkeypatch):
+    (tmp_path / "kept" / "old").mkdir(parents=True)
+    stop_at(2, monkeypatch)
     with pytest.raises(OSError, match="pulled"), files.new_directory(tmp_path / "kept", overwrite=True):
         pass
-    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
-    assert (tmp_path / "kept" / "old").exists()
+    assert entries(tmp_path) == ["kept"]
+    assert entries(tmp_path / "kept") == ["old"]
+
+
+def test_where_names_cannot_be_exchanged_a_directory_is_replaced_all_the_same(tmp_path, monkeypatch):
+    (tmp_path / "kept" / "old").mkdir(parents=True)
+    stop_at(0, monkeypatch)
+    with files.new_directory(tmp_path / "kept", overwrite=True) as directory:
+        (directory / "new").touch()
+    assert entries(tmp_path) == ["kept"]
+    assert entries(tmp_path / "kept") == ["new"]
+
+
+@pytest.mark.parametrize("call, kept", [(1, "old"), (2, "old"), (3, "new")])
+def test_a_kill_between_two_renamings_loses_neither(tmp_path, call, kept):
+    (tmp_path / "kept" / "old").mkdir(parents=True)
+    code = (
+        "import os, sys\nfrom zoo.shared import files\nos.chdir(sys.argv[1])\nfiles._exchange = lambda *_: False\n"
+        "left, replace, remove = [int(sys.argv[2])], os.replace, files._remove\n"
+        "def counted(call, *paths):\n    left[0] -= 1\n    os._exit(9) if not left[0] else call(*paths)\n"
+        "os.replace = lambda *paths: counted(replace, *paths)\n"
+        "files._remove = lambda *paths: counted(remove, *paths)\n"
+        "with files.new_directory('kept', overwrite=True) as directory:\n    (directory / 'new').touch()"
+    )
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    assert subprocess.run([sys.executable, "-c", code, tmp_path, str(call)], env=environment).returncode == 9
+    assert len(entries(tmp_path)) == 2
+    files.sweep(tmp_path)
+    assert entries(tmp_path) == ["kept"]
+    assert entries(tmp_path / "kept") == [kept]
+
+
+def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path):
+    (tmp_path / "far" / "old").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("far")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    for name in ("link", "dangling"):
+        with files.new_directory(tmp_path / name, overwrite=True) as directory:
+            (directory / "new").touch()
+        assert entries(tmp_path / name) == ["new"]
+    assert entries(tmp_path) == ["dangling", "far", "link"]
+    assert entries(tmp_path / "far") == ["old"]
 
 
 def test_a_locked_file_is_refused_to_others_and_free_again_afterwards(tmp_path):
@@ -172,16 +227,53 @@ def test_sweep_removes_what_killed_writers_left_and_nothing_else(tmp_path):
     assert entries(tmp_path / "kept") == [".inner.0123456789abcdef"]
 
 
+KILLED = (
+    "import os, sys\nfrom zoo.shared import files\nos.chdir(sys.argv[1])\n"
+    "with files.new_file('x') as file, files.new_directory('y') as directory:\n    "
+)
+
+
 def test_what_a_killed_writer_leaves_is_swept(tmp_path):
-    code = (
-        "import os, sys\nfrom zoo.shared import files\nos.chdir(sys.argv[1])\n"
-        "with files.new_file('x') as file, files.new_directory('y') as directory:\n    os._exit(9)"
-    )
     environment = os.environ | {"PYTHONPATH": os.getcwd()}
-    assert subprocess.run([sys.executable, "-c", code, tmp_path], env=environment).returncode == 9
-    assert len(entries(tmp_path)) == 2
+    for _ in range(2):
+        assert subprocess.run([sys.executable, "-c", f"{KILLED}os._exit(9)", tmp_path], env=environment).returncode == 9
+        assert len(entries(tmp_path)) == 2, "the second writer removes what the first one left"
+    files.write_bytes(tmp_path / "x", b"")
+    assert len(entries(tmp_path)) == 2, "x, and what is left of y"
     files.sweep(tmp_path)
-    assert entries(tmp_path) == []
+    assert entries(tmp_path) == ["x"]
+
+
+def test_what_a_living_writer_holds_is_not_swept(tmp_path):
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    code = f"{KILLED}print('held', flush=True), input()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path], env=environment, **pipes) as process:
+        assert process.stdout.readline() == b"held\n"
+        held = entries(tmp_path)
+        files.sweep(tmp_path)
+        assert entries(tmp_path) == held and len(held) == 2
+        files.write_bytes(tmp_path / "x", b"mine")
+        process.communicate(b"\n")
+    assert process.returncode == 0
+    assert entries(tmp_path) == ["x", "y"]
+    assert (tmp_path / "x").read_bytes() == b"", "the last writer wins"
+
+
+def test_a_writer_whose_file_was_swept_before_it_was_locked_begins_anew(tmp_path, monkeypatch):
+    locked, made = files._locked, []
+
+    def late(path, how):
+        made.append(path)
+        if len(made) == 1:
+            path.unlink()
+        return locked(path, how)
+
+    monkeypatch.setattr(files, "_locked", late)
+    files.write_bytes(tmp_path / "x", b"whole")
+    assert len(made) == 2
+    assert entries(tmp_path) == ["x"]
+    assert (tmp_path / "x").read_bytes() == b"whole"
 
 
 def test_a_checksum_needs_no_memory_for_the_whole_file(tmp_path):

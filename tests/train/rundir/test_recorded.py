@@ -1,0 +1,151 @@
+"""What a checkpoint records of its run: files that changed afterwards are told of, or refused by what changed."""
+
+import json
+import shutil
+
+import pytest
+import tensorflow as tf
+from shared import tiny_config
+
+from train import config
+from train.rundir import layout, logs, recorded
+from train.rundir.checkpoints import Checkpoints
+from zoo.shared.errors import UserError
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run without networks: its files, and checkpoints of steps 2 and 4."""
+    settings = tiny_config("nade")
+    (tmp_path / "config.json").write_text(config.to_json(settings))
+    (tmp_path / "model.json").write_text('{"arguments": {"alpha": 0.2}}')
+    (tmp_path / "examples.npz").write_bytes(b"rows")
+    lines = [{"step": step, "loss": step / 4, "steps_per_second": 9.5} for step in (1, 2, 3, 4)]
+    measured = [{"step": step, "metric": "frechet", "protocol": {}} for step in (2, 4)]
+    checkpoints = Checkpoints(tmp_path / "checkpoints", tf.train.Checkpoint(value=tf.Variable(0.0)))
+    for step in (2, 4):
+        logs.write_lines(tmp_path / "metrics.jsonl", lines[:step])
+        checkpoints.save(step)
+        logs.write_lines(tmp_path / "evaluations.jsonl", measured[: step // 2])
+    return tmp_path
+
+
+def replace(path, old, new):
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+def test_an_untouched_run_has_nothing_to_tell(run, caplog):
+    assert recorded.read(run).to_dict() == tiny_config("nade").to_dict()
+    for name in ("model.json", "examples.npz"):
+        recorded.check_file(run, name)
+    recorded.check_logs(run)
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    "old, new, told",
+    [
+        ('"batch_size": 4', '"batch_size": 5', r"batch_size \(4 -> 5\)"),
+        ('"hidden_units": 5', '"hidden_units": 4', r"model.hidden_units \(5 -> 4\)"),
+        ('"ema": 0.9', '"emb": 0.9', r"it lacks ema"),
+        ('"schedule": "constant"', '"rchedule": "constant"', r"schedule"),
+        ('"seed": 0', '"seed": ', r"config.json is corrupt"),
+        ('"jit": "auto"', '"jit": "true"', r"jit \(auto -> true\)"),
+    ],
+)
+def test_a_changed_number_of_the_training_is_refused_by_its_name_with_the_way_back(run, old, new, told):
+    replace(run / "config.json", old, new)
+    with pytest.raises(UserError, match=rf"({told}).*; put it back as step 4 was .*copy .*00000004/config.json"):
+        recorded.read(run)
+    shutil.copy(run / "checkpoints" / "00000004" / "config.json", run)
+    assert recorded.read(run).to_dict() == tiny_config("nade").to_dict()
+
+
+@pytest.mark.parametrize("key, value", [("sample_every", 4), ("train_steps", 4), ("count", 2000)])
+def test_bookkeeping_that_changed_is_told_of_and_taken(run, key, value, caplog):
+    replace(run / "config.json", f'"{key}": {value}', f'"{key}": {value + 1}')
+    found = recorded.read(run)
+    assert f"{key} ({value} -> {value + 1})" in caplog.text
+    assert (found.evaluate if key == "count" else found)[key] == value + 1
+
+
+@pytest.mark.parametrize("name, old, new", [("model.json", "0.2", "0.3"), ("examples.npz", "rows", "rowt")])
+def test_another_file_that_changed_is_refused(run, name, old, new):
+    replace(run / name, old, new)
+    with pytest.raises(UserError, match=f"{name} was changed since step 4 was saved"):
+        recorded.check_file(run, name)
+
+
+def test_model_json_written_in_another_way_is_the_same(run):
+    (run / "model.json").write_text(json.dumps(json.loads((run / "model.json").read_text()), indent=4))
+    recorded.check_file(run, "model.json")
+
+
+@pytest.mark.parametrize(
+    "name, old, new",
+    [
+        ("metrics.jsonl", '"loss": 0.75', '"loss": 0.55'),
+        ("metrics.jsonl", '"step": 3', '"step": 7'),
+        ("evaluations.jsonl", '{"step": 2', '{"step": 3'),
+        ("evaluations.jsonl", '{"step": 2', '{"steq": 2'),
+        ("evaluations.jsonl", '{"step": 4', '{"step": 5'),  # measured after the step was saved
+    ],
+)
+def test_a_line_of_a_log_that_changed_is_told_of_and_stays_so(run, name, old, new, caplog):
+    replace(run / name, old, new)
+    for _ in range(2):
+        caplog.clear()
+        recorded.check_logs(run)
+        assert f"{name} was changed since it was written" in caplog.text
+        logs.write_lines(run / name, logs.read_lines(run / name))
+
+
+def test_lines_that_came_later_and_speeds_are_no_change(run, caplog):
+    with open(run / "metrics.jsonl", "a") as file:
+        file.write('{"step": 5, "loss": 0.1}\n{"step": 6, "lo')
+    path = run / "metrics.jsonl"
+    path.write_text(path.read_text().replace("9.5", "7.5"))
+    recorded.check_logs(run)
+    assert not caplog.text
+
+
+def test_the_record_before_a_torn_one_is_taken(run):
+    (run / "checkpoints" / "00000004" / "run.json").write_text("{}")
+    assert recorded.newest(run).step == 2
+    shutil.rmtree(run / "checkpoints" / "00000002")
+    assert recorded.newest(run) is None
+
+
+def test_a_checkpoint_under_another_step_is_not_restored(run, caplog):
+    value = tf.Variable(0.0)
+    shutil.move(run / "checkpoints" / "00000002", run / "checkpoints" / "00000009")
+    assert Checkpoints(run / "checkpoints", tf.train.Checkpoint(value=value)).restore() == 4
+    assert "the checkpoint of step 9 is unusable (it is that of step 2)" in caplog.text
+
+
+def test_a_run_from_before_there_were_records_is_read_as_it_is(run, caplog):
+    for path in (run / "checkpoints").iterdir():
+        for name in (recorded.RUN, config.CONFIG):
+            (path / name).unlink()
+        digests = json.loads((path / layout.CHECKSUMS).read_text())
+        kept = {name: digest for name, digest in digests.items() if name not in (recorded.RUN, config.CONFIG)}
+        (path / layout.CHECKSUMS).write_text(json.dumps(kept))
+    replace(run / "config.json", '"batch_size": 4', '"batch_size": 5')
+    replace(run / "model.json", "0.2", "0.3")
+    assert recorded.read(run).batch_size == 5
+    recorded.check_file(run, "model.json")
+    recorded.check_logs(run)
+    assert not caplog.text
+    value = tf.Variable(1.0)
+    assert Checkpoints(run / "checkpoints", tf.train.Checkpoint(value=value)).restore() == 4
+
+
+def test_what_changes_on_the_disk_while_a_run_goes_on_is_not_recorded(run):
+    checkpoints = Checkpoints(run / "checkpoints", tf.train.Checkpoint(value=tf.Variable(0.0)))
+    checkpoints.save(6)
+    replace(run / "config.json", '"batch_size": 4', '"batch_size": 5')
+    checkpoints.save(8)
+    with pytest.raises(UserError, match=r"since step 8 was saved: batch_size \(4 -> 5\)"):
+        recorded.read(run)
