@@ -5,6 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# how long an example takes says more of the machine than of the code
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 sys.path.insert(0, str(Path(__file__).parent))  # for tests/shared.py
 

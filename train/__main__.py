@@ -13,14 +13,17 @@ from pathlib import Path
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
+import train.data
 from train import config
 from train.check import check
 from train.engine import backend, strategies
-from train.rundir import layout
+from train.rundir import layout, recorded
 from zoo.shared import files, program
 from zoo.shared.errors import UserError
 
 DEFAULT = "dcgan_digits"
+# how the options of models end that memory depends on
+_WIDTHS = ("channels", "units", "width", "pieces", "latent_dim", "kernel_size", "packing")
 
 RECIPE = flags.DEFINE_string(
     "recipe",
@@ -28,6 +31,9 @@ RECIPE = flags.DEFINE_string(
     f"what to train: {', '.join(config.recipes())}, or a file x.py; by default what --workdir holds, else {DEFAULT}",
 )
 WORKDIR = flags.DEFINE_string("workdir", None, "directory of the run; it is resumed if it holds one already")
+INIT_FROM = flags.DEFINE_string(
+    "init_from", None, "a run whose weights a new run begins with, and its configuration unless there is a --recipe"
+)
 STRATEGY = flags.DEFINE_string("strategy", "auto", f"where to train: {', '.join(strategies.NAMES)}")
 CONFIG: flags.FlagHolder  # of the recipe: made by `define_config`
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "print the resolved configuration and the layers, then stop")
@@ -36,7 +42,12 @@ DRY_RUN = flags.DEFINE_bool("dry_run", False, "print the resolved configuration 
 def define_config() -> None:
     """Make the flags --config.KEY of the recipe that the command line names."""
     given = dict(config.given(sys.argv[1:]))
-    settings = config.load(given.get("recipe") or _stored(given.get("workdir")) or DEFAULT, sys.argv[1:])
+    stored, begin_with = _stored(given.get("workdir")), given.get("init_from")
+    if begin_with and not stored:
+        config.read(begin_with)  # says so if it is no run
+    settings = config.load(given.get("recipe") or stored or begin_with or DEFAULT, sys.argv[1:])
+    if begin_with:
+        settings.init_from = begin_with
     global CONFIG
     CONFIG = config_flags.DEFINE_config_dict(
         "config", settings, "a setting of the recipe, as --config.KEY=VALUE; --dry_run prints them all"
@@ -44,8 +55,11 @@ def define_config() -> None:
 
 
 def _stored(workdir: str | None) -> str | None:
-    """Return the workdir if it holds the configuration of a run."""
-    return workdir if workdir and (Path(workdir) / config.CONFIG).is_file() else None
+    """Return the workdir if it holds the configuration of a run, which must be as its checkpoints know it."""
+    if not workdir or not (Path(workdir) / config.CONFIG).is_file():
+        return None
+    recorded.read(Path(workdir))
+    return workdir
 
 
 def main() -> None:
@@ -53,29 +67,42 @@ def main() -> None:
     settings = CONFIG.value
     check(settings)
     strategies.check(STRATEGY.value)
+    if WORKDIR.value and WORKDIR.value.startswith("-"):
+        raise UserError(f"--workdir={WORKDIR.value}: name a directory; a flag stands where its value should be")
     if not DRY_RUN.value and not WORKDIR.value:
         raise UserError("--workdir is missing: name a directory for the run, such as --workdir=runs/first")
     print(config.to_json(settings), flush=True)
     if DRY_RUN.value:
+        train.data.check_prepared(settings.data)
         backend.start(settings.precision, settings.seed)
         from train.loop.trainer import print_layers
 
-        print_layers(settings)
+        with backend.within_memory(_sizes(settings)):
+            print_layers(settings)
         return
     workdir = Path(WORKDIR.value)
     with _claimed(workdir, settings):
         _train(workdir, settings)
 
 
+def _sizes(settings: ConfigDict) -> str:
+    """Return the settings that memory depends on."""
+    of_the_data = ["data.image_size"] if "image_size" in settings.data else []
+    of_the_model = [f"model.{key}" for key in settings.model if key.endswith(_WIDTHS)]
+    return ", ".join(f"--config.{key}" for key in ("batch_size", "sample_count", *of_the_data, *of_the_model))
+
+
 def _train(workdir: Path, settings: ConfigDict) -> None:
     backend.start(settings.precision, settings.seed)
-    strategy = strategies.create(STRATEGY.value)
     from train.loop.trainer import Trainer
 
-    trainer = Trainer(settings, workdir, strategy)
-    if strategies.is_chief():
-        _write_config(workdir, settings)  # of a run that is resumed: only now it is known that its data are the same
-    if trainer.run():
+    with strategies.all_workers_alive(), backend.within_memory(_sizes(settings)):
+        strategy = strategies.create(STRATEGY.value)
+        trainer = Trainer(settings, workdir, strategy)
+        if strategies.is_chief():
+            _write_config(workdir, settings)  # of a run that is resumed: only now are its data known to be the same
+        is_done = trainer.run()
+    if is_done:
         print(f"trained to step {trainer.step}: look at {workdir}/samples and {workdir}/curves.png")
     else:
         print(f"stopped at step {trainer.step}, which is saved; the same command resumes")
@@ -91,17 +118,26 @@ def _claimed(workdir: Path, settings: ConfigDict) -> Iterator[None]:
         yield
         return
     path = workdir / config.CONFIG
-    if not path.is_file() and not layout.is_new(workdir):
+    if not path.is_file() and not layout.is_new(workdir) and recorded.newest(workdir) is None:
         raise UserError(f"--workdir={workdir} holds other files and no {config.CONFIG}: name a new or empty directory")
     workdir.mkdir(parents=True, exist_ok=True)
     try:
         with files.lock(workdir / layout.LOCK):
-            files.sweep(workdir)
-            if path.is_file() and any((workdir / layout.CHECKPOINTS[layout.LAST]).glob("[0-9]*")):
+            layout.sweep(workdir)
+            known = recorded.newest(workdir)
+            if known is not None:
+                config.check_resumable(known.config, settings)
+                recorded.check_logs(workdir)
+            elif path.is_file() and any((workdir / layout.CHECKPOINTS[layout.LAST]).glob("[0-9]*")):
                 config.check_resumable(config.read(workdir), settings)
             else:
                 _write_config(workdir, settings)
-            yield
+            try:
+                yield
+            except Exception:
+                if not any((workdir / layout.CHECKPOINTS[layout.LAST]).glob("[0-9]*")):
+                    layout.clear(workdir)  # what could not begin is no run: other flags may begin it there
+                raise
     except BlockingIOError:
         raise UserError(f"another process is training in --workdir={workdir}: wait for it or name another") from None
 

@@ -1,11 +1,14 @@
 """The one place where a configuration is checked; it calls each section's own check. No TensorFlow here."""
 
 import math
+import os
 
+import numpy as np
 from ml_collections import ConfigDict
 
 import train.data
 import zoo
+from train.config import flatten
 from train.evaluate import schedule
 from zoo.shared.errors import UserError, unknown
 
@@ -14,6 +17,7 @@ SCHEDULES = ("constant", "linear", "cosine")
 
 def check(config: ConfigDict) -> None:
     """Raise a `UserError` for the first value that no run could use."""
+    _check_numbers(config)
     for key in ("train_steps", "batch_size", "steps_per_call", "checkpoint_every", "sample_every", "sample_count"):
         if config[key] < 1:
             raise UserError(f"--config.{key}={config[key]}: use a positive integer")
@@ -43,6 +47,40 @@ def check(config: ConfigDict) -> None:
     train.data.check(config.data)
     _check_columns(config, declared.columns_read({**declared.options, **options}))
     schedule.check(config, declared.targets)
+    _check_memory(config)
+
+
+def _check_numbers(config: ConfigDict) -> None:
+    """Refuse numbers that the types of a run cannot hold: they would become 0, infinite or NaN without a word."""
+    floats = np.finfo(np.float32)
+    tiny, largest = float(floats.tiny), float(floats.max)
+    for key, value in flatten(config.to_dict()):
+        if type(value) is int and not -(2**63) <= value < 2**63:
+            raise UserError(f"--config.{key}={value}: use a whole number of 64 bits")
+        if type(value) is float and value and not tiny <= abs(value) <= largest:
+            raise UserError(
+                f"--config.{key}={value}: use a number that float32 holds, of a size from {tiny:.1e} to {largest:.1e}, "
+                "or 0"
+            )
+
+
+def _check_memory(config: ConfigDict) -> None:
+    """Refuse sizes that no run could hold on this machine, whatever the model.
+
+    Each bound is what is held at once at the very least: the row numbers of a batch, the noise of a sheet and its
+    pixels, the pixels that a metric compares. What a model needs beside them shows when memory is allocated.
+    """
+    pixels = 4 * max(1, config.data.get("image_size", 1) ** 2)
+    needed = {"batch_size": (config.batch_size, 24), "sample_count": (config.sample_count, 32 + pixels)}
+    if config.evaluate.metrics:
+        needed["evaluate.count"] = (config.evaluate.count, pixels)
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for key, (count, size) in needed.items():
+        if count * size > there:
+            raise UserError(
+                f"--config.{key}={count}: this needs at least {count * size / 2**30:,.0f} GiB, and this machine has "
+                f"{there / 2**30:,.0f} GiB of memory; use fewer"
+            )
 
 
 def _check_columns(config: ConfigDict, reads: dict[str, tuple[str, ...]]) -> None:
@@ -53,7 +91,8 @@ def _check_columns(config: ConfigDict, reads: dict[str, tuple[str, ...]]) -> Non
         if name not in kinds and name == "label":
             raise UserError(
                 f"the data have no labels and {config.model.name} reads them: set --config.data.name to labelled data, "
-                "such as a folder with one sub-folder per class, or take another model"
+                "such as a folder whose pictures lie in sub-folders of their classes, at least two, or take another "
+                "model"
             )
         if name not in kinds:
             hint = "; pairs:PATH, grey:NAME and lowres:NAME have one" if name == "input" else ""
@@ -79,7 +118,8 @@ def _check_optimizers(config: ConfigDict, players: tuple[str, ...], known: tuple
         if not 0 <= optimizer.warmup_steps < config.train_steps:
             raise UserError(f"{where}.warmup_steps={optimizer.warmup_steps}: use 0 or more, below train_steps")
         for key in ("beta_1", "beta_2", "momentum", "rho"):
-            if not 0 <= optimizer.get(key, 0.0) < 1:
+            # as the optimiser has it: what rounds to 1 makes Adam divide by 0
+            if not 0 <= np.float32(optimizer.get(key, 0.0)) < 1:
                 raise UserError(f"{where}.{key}={optimizer[key]}: use a number in [0, 1)")
         if not 0 < optimizer.get("epsilon", 1.0) < math.inf:
             raise UserError(f"{where}.epsilon={optimizer.epsilon}: use a positive number")

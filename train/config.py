@@ -8,11 +8,12 @@ then be overridden by a flag `--config.KEY=VALUE`.
 import json
 import os
 import runpy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ml_collections import ConfigDict
+from absl import flags
+from ml_collections import ConfigDict, FieldReference, FrozenConfigDict
 
 import train.data
 import zoo
@@ -24,8 +25,12 @@ CONFIG = "config.json"
 _MAY_GROW = "train_steps"
 # may change when a run is resumed: no number of the training depends on them (of the data, the fingerprint is compared)
 _MAY_CHANGE = ("keep_checkpoints", "checkpoint_every", "sample_every", "data.name")
+# keys that came later, with what they were before: runs and results from that time lack them
+LATER = {"init_from": ""}
 # belongs to the data, not to the recipe, where another source is named
 _OF_THE_DATA = ("image_size", "channels", "input_channels")
+# what an error line calls a value of each type
+_TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "a section"}
 
 
 def defaults() -> ConfigDict:
@@ -34,12 +39,13 @@ def defaults() -> ConfigDict:
         {
             "seed": 0,  # weights, noise and the order of the data follow from it
             "train_steps": 1000,
-            "batch_size": 64,  # over all replicas
+            "batch_size": 64,  # over all devices
             "steps_per_call": 20,  # steps of one compiled call; losses are logged once a call
             "checkpoint_every": 500,  # steps
             "keep_checkpoints": 3,
             "sample_every": 250,  # steps
             "sample_count": 64,  # in a picture of samples
+            "init_from": "",  # a run whose weights this one begins with
             "precision": "float32",  # or mixed_bfloat16
             "jit": "auto",  # XLA: true, false, or what measured fastest on this kind of device
             "ema": 0.999,  # decay of the averaged generator per step; 0 = off
@@ -70,7 +76,7 @@ def model(name: str, **options: Any) -> ConfigDict:
     for key in options:
         if key not in known:
             raise unknown(f"option of model {name}", key, known)
-    return ConfigDict({"name": name, **known, **options})
+    return _section(name, known, options)
 
 
 def source(name: str, **options: Any) -> ConfigDict:
@@ -79,7 +85,7 @@ def source(name: str, **options: Any) -> ConfigDict:
     for key in options:
         if key not in known:
             raise unknown(f"option of the data source {name!r}", key, known)
-    return ConfigDict({"name": name, **known, **options})
+    return _section(name, known, options)
 
 
 def adam(learning_rate: float, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8) -> ConfigDict:
@@ -101,8 +107,16 @@ OPTIMIZERS: dict[str, Callable[..., ConfigDict]] = {"adam": adam, "sgd": sgd, "r
 
 
 def _optimizer(name: str, learning_rate: float, **constants: float) -> ConfigDict:
-    schedule = {"schedule": "constant", "warmup_steps": 0}
-    return ConfigDict({"name": name, "learning_rate": learning_rate, **schedule, **constants})
+    known = {"learning_rate": 0.0, "schedule": "constant", "warmup_steps": 0, **dict.fromkeys(constants, 0.0)}
+    return _section(name, known, {"learning_rate": learning_rate, **constants})
+
+
+def _section(name: str, known: dict[str, Any], options: dict[str, Any]) -> ConfigDict:
+    # with a whole number in its place, the flag of a number would take no other
+    as_numbers = {
+        key: float(value) for key, value in options.items() if type(value) is int and isinstance(known[key], float)
+    }
+    return ConfigDict({"name": name, **known, **options, **as_numbers})
 
 
 def recipes() -> tuple[str, ...]:
@@ -118,15 +132,17 @@ def load(recipe: str, arguments: Sequence[str] = ()) -> ConfigDict:
     that model's options and players, another `--config.data.name` that source's options, another optimiser's name its
     constants. An unknown key is a `UserError`.
     """
-    config = read(recipe) if (Path(recipe) / CONFIG).is_file() else read_recipe(recipe)
+    is_stored = (Path(recipe) / CONFIG).is_file()
+    config = read(recipe) if is_stored else read_recipe(recipe)
+    _complete(config)
 
     prefix = "config."
     overrides = {flag.removeprefix(prefix): value for flag, value in given(arguments) if flag.startswith(prefix)}
     name = overrides.get("model.name", config.model.name)
     if name != config.model.name:
         config.model = model(name, **_shared(config.model, zoo.defaults(name)))
-        for key in set(config) - set(defaults()):
-            del config[key]  # a flag of the recipe's own, which only its model would hear
+        for key in _own(config):
+            del config[key]  # only the recipe's model would hear it
         config.optimizers = {player: config.optimizers.get(player, adam(1e-3)) for player in _players(config)}
     name = overrides.get("data.name", config.data.name)
     if name != config.data.name:
@@ -142,6 +158,8 @@ def load(recipe: str, arguments: Sequence[str] = ()) -> ConfigDict:
             section.update(_shared(config.optimizers[part], section))
             config.optimizers[part] = section
     known = dict(flatten(config.to_dict()))
+    if is_stored:
+        known = {key: value for key, value in known.items() if key not in _own(config)}  # nothing follows them any more
     for key in overrides:
         if key not in known:
             raise unknown("configuration key", key, known)
@@ -160,22 +178,85 @@ def read_recipe(recipe: str) -> ConfigDict:
     try:
         get_config = runpy.run_path(recipe).get("get_config")
         config = get_config() if callable(get_config) else None
+        config = config.as_configdict() if isinstance(config, FrozenConfigDict) else config
+        tree = config.to_dict() if isinstance(config, ConfigDict) else {}  # follows the references
     except UserError:
         raise
-    except Exception as error:  # a recipe of the user's own may raise anything
+    except (Exception, SystemExit) as error:  # a recipe of the user's own may raise anything
         raise UserError(f"{recipe} fails: {type(error).__name__}: {first_line(error)}") from error
     if not isinstance(config, ConfigDict):
         raise UserError(f"{recipe} is no recipe: its get_config() must return a ConfigDict, as in {example}")
-    if missing := _missing(config):
-        raise UserError(f"{recipe} lacks {missing}: start from train.config.defaults() as {example}")
-    return config
+    if misfit := next(_misfits(tree), ""):
+        raise UserError(f"{recipe} {misfit}: start from train.config.defaults() as {example}")
+    followed = {key for key, value in config.items(preserve_field_references=True) if isinstance(value, FieldReference)}
+    for key in _own(config) - followed:
+        raise UserError(f"nothing reads a key of {recipe}: {unknown('key', key, defaults())}")
+    return config.unlock()
 
 
-def _missing(config: Any) -> str:
-    """Return which keys that every configuration has are not in this one."""
-    missing = [key for key in defaults() if key not in config]
-    sections = [key for key in ("data", "model") if key not in missing]
-    return ", ".join([*missing, *(f"{key}.name" for key in sections if "name" not in dict(config[key]))])
+def _own(config: ConfigDict) -> set[str]:
+    """Return the keys that a recipe has beside those of every configuration, so that others follow their flags."""
+    return set(config) - set(defaults())
+
+
+def _misfits(tree: dict[str, Any]) -> Iterator[str]:
+    """Yield what a configuration lacks, or has that it cannot have, in words that follow its name.
+
+    What `_complete` fills may be left out.
+    """
+    base = defaults().to_dict()
+    yield from _lacking("", tree, base)
+    yield from _unlike("", {key: tree[key] for key in base}, base)
+    for where in ("stop.", "evaluate."):
+        yield from _lacking(where, tree[where[:-1]], base[where[:-1]])
+        yield from _unlike(where, tree[where[:-1]], base[where[:-1]])
+    yield from _unlike("optimizers.", tree["optimizers"], {player: {} for player in tree["optimizers"]})
+    players = [(f"optimizers.{player}.", section, _constants) for player, section in tree["optimizers"].items()]
+    sources = [("data.", tree["data"], train.data.defaults), ("model.", tree["model"], zoo.defaults)]
+    for where, section, known in [*sources, *players]:
+        yield from _lacking(where, section, ("name", "learning_rate") if known is _constants else ("name",))
+        yield from _unlike(where, {"name": section["name"]}, {"name": ""})
+        yield from _unlike(where, section, {"name": "", **known(section["name"])})
+
+
+def _lacking(where: str, section: dict[str, Any], needed: Iterable[str]) -> Iterator[str]:
+    if missing := [f"{where}{key}" for key in needed if key not in section]:
+        yield f"lacks {', '.join(missing)}"
+
+
+def _unlike(where: str, section: dict[str, Any], known: dict[str, Any]) -> Iterator[str]:
+    """Yield the keys of a section that are not `known`, and the values that are not of the type of their defaults."""
+    for key, value in section.items():
+        if key not in known:
+            yield f"has an {unknown('key', f'{where}{key}', (f'{where}{name}' for name in known))}"
+        elif not _is_like(value, known[key]):
+            yield f"has {where}{key}={value!r}, which is not {_TYPES.get(type(known[key]), 'a list')}"
+
+
+def _is_like(value: Any, default: Any) -> bool:
+    """Return whether a value is of the type of its default; None leaves the type open."""
+    if default is None:
+        return True
+    if isinstance(default, tuple | list):
+        return isinstance(value, tuple | list)  # JSON has no tuples
+    types = (int, float) if isinstance(default, float) else type(default)
+    return isinstance(value, types) and isinstance(value, bool) == isinstance(default, bool)
+
+
+def _constants(optimizer: str) -> dict[str, Any]:
+    """Return the keys of an optimiser with their defaults; the learning rate has none, it is 0 here."""
+    if optimizer not in OPTIMIZERS:
+        raise unknown("optimizer", optimizer, OPTIMIZERS)
+    return OPTIMIZERS[optimizer](0.0).to_dict()
+
+
+def _complete(config: ConfigDict) -> None:
+    """Fill in the options that a configuration leaves out, at their defaults, so that each has its flag."""
+    parts = [(config.model, zoo.defaults), (config.data, train.data.defaults)]
+    for section, known in [*parts, *((section, _constants) for section in config.optimizers.values())]:
+        for key, value in known(section.name).items():
+            if key not in section:
+                section[key] = value
 
 
 def _players(config: ConfigDict) -> tuple[str, ...]:
@@ -187,7 +268,11 @@ def _shared(old: ConfigDict, new: Any) -> dict[str, Any]:
 
 
 def given(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield (flag, value) for every `--flag=value` and `--flag value` on a command line that is not parsed yet."""
+    """Yield (flag, value) for every `--flag=value` and `--flag value` on a command line that is not parsed yet.
+
+    Those in a file that --flagfile names are among them.
+    """
+    arguments = flags.FlagValues().read_flags_from_files(list(arguments), force_gnu=False)
     for argument, following in zip(arguments, [*arguments[1:], ""], strict=False):
         flag, has_value, value = argument.lstrip("-").partition("=")
         if argument.startswith("-"):
@@ -215,8 +300,11 @@ def read(workdir: str | os.PathLike[str]) -> ConfigDict:
         raise UserError(f"{workdir} holds no run: it has no {CONFIG} (make one with: python -m train --workdir=...)")
     try:
         stored = json.loads(path.read_text())
-        if missing := _missing(stored):
-            raise ValueError(f"it lacks {missing}")
+        if not isinstance(stored, dict):
+            raise ValueError("it holds no JSON object")
+        stored = {**LATER, **stored}
+        if misfit := next(_misfits(stored), ""):
+            raise ValueError(f"it {misfit}")
         return ConfigDict(stored)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path} is corrupt: {first_line(error)}") from None

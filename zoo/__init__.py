@@ -11,6 +11,7 @@ from its file. A model of your own needs no line: its name is "file.py:Class" or
 import functools
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,8 +70,8 @@ def model_class(name: str) -> "type[GenerativeModel]":
     try:
         imported = _import_file(module) if module.endswith(".py") else importlib.import_module(module)
         found = getattr(imported, class_name)
-    except Exception as error:  # a file of the user's own may raise anything
-        raise UserError(f"model {name} cannot be imported: {first_line(error)}") from error
+    except (Exception, SystemExit) as error:  # a file of the user's own may raise anything
+        raise UserError(f"model {name} cannot be imported: {type(error).__name__}: {first_line(error)}") from error
     from zoo.model import GenerativeModel
 
     if not (isinstance(found, type) and issubclass(found, GenerativeModel)):
@@ -92,7 +93,7 @@ def create(name: str, columns: Mapping[str, Any], **options: Any) -> "Generative
 
 @functools.cache
 def _import_file(path: str) -> Any:
-    file = Path(path).expanduser().resolve()
+    file = Path(os.path.expanduser(path)).resolve()
     spec = importlib.util.spec_from_file_location(f"genzoo_model_{file.stem}", file)
     assert spec is not None and spec.loader is not None, "a path that ends in .py has a loader"
     module = importlib.util.module_from_spec(spec)

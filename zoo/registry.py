@@ -7,12 +7,15 @@ merged along its base classes, as Python would inherit them, each base read in t
 import ast
 import functools
 import importlib.util
+import math
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from zoo.shared.errors import UserError, unknown
+from zoo.spec import KINDS
 
 LITERALS = ("options", "fixed", "reads", "reads_if", "players", "players_if", "targets", "smallest")
 
@@ -71,7 +74,46 @@ def declaration(module: str, class_name: str) -> Declaration:
     if not found.players or not found.reads:
         missing = "players" if not found.players else "reads"
         raise UserError(f"model {class_name} in {module} declares no {missing}: see docs/adding_a_model.md")
+    if fault := next(_faults(found), ""):
+        raise UserError(f"model {class_name} in {module}: {fault}; see docs/adding_a_model.md")
     return found
+
+
+def _faults(found: Declaration) -> Iterator[str]:
+    """Yield what in a declaration could be no part of a configuration, in words."""
+    for option, default in found.options.items():
+        if not isinstance(option, str) or not option.isidentifier() or option == "name":
+            yield f"options has the key {option!r}; use words, as of attributes, and not 'name'"
+        elif not _is_plain(default):
+            yield f"options has {option}={default!r}; use a finite number, text, true or false, None, or a list of them"
+    conditional = {f"reads_if[{option!r}]": columns for option, columns in found.reads_if.items()}
+    for where, columns in {"reads": found.reads, **conditional}.items():
+        if not isinstance(columns, dict) or not all(_are_kinds(name, kinds) for name, kinds in columns.items()):
+            yield f"{where} is {columns!r}; use the name of each column with a tuple of kinds, of {', '.join(KINDS)}"
+    names: list[Any] = []
+    for where, players in {"players": found.players, **found.players_if}.items():
+        if not isinstance(players, tuple) or not all(isinstance(name, str) and name.isidentifier() for name in players):
+            yield f"{where if where == 'players' else f'players_if[{where!r}]'} is {players!r}; use a tuple of words"
+        else:
+            names += players
+    if len(set(names)) < len(names):
+        yield f"the players are {', '.join(names)}; use different names"
+    for where, chosen in (("reads_if", found.reads_if), ("players_if", found.players_if)):
+        for option in chosen.keys() - found.options.keys() - found.fixed.keys():
+            yield f"{where} has the key {option!r}, which is no option"
+    if not all(isinstance(word, str) for target in found.targets.items() for word in target):
+        yield f"targets is {found.targets!r}; use the name of each output with that of a column"
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether a configuration file can hold a value."""
+    if isinstance(value, tuple | list):
+        return all(_is_plain(part) for part in value)
+    return isinstance(value, bool | int | str | None) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _are_kinds(name: Any, kinds: Any) -> bool:
+    return isinstance(name, str) and isinstance(kinds, tuple) and bool(kinds) and set(kinds) <= set(KINDS)
 
 
 def declaration_of(model: type) -> Declaration:
@@ -164,7 +206,7 @@ def _tree(module: str) -> ast.Module:
 def _path(module: str) -> Path | None:
     """Return the source file of a module, importing nothing, or None for what is none, or is of Keras."""
     if module.endswith(".py"):
-        return Path(module).expanduser()
+        return _file(module)
     package, *rest = module.split(".")
     if package in ("keras", "tensorflow", "tf_keras"):
         return None
@@ -183,6 +225,10 @@ def _path(module: str) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
+def _file(module: str) -> Path:
+    return Path(os.path.expanduser(module))  # a user that is not there stays as it is, and so no file
+
+
 def locate(name: str, registered: Callable[[], dict[str, str]]) -> tuple[str, str]:
     """Return (module, class) of a registered model, of "package.module:Class" or of "file.py:Class"."""
     models = registered()
@@ -191,6 +237,6 @@ def locate(name: str, registered: Callable[[], dict[str, str]]) -> tuple[str, st
     elif ":" not in name:
         raise unknown("model", name, models)
     module, _, class_name = name.rpartition(":")
-    if module.endswith(".py") and not Path(module).expanduser().is_file():
+    if module.endswith(".py") and not _file(module).is_file():
         raise UserError(f"no file {module}: a model of your own is file.py:Class or package.module:Class")
     return module, class_name

@@ -136,12 +136,15 @@ def test_a_mistake_is_one_line_that_names_what_would_be_right(flag, message):
         {"data.channels": 2}, {"data.binarize": "static"}, {"data.crop": -1}, {"stop.steps": -1}, {"stop.within": 0.0},
         {"optimizers.nade.learning_rate": 0.0}, {"optimizers.nade.learning_rate": float("nan")},
         {"optimizers.nade.warmup_steps": 4}, {"optimizers.nade.learning_rate": float("inf")},
-        {"optimizers.nade.beta_1": 1.0}, {"optimizers.nade.epsilon": 0.0}, {"data.name": "folder:"},
+        {"optimizers.nade.beta_1": 1.0}, {"optimizers.nade.beta_1": 1 - 1e-9}, {"optimizers.nade.epsilon": 1e-320},
+        {"optimizers.nade.learning_rate": 1e39}, {"stop.near": float("-inf")}, {"stop.steps": 2**63},
+        {"batch_size": 10**12}, {"sample_count": 10**12}, {"evaluate.metrics": "frechet", "evaluate.count": 10**13},
+        {"optimizers.nade.epsilon": 0.0}, {"data.name": "folder:"},
         {"data.name": "folder:/nowhere/at/all"},
     ],
 )  # fmt: skip
 def test_values_that_no_run_could_use_are_refused_by_key(change):
-    (key,) = change
+    key = list(change)[-1]
     with pytest.raises(UserError) as caught:
         tiny_config("nade", **change)
     words = str(caught.value)
@@ -281,6 +284,17 @@ def test_a_config_json_that_lacks_a_key_is_corrupt(tmp_path):
             "from ml_collections import ConfigDict\ndef get_config(): return ConfigDict({'seed': 1})",
             "own.py lacks batch_size, .*, train_steps: start from train.config.defaults",
         ),
+        ("import sys\nsys.exit()", "own.py fails: SystemExit"),
+        (
+            "from train import config as c\ndef get_config():\n    made = c.load('nade_digits')\n"
+            "    made.train_step = 9\n    return made",
+            "nothing reads a key of .*own.py: unknown key 'train_step'; did you mean 'train_steps'",
+        ),
+        (
+            "from train import config as c\nfrom ml_collections import ConfigDict\ndef get_config():\n"
+            "    return ConfigDict({**c.load('nade_digits').to_dict(), 'seed': '1'})",
+            "own.py has seed='1', which is not a whole number: start from",
+        ),
         (
             "from train import config as c\ndef get_config(): return c.model('dcgan', latentdim=3)",
             "unknown option of model dcgan 'latentdim'; did you mean 'latent_dim'",
@@ -296,6 +310,72 @@ def test_a_file_that_is_no_recipe_is_one_line(tmp_path, text, message):
     with pytest.raises(UserError, match=message) as caught:
         config.load(str(tmp_path / "own.py"))
     assert "\n" not in str(caught.value)
+
+
+LAID = """
+from train import config
+from ml_collections import ConfigDict, FrozenConfigDict
+
+def get_config():
+    made = {**config.load("nade_digits").to_dict(), "data": {"name": "digits"}, "model": {"name": "nade"}}
+    return FrozenConfigDict({**made, "optimizers": {"nade": {"name": "sgd", "learning_rate": 1}}})
+"""
+
+
+def test_what_a_recipe_leaves_out_is_filled_in_and_has_its_flag(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(LAID)
+    made = config.load(str(path), ["--config.model.hidden_units=7", "--config.data.flip=true"])
+    assert made.model.to_dict() == {"name": "nade", **zoo.defaults("nade")}
+    assert made.data == config.source("digits")
+    assert made.optimizers.nade == config.sgd(1)
+    check(made)
+
+
+def test_a_whole_number_in_a_recipe_leaves_its_flag_open_to_others():
+    assert type(config.adam(1).learning_rate) is float
+    assert type(config.model("gan_grid", clip=1).clip) is float
+    assert type(config.model("gan_grid", n_critic=1).n_critic) is int
+
+
+def test_a_recipe_s_own_flag_is_refused_where_nothing_follows_it(tmp_path):
+    """A run stores values, so that a key no longer follows another."""
+    assert config.load("gan_grid_digits", ["--config.objective=hinge"])
+    (tmp_path / "config.json").write_text(config.to_json(config.load("gan_grid_digits")))
+    assert config.load(str(tmp_path)).objective == "non_saturating"
+    with pytest.raises(UserError, match="unknown configuration key 'objective'; did you mean 'model.objective'"):
+        config.load(str(tmp_path), ["--config.objective=hinge"])
+
+
+def test_flags_may_stand_in_a_file(tmp_path):
+    (tmp_path / "my.flags").write_text("--recipe=vae_digits\n--config.model.depth=1\n")
+    given = dict(config.given([f"--flagfile={tmp_path}/my.flags", "--config.seed=3"]))
+    assert given == {"recipe": "vae_digits", "config.model.depth": "1", "config.seed": "3"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("seed", "0", "it has seed='0', which is not a whole number"),
+        ("ema", True, "it has ema=True, which is not a number"),
+        ("stop", 3, "it has stop=3, which is not a section"),
+        ("data", {"name": "digits", "flip": 1}, "it has data.flip=1, which is not true or false"),
+        ("model", {"name": 3}, "it has model.name=3, which is not text"),
+        (
+            "model",
+            {"name": "nade", "hidden": 3},
+            "it has an unknown key 'model.hidden'; did you mean 'model.hidden_uni",
+        ),
+        ("optimizers", {"nade": None}, "it has optimizers.nade=None, which is not a section"),
+        ("optimizers", {"nade": {"name": "adam"}}, "it lacks optimizers.nade.learning_rate"),
+        ("evaluate", {}, "it lacks evaluate.count, evaluate.every, "),
+    ],
+)
+def test_a_config_json_of_other_types_is_corrupt(tmp_path, key, value, message):
+    stored = {**tiny_config("nade").to_dict(), key: value}
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    with pytest.raises(UserError, match=f"config.json is corrupt: {message}"):
+        config.read(tmp_path)
 
 
 def test_what_stands_beside_the_recipes_is_none():
@@ -326,7 +406,7 @@ import {missing}
 from zoo.model import GenerativeModel
 
 class Own(GenerativeModel):
-    options = {{"width": 4}}
+    options = {{"width": 4, "labelled": False}}
     reads = {{"image": ("image",)}}
     reads_if = {{"labelled": {{"label": ("class",)}}}}
     players = ("one", "other")
@@ -337,7 +417,7 @@ def test_a_model_of_one_s_own_is_checked_without_being_imported(tmp_path):
     path = tmp_path / "own.py"
     path.write_text(OWN_MODEL.format(missing="nothing_that_is_installed"))
     made = parse(f"--config.model.name={path}:Own", "--config.model.width=5", "--config.optimizers.one.name=sgd")
-    assert made["model"] == {"name": f"{path}:Own", "width": 5}
+    assert made["model"] == {"name": f"{path}:Own", "width": 5, "labelled": False}
     assert made["optimizers"].keys() == {"one", "other"}
     for name, message in (
         (f"{path}:Other", "unknown class in .*own.py 'Other'; known: Own"),

@@ -22,7 +22,7 @@ from zoo.shared.errors import UserError
 
 LOG_2 = math.log(2)
 # no limit on the time of an example: the first one imports scipy, and machines may be busy
-PATIENTLY = settings(deadline=None, max_examples=50)
+PATIENTLY = settings(max_examples=50)
 
 
 @st.composite

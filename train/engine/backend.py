@@ -46,6 +46,10 @@ def within_memory(settings: str) -> Iterator[None]:
         found = re.search(r"tensor with (shape\[[\d,]*\])", str(error))
         what = f"a tensor of {found[1]}" if found else first_line(error)
         raise UserError(f"this does not fit into memory: make {settings} smaller ({what})") from error
+    except (tf.errors.InvalidArgumentError, ValueError) as error:
+        if not re.search(r"more than 2\*\*63|out-of-range integer", str(error)):
+            raise
+        raise UserError(f"this does not fit into memory: make {settings} smaller") from error
 
 
 @contextlib.contextmanager

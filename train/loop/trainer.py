@@ -7,6 +7,8 @@ A run is a function of its configuration alone: noise follows from (seed, step, 
 import contextlib
 import hashlib
 import json
+import math
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,9 +35,10 @@ from train.loop.signals import stop_signals
 from train.loop.stopping import has_settled
 from train.rundir import examples, logs, pictures, restore
 from train.rundir.checkpoints import Checkpoints
-from train.rundir.layout import CHECKPOINTS, LAST
+from train.rundir.layout import CHECKPOINTS, LAST, TENSORBOARD
 from train.rundir.state import state_of
-from zoo import images, noise
+from zoo import images, media, noise
+from zoo.metrics.likelihood import has_levels
 from zoo.model import GenerativeModel, as_run
 from zoo.shared import files
 from zoo.shared.errors import UserError, first_line, unknown
@@ -55,7 +58,7 @@ class Trainer:
     def __init__(self, config: ConfigDict, workdir: Path, strategy: tf.distribute.Strategy) -> None:
         replicas = strategy.num_replicas_in_sync
         if config.batch_size % replicas:
-            raise UserError(f"--config.batch_size={config.batch_size} does not divide over {replicas} replicas")
+            raise UserError(f"--config.batch_size={config.batch_size} does not divide over {replicas} devices")
         self.config = config
         self.workdir = workdir
         self.strategy = strategy
@@ -81,6 +84,8 @@ class Trainer:
         self.checkpoints = Checkpoints(workdir / CHECKPOINTS[LAST], state, config.keep_checkpoints)
         self._claim_model("+".join(table.fingerprint() for table in source))
         self.examples = self._claim_examples()
+        if self.is_chief:
+            warn_of_levels(self.model, self.examples)
         has_evaluation = config.evaluate.metrics and self.is_chief
         self.evaluation = Evaluation(config, workdir, state, self.model) if has_evaluation else None
         jit = strategies.use_jit(config.jit, config.precision, strategy)
@@ -236,6 +241,11 @@ class Trainer:
         if self.is_chief:
             self.checkpoints.sweep()
         restored = self.checkpoints.restore()
+        if restored is None and self.config.init_from:
+            name = self.config.model.name
+            step = restore.begin_with(self.config.init_from, name, self.model, self.averages)
+            if self.is_chief:
+                print(f"begins with the weights of {self.config.init_from} at step {step}", file=sys.stderr)
         if restored is not None:
             self.step = restored
             self.attempts = int(self.model.noise_key.numpy()[1])
@@ -334,14 +344,14 @@ class Trainer:
     def _sum_over_replicas(self, value: float) -> float:
         if not self.strategy.extended._in_multi_worker_mode():
             return value * self.strategy.num_replicas_in_sync
-        return float(self.strategy.reduce("SUM", self.strategy.run(lambda: tf.constant(value)), axis=None))
+        return strategies.total(self.strategy, value)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         """Let `tf.summary` write for TensorBoard; what cannot be written (a full disk) is a `UserError`."""
         try:
             if self.summaries is None:
-                self.summaries = tf.summary.create_file_writer(str(self.workdir / "tensorboard"))
+                self.summaries = tf.summary.create_file_writer(str(self.workdir / TENSORBOARD))
             with self.summaries.as_default():
                 yield
         except (OSError, tf.errors.OpError) as error:
@@ -371,16 +381,28 @@ def create_model(config: ConfigDict, source: Source) -> GenerativeModel:
     model = zoo.create(config.model.name, columns=columns, **options)
     for table in source:
         check_classes(table, model.columns)
+    _check_batch_fits(config.batch_size, model.columns)
     model.compile(
         **{name: build(config.optimizers[name], config.train_steps, model.step) for name in model.player_names}
     )
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if config.batch_size // replicas % model.batch_divisor:
         raise UserError(
-            f"--config.batch_size={config.batch_size}: {config.model.name} divides the batch of each replica by "
+            f"--config.batch_size={config.batch_size}: {config.model.name} divides the batch of each device by "
             f"{model.batch_divisor}; use a multiple of {model.batch_divisor * replicas}"
         )
     return model
+
+
+def _check_batch_fits(batch_size: int, columns: Mapping[str, TensorSpec]) -> None:
+    """Raise a `UserError` if a batch alone is more than this machine's memory, whose kernel would end the process."""
+    needed = batch_size * 4 * sum(math.prod(spec.shape) for spec in columns.values())
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > there:
+        raise UserError(
+            f"--config.batch_size={batch_size}: one batch takes {needed / 2**30:,.0f} GiB, and this machine has "
+            f"{there / 2**30:,.0f} GiB of memory: use a smaller one, or a smaller image_size"
+        )
 
 
 def check_classes(table: Table, reads: Iterable[str]) -> None:
@@ -392,6 +414,19 @@ def check_classes(table: Table, reads: Iterable[str]) -> None:
                 raise UserError(
                     f"the data have the {name} {outside[0]}, and their classes are {spec.low:g} to {spec.high:g}: take "
                     "data whose examples all have one of these"
+                )
+
+
+def warn_of_levels(model: GenerativeModel, given: examples.Examples) -> None:
+    """Say where a likelihood is of fewer levels than the data have: it is trained on other pictures than these."""
+    for name, made in model.maps.items():
+        for tensor in made.spec.conditions:
+            seen = given[name].get(tensor.name)
+            if tensor.levels and seen is not None and not has_levels(media.stored(tensor, seen), tensor.levels):
+                logging.warning(
+                    "the likelihood is of pictures of %d levels and the data have more: grey counts as black or white; "
+                    "set --config.data.binarize=dynamic, or take another model",
+                    tensor.levels,
                 )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from train.rundir.layout import LAST
-from zoo.shared.errors import UserError, unknown
+from zoo.shared.errors import UserError, first_line, unknown
 
 STUDIES = Path(__file__).parent
 
@@ -63,10 +63,16 @@ def load(name: str) -> tuple[Study, str]:
         name = str(STUDIES / f"{name}.py")
     if not Path(name).is_file():
         raise UserError(f"no study file {name}; the studies that come along: {', '.join(available())}")
-    module = runpy.run_path(name)
-    if "get_study" not in module or not module["__doc__"]:
-        raise UserError(f"{name} is no study: it needs a docstring and a function get_study; see {STUDIES / 'ring.py'}")
-    study = module["get_study"]()
+    try:
+        module = runpy.run_path(name)
+        if "get_study" not in module or not module["__doc__"]:
+            example = STUDIES / "ring.py"
+            raise UserError(f"{name} is no study: it needs a docstring and a function get_study; see {example}")
+        study = module["get_study"]()
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:  # a file of the user's own may raise anything
+        raise UserError(f"{name} fails: {type(error).__name__}: {first_line(error)}") from error
     if not isinstance(study, Study):
         raise UserError(f"get_study of {name} returns {type(study).__name__}, not a train.studies.Study")
     return study, module["__doc__"].strip()

@@ -158,7 +158,8 @@ def _row(study: studies.Study, title: str) -> dict[str, Any]:
             layout.check_kept(settings, checkpoint)
     except (UserError, TypeError) as error:
         raise UserError(f"row {title!r}: {error}") from None
-    known = {key: value for key, value in config.flatten(settings.to_dict()) if key != "seed"}
+    told = dict(config.flatten(settings.to_dict()))
+    known = {key: value for key, value in told.items() if key != "seed" and config.LATER.get(key) != value}
     row = {"recipe": recipe, "overrides": overrides, "settings": known, "picture": None, "runs": {}}
     return json.loads(json.dumps(row))  # as it is read back: lists for tuples
 

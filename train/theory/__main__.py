@@ -32,7 +32,7 @@ def main() -> None:
             raise unknown("experiment", name, EXPERIMENTS)
     if not NAMES.value or not SEEDS.value:
         raise UserError("--experiments and --seeds: name at least one of each")
-    if not all(seed.isdecimal() and int(seed) < 2**31 for seed in SEEDS.value):
+    if not all(seed.isdecimal() and len(seed) < 11 and int(seed) < 2**31 for seed in SEEDS.value):
         raise UserError(f"--seeds={','.join(SEEDS.value)}: use whole numbers from 0 to 2^31 - 1")
     seeds = [int(seed) for seed in SEEDS.value]
     for flag, values in (("experiments", NAMES.value), ("seeds", seeds)):

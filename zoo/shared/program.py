@@ -31,11 +31,13 @@ def _terminate(number: int, _frame: object) -> NoReturn:
 
 
 def _status(main: Callable[[], None], define: Callable[[], None] | None) -> int:
+    _mend_streams()
     for number in (signal.SIGTERM, signal.SIGHUP):  # an exception, so that what is half-written is removed
         signal.signal(number, _terminate)
     # programs draw into files; a notebook's backend, which their commands inherit, makes `import keras` fail
     os.environ["MPLBACKEND"] = "Agg"
     try:
+        sys.argv[1:] = map(_in_home, sys.argv[1:])
         if define:
             define()
         if any(argument in _HELP for argument in sys.argv[1:]):
@@ -59,11 +61,34 @@ def _status(main: Callable[[], None], define: Callable[[], None] | None) -> int:
     return 0
 
 
+def _mend_streams() -> None:
+    """Let a program print though it was started with closed streams, or prints names that its terminal cannot show."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _in_home(argument: str) -> str:
+    """Return `--name=~/place` with the home directory, which a shell puts for a ~ at the start of a word only."""
+    flag, equals, value = argument.partition("=")
+    if not (equals and flag.startswith("-") and value.startswith("~")):
+        return argument
+    place = os.path.expanduser(value)
+    if place.startswith("~"):
+        raise UserError(f"{argument}: there is no home directory of {value.split('/')[0][1:] or 'this user'}")
+    return f"{flag}={place}"
+
+
 def _parse(main: Callable[[], None]) -> None:
     try:
         arguments = flags.FLAGS(sys.argv)[1:]
     except flags.UnrecognizedFlagError as error:
         raise unknown("flag", f"--{error.flagname}", (f"--{flag.name}" for flag in _flags(main))) from None
+    except UnicodeDecodeError:
+        raise UserError("the file that --flagfile names is no text") from None
     if arguments:
         raise UserError(f"unexpected argument {arguments[0]!r}; flags look like --name=value")
 

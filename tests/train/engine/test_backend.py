@@ -27,6 +27,14 @@ def test_what_does_not_fit_names_the_settings(allocate, told):
     assert told in str(refused.value)
 
 
+def test_sizes_that_no_shape_can_have_do_not_fit_either():
+    with (
+        pytest.raises(UserError, match="make --config.batch_size smaller"),
+        backend.within_memory("--config.batch_size"),
+    ):
+        tf.zeros((2**40, 2**40))
+
+
 def test_other_errors_pass():
     with pytest.raises(tf.errors.InvalidArgumentError), backend.within_memory("--config.batch_size"):
         tf.reshape([1, 2, 3], (2, 2))

@@ -5,9 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
-from shared import python
+from shared import program, python
 
+from train import config
 from zoo import images
+from zoo.shared.errors import UserError
 
 SMALL = [f"--config.{flag}" for flag in ("batch_size=4", "sample_count=4", "checkpoint_every=2", "steps_per_call=2")]
 
@@ -70,6 +72,42 @@ def test_another_configuration_is_refused_and_changes_nothing(run):
     refused = train(workdir, "--config.data.name=shapes", "--config.data.binarize=none", status=2)
     assert "data.binarize (dynamic -> none)" in refused.splitlines()[-1]
     assert (workdir / "config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["missing", "torn", "another"])
+def test_a_lost_configuration_keeps_nobody_from_going_on_by_the_whole_command(run, tmp_path, damage):
+    workdir = tmp_path / "run"
+    shutil.copytree(run[0], workdir)
+    settings, path = config.read(workdir), workdir / config.CONFIG
+    whole = path.read_text()
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_text(whole[:40] if damage == "torn" else whole.replace('"batch_size": 4', '"batch_size": 5'))
+    main = program("train.__main__")
+    if damage != "missing":
+        with pytest.raises(UserError, match=r"config.json (is corrupt|was changed since step 6 .*batch_size)"):
+            main._stored(str(workdir))
+    with main._claimed(workdir, settings):
+        main._write_config(workdir, settings)
+    assert path.read_text() == whole
+    settings.model.hidden_units = 5
+    with pytest.raises(UserError, match=r"model.hidden_units \(4 -> 5\)"), main._claimed(workdir, settings):
+        pass
+
+
+def test_what_could_not_begin_is_no_run_and_its_flags_do_not_stay(tmp_path):
+    workdir = tmp_path / "run"
+    flags = ["--recipe=nade_digits", *SMALL, "--config.model.hidden_units=4", "--config.train_steps=2"]
+    refused = train(workdir, *flags, f"--init_from={tmp_path / 'none'}", status=2)
+    assert refused.splitlines()[-1].endswith(
+        "holds no run: it has no config.json (make one with: python -m train --workdir=...)"
+    )
+    refused = train(workdir, *flags, f"--config.init_from={tmp_path / 'none'}", status=2)
+    assert "holds no run" in refused.splitlines()[-1]
+    assert [path.name for path in workdir.iterdir()] == [".lock"]
+    train(workdir, *flags)
+    assert json.loads((workdir / "config.json").read_text())["init_from"] == ""
 
 
 def test_a_directory_of_other_files_is_no_place_for_a_run(tmp_path):

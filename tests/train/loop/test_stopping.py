@@ -75,6 +75,6 @@ def test_a_run_ends_early_saved_and_stays_ended(tmp_path, capsys):
 
 def test_a_batch_that_the_model_cannot_divide_is_refused_before_training(tmp_path):
     with pytest.raises(
-        UserError, match="batch_size=3: wgan_gp divides the batch of each replica by 2; use a multiple of 2"
+        UserError, match="batch_size=3: wgan_gp divides the batch of each device by 2; use a multiple of 2"
     ):
         trainer(tiny_config("wgan_gp", batch_size=3), tmp_path)

@@ -140,7 +140,7 @@ def test_xla_on_several_replicas_is_refused(mirrored, tmp_path):
 
 
 def test_a_batch_that_does_not_divide_is_refused(mirrored, tmp_path):
-    with pytest.raises(UserError, match="batch_size=5 does not divide over 2 replicas"):
+    with pytest.raises(UserError, match="batch_size=5 does not divide over 2 devices"):
         trainer(tiny_config("nade", batch_size=5), tmp_path, mirrored)
 
 
@@ -358,3 +358,9 @@ def test_a_model_of_one_s_own_trains_resumes_is_judged_and_exported(tmp_path, mo
     assert manifest.model == name
     made = serving.Generator(tmp_path / "bundle").sample(5, seed=3).astype(int)
     assert np.abs(made - maker.samples("generate", 5, 3)).max() <= 1
+
+
+@pytest.mark.parametrize(("binarize", "is_warned"), [("none", True), ("dynamic", False)])
+def test_a_likelihood_of_bits_on_grey_pictures_is_warned_of(binarize, is_warned, tmp_path, caplog):
+    trainer(tiny_config("nade", **{"data.binarize": binarize}), tmp_path)
+    assert ("the likelihood is of pictures of 2 levels and the data have more" in caplog.text) == is_warned

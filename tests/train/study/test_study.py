@@ -280,6 +280,24 @@ def test_what_cannot_be_run_or_shown_is_refused_before_anything_runs(tmp_path, o
 
 
 @pytest.mark.parametrize(
+    "body, told",
+    [
+        (b"raise KeyError('x')", "fails: KeyError: 'x'"),
+        (b"import sys; sys.exit()", "fails: SystemExit"),
+        (b"def get_study(:", "fails: SyntaxError"),
+        (b"import no_such_package", "fails: ModuleNotFoundError"),
+        (b"x = '\xff'", "fails: SyntaxError"),
+        (b"'A study.'\ndef get_study(seeds): pass", "fails: TypeError: get_study"),
+    ],
+)
+def test_a_study_file_that_fails_is_one_line(tmp_path, body, told):
+    path = tmp_path / "own.py"
+    path.write_bytes(body)
+    with pytest.raises(UserError, match=f"own.py {told}"):
+        studies.load(str(path))
+
+
+@pytest.mark.parametrize(
     "flags, message",
     [
         ([], f"--study is missing: name one of {', '.join(AVAILABLE)}, or a file x.py"),

@@ -63,6 +63,38 @@ def test_operating_system_refuses(program):
     assert outcome(program("open('missing/file')")) == (2, "", "error: No such file or directory: missing/file\n")
 
 
+def test_a_home_directory_is_found_behind_a_flag(program):
+    show = "print(flags.FLAGS.name)"
+    before = 'flags.DEFINE_string("name", "", "What.")'
+    home = os.path.expanduser("~")
+    assert outcome(program(show, "--name=~/a b", before=before)) == (0, f"{home}/a b\n", "")
+    assert outcome(program(show, "--name=a~", before=before)) == (0, "a~\n", "")
+    refused = outcome(program(show, "--name=~nobody-of-this-name/x", before=before))
+    told = "error: --name=~nobody-of-this-name/x: there is no home directory of nobody-of-this-name\n"
+    assert refused == (2, "", told)
+
+
+def test_streams_that_are_closed_or_cannot_show_a_name_stop_nothing(program, tmp_path):
+    closed = f"import sys; print('lost'); open({str(tmp_path / 'done')!r}, 'w').write(str(sys.stdout is None))"
+    script = tmp_path / "script.py"
+    program(closed)
+    assert (
+        subprocess.run(
+            ["sh", "-c", f"{sys.executable} {script} >&- 2>&-"], env=os.environ | {"PYTHONPATH": os.getcwd()}
+        ).returncode
+        == 0
+    )
+    assert (tmp_path / "done").read_text() == "False"
+    ascii_only = os.environ | {"PYTHONPATH": os.getcwd(), "PYTHONIOENCODING": "ascii"}
+    assert outcome(program("print('m\u00fcll')", env=ascii_only)) == (0, "m\\xfcll\n", "")
+
+
+def test_a_flag_file_that_is_no_text(program, tmp_path):
+    (tmp_path / "flags").write_bytes(b"\xff\xfe")
+    status, _, told = outcome(program(SHOW, f"--flagfile={tmp_path / 'flags'}"))
+    assert (status, told) == (2, "error: the file that --flagfile names is no text\n")
+
+
 def test_no_memory_left(program):
     status, _, told = outcome(program("raise MemoryError('Unable to allocate 9 GiB')"))
     assert (status, told) == (2, "error: this does not fit into memory: Unable to allocate 9 GiB\n")
