@@ -6,6 +6,7 @@ them all. A model of your own is --config.model.name=file.py:Class.
 """
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,7 +43,8 @@ DRY_RUN = flags.DEFINE_bool("dry_run", False, "print the resolved configuration 
 def define_config() -> None:
     """Make the flags --config.KEY of the recipe that the command line names."""
     given = dict(config.given(sys.argv[1:]))
-    stored, begin_with = _stored(given.get("workdir")), given.get("init_from")
+    stored = _stored(given.get("workdir"))
+    begin_with = os.path.normpath(given["init_from"]) if given.get("init_from") else None
     if begin_with and not stored:
         config.read(begin_with)  # says so if it is no run
     settings = config.load(given.get("recipe") or stored or begin_with or DEFAULT, sys.argv[1:])
@@ -120,6 +122,7 @@ def _claimed(workdir: Path, settings: ConfigDict) -> Iterator[None]:
     path = workdir / config.CONFIG
     if not path.is_file() and not layout.is_new(workdir) and recorded.newest(workdir) is None:
         raise UserError(f"--workdir={workdir} holds other files and no {config.CONFIG}: name a new or empty directory")
+    begins = layout.is_new(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
     try:
         with files.lock(workdir / layout.LOCK):
@@ -130,12 +133,15 @@ def _claimed(workdir: Path, settings: ConfigDict) -> Iterator[None]:
                 recorded.check_logs(workdir)
             elif path.is_file() and any((workdir / layout.CHECKPOINTS[layout.LAST]).glob("[0-9]*")):
                 config.check_resumable(config.read(workdir), settings)
+            elif any((workdir / layout.CHECKPOINTS[layout.BEST]).glob("[0-9]*")):
+                raise UserError(f"--workdir={workdir} holds a run that lost its checkpoints: name another directory")
             else:
                 _write_config(workdir, settings)
             try:
                 yield
             except Exception:
-                if not any((workdir / layout.CHECKPOINTS[layout.LAST]).glob("[0-9]*")):
+                # only what this process wrote: a run that lost its checkpoints may still hold its best one
+                if begins and not any((workdir / layout.CHECKPOINTS[layout.LAST]).glob("[0-9]*")):
                     layout.clear(workdir)  # what could not begin is no run: other flags may begin it there
                 raise
     except BlockingIOError:

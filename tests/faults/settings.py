@@ -352,7 +352,7 @@ def _recipes() -> Iterator[Setting]:
     for name, word in (
         ("dcgan_digit", "dcgan_digits"), ("__init__", "recipe"), ("missing.py", "no recipe file"), ("é", "recipe"),
         ("{place}/recipes", "recipe"), ("{place}/directory.py", "no recipe file"), ("{place}/binary.py", "binary.py"),
-        ("{place}/picture.png", "recipe"), ("~nouser/x.py", "no home directory"), ("/dev/null", "recipe"), (".py", "file"),
+        ("{place}/picture.png", "recipe"), ("~nouser/x.py", "home"), ("/dev/null", "recipe"), (".py", "file"),
         ("/dev/null.py", "no recipe file"), ("dcgan_digits.py", "no recipe file"), ("DCGAN_digits", "dcgan_digits"),
         ("dcgan_digits,nade_digits", "recipe"), ("None", "recipe"), ("../train/recipes/dcgan_digits", "recipe"),
         ("x" * 300, "too long"), ("x" * 300 + ".py", "too long"), ("{place}/wrong_run", "corrupt"),
@@ -421,7 +421,7 @@ def _models() -> Iterator[Setting]:
         ("{place}/models/fine.py:Other", "Own"),
         ("{place}/none.py:Own", "no file"), ("{place}/directory.py:Own", "no file"),
         ("{place}/binary.py:Own", "binary"),
-        ("~nouser/x.py:Own", "no home directory"), (":", "module"), (":Own", "module"), ("a:b:c", "module"), ("os:path", "class"),
+        ("~nouser/x.py:Own", "home"), (":", "module"), (":Own", "module"), ("a:b:c", "module"), ("os:path", "class"),
         ("json:JSONDecoder", "players"), ("keras:Model", "module"), ("zoo.model:GenerativeModel", "players"),
         ("zoo.adversarial.model:StandardGAN", ""), ("zoo.adversarial.dcgan:DCGAN", ""), ("DCGAN", "dcgan"),
         ("zoo.adversarial:DCGAN", "class"), ("é:É", "module"), ("", "model"), ("None", "model"), ("dcgan ", "dcgan"),

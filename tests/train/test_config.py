@@ -187,6 +187,7 @@ def test_a_slip_in_a_key_is_answered_with_the_nearest_key(key, position, letter)
 @example('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": -1}}')
 @example('{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}')
 @example('{"cluster": {"worker": ["a:1"], "chief": ["b:1"]}, "task": {"type": "worker", "index": 0}}')
+@example('{"cluster": {"worker": ["a:70000"]}, "task": {"type": "worker", "index": 0}}')
 @example('{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}')
 def test_any_tf_config_is_either_whole_or_refused(text):
     with pytest.MonkeyPatch.context() as patch:

@@ -19,7 +19,10 @@ def meet(addresses: Sequence[str], index: int) -> None:
         for address in addresses[1:]:
             _wait_for(address, index)
     else:
-        with socket.create_server(("", _split(addresses[index])[1]), reuse_port=True):
+        is_dual = socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if is_dual else socket.AF_INET
+        port = _split(addresses[index])[1]
+        with socket.create_server(("", port), family=family, reuse_port=True, dualstack_ipv6=is_dual):
             _wait_for(addresses[0], index)
 
 

@@ -131,7 +131,7 @@ def _tf_config() -> tuple[list[str], int]:
             list(value["cluster"]) == ["worker"]
             and task["type"] == "worker"
             and isinstance(workers, list)
-            and all(_ADDRESS.fullmatch(worker) for worker in workers)
+            and all(_ADDRESS.fullmatch(worker) and int(worker.rpartition(":")[2]) < 2**16 for worker in workers)
             and type(index) is int
             and 0 <= index < len(workers)
         )

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from train.data.cache import home_expanded
 from train.rundir import logs
 from train.rundir.layout import BEST, CHECKPOINTS
-from zoo.metrics.extractor import Extractor
+from zoo.metrics.extractor import DIGITS_AND_FASHION, Extractor
 from zoo.shared.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -114,12 +114,23 @@ class Evaluation:
         self.ranking: Metric = METRICS[self.first]
         self.figures = {name: METRICS[name].figure for name in self.periods if METRICS[name].figure}
         self.source = {"kind": "run", "model": config.model.name, "ema": config.ema, "precision": config.precision}
-        self.reference = Reference(config.data, "train", self.section.count, SEED, extractor(config))
-        for line in self._lines():
-            if line["protocol"].get("extractor", {}).get("sha256", "") not in ("", self.reference.extractor.sha256):
-                raise UserError(
-                    f"the extractor changed since {self.path} was begun: put it back or take a new --workdir"
-                )
+        self.reference = Reference(config.data, "train", self.section.count, SEED, self._extractor(config))
+
+    def _extractor(self, config: ConfigDict) -> Extractor:
+        """Return the extractor that the run was begun with; a `UserError` if the configuration names another.
+
+        Of ours, runs from before there were two were judged by the one of digits and garments, whatever their data.
+        """
+        chosen = extractor(config)
+        begun = {line["protocol"].get("extractor", {}).get("sha256", "") for line in self._lines()} - {""}
+        if not self.section.extractor and begun and chosen.sha256 not in begun:
+            chosen = Extractor(DIGITS_AND_FASHION)
+        if begun - {chosen.sha256}:
+            raise UserError(
+                f"the extractor changed since {self.path} was begun: name it with --config.evaluate.extractor or take "
+                "a new --workdir"
+            )
+        return chosen
 
     def is_due(self, step: int, is_last: bool) -> bool:
         """Return whether a metric is still to be measured at this step."""

@@ -33,7 +33,7 @@ from train.evaluate.makers import from_model
 from train.evaluate.schedule import Evaluation
 from train.loop.signals import stop_signals
 from train.loop.stopping import has_settled
-from train.rundir import examples, logs, pictures, restore
+from train.rundir import examples, logs, pictures, recorded, restore
 from train.rundir.checkpoints import Checkpoints
 from train.rundir.layout import CHECKPOINTS, LAST, TENSORBOARD
 from train.rundir.state import state_of
@@ -256,10 +256,11 @@ class Trainer:
         # or what a kill kept from being measured
         self.evaluate()
         if self.is_chief:
-            if restored is None:
-                self.save()  # a first checkpoint, so that there is always one to roll back to
-            else:
+            if restored is not None:
                 print(f"resumed at step {self.step}", file=sys.stderr)
+            # a first checkpoint, so that there is always one to roll back to; or one that knows of new bookkeeping
+            if restored is None or not recorded.is_current(self.workdir):
+                self.save()
             is_due = self.step == 0 or self._is_due(self.config.sample_every, self.step)
             if is_due and self.step not in {step for step, _ in pictures.steps_drawn(self.workdir)}:
                 self.draw_samples()
@@ -422,7 +423,8 @@ def warn_of_levels(model: GenerativeModel, given: examples.Examples) -> None:
     for name, made in model.maps.items():
         for tensor in made.spec.conditions:
             seen = given[name].get(tensor.name)
-            if tensor.levels and seen is not None and not has_levels(media.stored(tensor, seen), tensor.levels):
+            are_of_bytes = tensor.levels > 1 and 255 % (tensor.levels - 1) == 0
+            if are_of_bytes and seen is not None and not has_levels(media.stored(tensor, seen), tensor.levels):
                 logging.warning(
                     "the likelihood is of pictures of %d levels and the data have more: grey counts as black or white; "
                     "set --config.data.binarize=dynamic, or take another model",

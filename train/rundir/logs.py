@@ -38,11 +38,15 @@ def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
 
 
 def is_as_written(line: dict[str, Any]) -> bool:
-    """Return whether a line of evaluations.jsonl is as it was written."""
-    return line.get(_SEAL) == _digest(line)
+    """Return whether a line of evaluations.jsonl is as it was written; lines from before there were seals have none."""
+    return _SEAL not in line or line[_SEAL] == _digest(line)
+
+
+def told(line: dict[str, Any]) -> dict[str, Any]:
+    """Return what a line says, without its seal."""
+    return {key: value for key, value in line.items() if key != _SEAL}
 
 
 def _digest(line: dict[str, Any]) -> str:
     """Return the SHA-256 of what a line says."""
-    told = {key: value for key, value in line.items() if key != _SEAL}
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(told(line)).encode()).hexdigest()

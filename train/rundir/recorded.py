@@ -19,7 +19,7 @@ from ml_collections import ConfigDict
 from train import config as configuration
 from train.config import CONFIG
 from train.rundir.layout import CHECKPOINTS, CHECKSUMS, LAST, MODEL
-from train.rundir.logs import EVALUATIONS, METRICS, SPEED, is_as_written, read_lines
+from train.rundir.logs import EVALUATIONS, METRICS, SPEED, is_as_written, read_lines, told
 from zoo.bundle import EXAMPLES
 from zoo.shared import files
 from zoo.shared.errors import UserError
@@ -57,13 +57,14 @@ def write(directory: Path, workdir: Path, step: int, run: dict[str, Any]) -> Non
 def newest(workdir: Path) -> Record | None:
     """Return the newest record that is whole among the run's last checkpoints, or None."""
     places = [path for path in (workdir / CHECKPOINTS[LAST]).glob("[0-9]*") if path.name.isdecimal()]
-    for path in sorted(places, reverse=True):
+    for path in sorted(places, key=lambda path: int(path.name), reverse=True):
         try:
             digests = json.loads((path / CHECKSUMS).read_bytes())
             if any(files.sha256(path / name) != digests[name] for name in (CONFIG, RUN)):
                 continue
             held = json.loads((path / RUN).read_bytes())
-            return Record(path, config=ConfigDict(json.loads((path / CONFIG).read_bytes())), **held)
+            config = {**configuration.LATER, **json.loads((path / CONFIG).read_bytes())}
+            return Record(path, config=ConfigDict(config), **held)
         except (OSError, ValueError, TypeError, KeyError):
             continue  # torn, or from before there were records
     return None
@@ -93,6 +94,12 @@ def read(workdir: Path) -> ConfigDict:
             raise UserError(f"{message}; {remedy}") from None
         logging.warning("%s", message)
     return found
+
+
+def is_current(workdir: Path) -> bool:
+    """Return whether the newest record, if there is one, holds the run's present configuration."""
+    known = newest(workdir)
+    return known is None or (known.path / CONFIG).read_bytes() == (workdir / CONFIG).read_bytes()
 
 
 def check_file(workdir: Path, name: str) -> None:
@@ -130,7 +137,7 @@ def _logs(workdir: Path, step: int) -> dict[str, str]:
     ends = {METRICS: step, EVALUATIONS: step - 1}
     digests = {}
     for name, end in ends.items():
-        lines = [{**line, SPEED: None} for line in read_lines(workdir / name) if line["step"] <= end]
+        lines = [{**told(line), SPEED: None} for line in read_lines(workdir / name) if line["step"] <= end]
         digests[name] = hashlib.sha256(json.dumps(lines).encode()).hexdigest()
     return digests
 

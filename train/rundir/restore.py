@@ -45,6 +45,13 @@ def load(workdir: str | os.PathLike[str], checkpoint: str = LAST) -> tuple[Confi
     workdir = Path(workdir)
     config = recorded.read(workdir)
     check_kept(config, checkpoint)
+    model, averages, step = _restored(workdir, config, checkpoint)
+    averages.adopt()
+    return config, model, step
+
+
+def _restored(workdir: Path, config: ConfigDict, checkpoint: str) -> tuple[GenerativeModel, MovingAverage, int]:
+    """Return the model of a run with its weights, their averages, and the step of the checkpoint."""
     nothing = UserError(f"{workdir} holds no checkpoint yet: train it first, with the same --workdir")
     if not (workdir / MODEL).is_file():
         raise nothing
@@ -55,20 +62,20 @@ def load(workdir: str | os.PathLike[str], checkpoint: str = LAST) -> tuple[Confi
     step = Checkpoints(workdir / CHECKPOINTS[checkpoint], state_of(model, averages)).restore(partial=True)
     if step is None:
         raise nothing
-    averages.adopt()
-    return config, model, step
+    return model, averages, step
 
 
 def begin_with(workdir: str | os.PathLike[str], name: str, model: GenerativeModel, averages: MovingAverage) -> int:
     """Give a new model, called `name`, and its averages the last weights of the run at `workdir`; return their step.
 
+    What a model counts or adapts as it trains (statistics, turns, the strength of augmentation) is among its weights.
     Optimisers begin anew. A run of another model, or of one with other shapes, is a `UserError`.
     """
     workdir = Path(workdir)
     config = recorded.read(workdir)
     if config.model.name != name:
         raise UserError(f"{workdir} is a run of {config.model.name}: a run of {name} cannot begin with its weights")
-    old = zoo.model_class(name).from_config(described(workdir / MODEL)["arguments"])
+    old, old_averages, step = _restored(workdir, config, LAST)
     for mine, other in itertools.zip_longest(model.variables, old.variables):
         if mine is None or other is None or mine.shape != other.shape:
             one, another = ("no weight" if x is None else f"{x.path} {tuple(x.shape)}" for x in (mine, other))
@@ -76,10 +83,6 @@ def begin_with(workdir: str | os.PathLike[str], name: str, model: GenerativeMode
                 f"the weights of {workdir} do not fit: it has {another} where this model has {one}; take its options "
                 "(--init_from without --recipe does) and data of its shape"
             )
-    old_averages = MovingAverage(old, config.ema)
-    step = Checkpoints(workdir / CHECKPOINTS[LAST], state_of(old, old_averages)).restore(partial=True)
-    if step is None:
-        raise UserError(f"{workdir} holds no checkpoint yet: there are no weights to begin with")
     for mine, other in zip(model.variables, old.variables, strict=True):
         mine.assign(other)
     shadows = old_averages.shadows or averages.weights

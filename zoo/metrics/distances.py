@@ -62,7 +62,8 @@ def squared_blocks(queries: np.ndarray, centres: np.ndarray) -> Iterator[tuple[s
     `squares` is float64 (rows, len(centres)), never negative, and 0 between copies.
     """
     # distances do not change by a common offset, which would cost digits; a single query would be one, if an outlier.
-    # The origin is the same whatever the centres are: copies of a centre then come out as far, to the last bit
+    # The origin is the same whatever the centres are: copies of a centre then come out as far, but for the rounding of
+    # matrix products, which may differ by the place of a row
     origin = np.median(queries[:_MIDDLE_OF], axis=0).astype(np.float64)
     rounding = np.finfo(np.float64).eps * (centres.shape[1] + 4)
     parts = _slices(len(centres), _BLOCK // centres.shape[1])

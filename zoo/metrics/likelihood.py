@@ -59,5 +59,7 @@ def independent_pixels(train_images: np.ndarray, levels: int) -> Callable[[np.nd
 
 def _spacing(levels: int) -> int:
     if levels < 2 or 255 % (levels - 1):
-        raise UserError(f"{levels} levels are not evenly spaced over the bytes 0 to 255: use 2 or 256")
+        raise UserError(
+            f"{levels} levels are not evenly spaced over the bytes 0 to 255: use 2, 4, 6, 16, 18, 52, 86 or 256"
+        )
     return 255 // (levels - 1)

@@ -36,7 +36,7 @@ def density_coverage(real: np.ndarray, fake: np.ndarray, k: int = 5) -> dict[str
 
     Balls are open, as in the authors' code, so that a ball holds k samples of its own set, its centre among them. Where
     neighbours tie at the radius, as duplicates do, an open ball would hold fewer, or none where the radius is 0: there
-    the ball is closed. A copy of the real set so has coverage 1, and density 1, or more if there are ties.
+    the ball is closed. A copy of the real set so has coverage 1, and density 1 but for rounding, or more with ties.
     """
     real, fake = points(real=real, fake=fake)
     limits = _open_or_closed(k_nearest(real, k))

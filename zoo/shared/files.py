@@ -102,10 +102,11 @@ def sweep(directory: str | os.PathLike[str], name: str | None = None) -> None:
     taken its place.
     """
     directory = Path(directory)
-    for left in sorted(directory.iterdir()) if directory.is_dir() else []:
-        found = _LEFT.fullmatch(left.name)
+    names = os.listdir(directory) if directory.is_dir() else []
+    for found in map(_LEFT.fullmatch, sorted(names)):
         if not found or name not in (None, found["name"]):
             continue
+        left = directory / found[0]
         if found["old"]:
             new, path = left.with_suffix(""), left.with_name(found["name"])
             with _dead(new) as is_dead:
@@ -120,7 +121,7 @@ def sweep(directory: str | os.PathLike[str], name: str | None = None) -> None:
 
 
 def remove(path: str | os.PathLike[str]) -> None:
-    """Remove a directory with all that it holds, as far as that is possible; a crash leaves nothing of it in sight."""
+    """Remove a file or a whole directory, as far as that is possible; a crash leaves nothing of it in sight."""
     hidden = _beside(Path(os.path.abspath(path)))
     with contextlib.suppress(OSError):
         os.replace(path, hidden)
@@ -197,8 +198,10 @@ def _locked(path: Path, how: int) -> int | None:
         if how & fcntl.LOCK_NB:
             os.close(handle)
             raise
-    if os.fstat(handle).st_nlink:
-        return handle
+    with contextlib.suppress(FileNotFoundError):
+        # not by the number of links: there are file systems that give 0
+        if os.path.samestat(os.stat(path), os.fstat(handle)):
+            return handle
     os.close(handle)
     return None
 

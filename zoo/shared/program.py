@@ -38,6 +38,10 @@ def _status(main: Callable[[], None], define: Callable[[], None] | None) -> int:
     os.environ["MPLBACKEND"] = "Agg"
     try:
         sys.argv[1:] = map(_in_home, sys.argv[1:])
+        try:
+            sys.argv[1:] = flags.FLAGS.read_flags_from_files(sys.argv[1:], force_gnu=False)
+        except UnicodeDecodeError:
+            raise UserError("the file that --flagfile names is no text") from None
         if define:
             define()
         if any(argument in _HELP for argument in sys.argv[1:]):
@@ -63,6 +67,10 @@ def _status(main: Callable[[], None], define: Callable[[], None] | None) -> int:
 
 def _mend_streams() -> None:
     """Let a program print though it was started with closed streams, or prints names that its terminal cannot show."""
+    # what is opened next would take a closed stream's number, and get what libraries write there
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(handle)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
@@ -87,8 +95,6 @@ def _parse(main: Callable[[], None]) -> None:
         arguments = flags.FLAGS(sys.argv)[1:]
     except flags.UnrecognizedFlagError as error:
         raise unknown("flag", f"--{error.flagname}", (f"--{flag.name}" for flag in _flags(main))) from None
-    except UnicodeDecodeError:
-        raise UserError("the file that --flagfile names is no text") from None
     if arguments:
         raise UserError(f"unexpected argument {arguments[0]!r}; flags look like --name=value")
 

@@ -46,6 +46,18 @@ def test_nobody_goes_on_before_all_are_there(capfd):
     assert sorted(arrived) == [0, 1, 2] and arrived[0] == 0
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine knows no IPv6")
+def test_workers_meet_at_ipv6_addresses():
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as chief:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6) as place:
+            own = place.getsockname()[1]
+        addresses = [f"[::1]:{chief.getsockname()[1]}", f"[::1]:{own}"]
+        worker = threading.Thread(target=rendezvous.meet, args=(addresses, 1))
+        worker.start()
+        worker.join(timeout=20.0)
+        assert not worker.is_alive()
+
+
 def test_a_lone_worker_waits_for_nobody(capfd):
     rendezvous.meet(["127.0.0.1:1"], 0)
     assert capfd.readouterr().err == ""

@@ -256,6 +256,17 @@ def test_figures_of_two_extractors_do_not_compete(run, tmp_path):
         trainer(tiny(), tmp_path / "run")
 
 
+def test_a_run_begun_by_the_extractor_of_digits_goes_on_with_it(run, tmp_path, monkeypatch):
+    """As it was when there was no other: today's data would choose that of pictures."""
+    shutil.copytree(run, tmp_path / "run")
+    monkeypatch.setattr(evaluation, "extractor", lambda config: Extractor(PICTURES))
+    assert trainer(tiny(), tmp_path / "run").evaluation.reference.extractor.sha256 == Extractor().sha256
+    settings = tiny()
+    settings.evaluate.extractor = str(PICTURES)
+    with pytest.raises(UserError, match="the extractor changed since .* name it with --config.evaluate.extractor"):
+        trainer(settings, tmp_path / "run")
+
+
 def test_a_signal_in_the_last_call_still_lets_the_end_be_measured(monkeypatch, tmp_path):
     made = trainer(tiny(), tmp_path)
     monkeypatch.setattr(made, "_any_worker", bool)

@@ -110,6 +110,20 @@ def test_what_could_not_begin_is_no_run_and_its_flags_do_not_stay(tmp_path):
     assert json.loads((workdir / "config.json").read_text())["init_from"] == ""
 
 
+def test_a_run_that_lost_its_checkpoints_is_not_begun_anew(tmp_path):
+    for name in ("best/00000004", "samples"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "config.json").write_text(config.to_json(config.load("nade_digits")))
+    (tmp_path / "metrics.jsonl").touch()
+    before = sorted(path.name for path in tmp_path.iterdir())
+    refused = train(tmp_path, "--recipe=nade_digits", status=2)
+    assert "holds a run that lost its checkpoints" in refused.splitlines()[-1]
+    shutil.rmtree(tmp_path / "best")
+    train(tmp_path, "--recipe=nade_digits", "--config.data.name=folder:nowhere", status=2)
+    left = sorted(path.name for path in tmp_path.iterdir() if path.name != ".lock")
+    assert left == [name for name in before if name != "best"]
+
+
 def test_a_directory_of_other_files_is_no_place_for_a_run(tmp_path):
     (tmp_path / "notes.txt").touch()
     refused = train(tmp_path, status=2)

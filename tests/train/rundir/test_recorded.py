@@ -10,6 +10,7 @@ from shared import tiny_config
 from train import config
 from train.rundir import layout, logs, recorded
 from train.rundir.checkpoints import Checkpoints
+from zoo.shared import files
 from zoo.shared.errors import UserError
 
 
@@ -149,3 +150,38 @@ def test_what_changes_on_the_disk_while_a_run_goes_on_is_not_recorded(run):
     checkpoints.save(8)
     with pytest.raises(UserError, match=r"since step 8 was saved: batch_size \(4 -> 5\)"):
         recorded.read(run)
+
+
+def test_a_record_from_before_there_was_a_key_is_as_if_it_had_it(run, caplog):
+    for path in (run / "checkpoints/00000004/config.json", run / "config.json"):
+        stored = json.loads(path.read_text())
+        assert stored.pop("init_from") == ""
+        path.write_text(json.dumps(stored))
+    place = run / "checkpoints/00000004"
+    sums = json.loads((place / "checksums.json").read_text())
+    (place / "checksums.json").write_text(json.dumps(sums | {"config.json": files.sha256(place / "config.json")}))
+    assert recorded.newest(run).step == 4
+    config.check_resumable(recorded.newest(run).config, recorded.read(run))
+    assert not caplog.text
+
+
+def test_a_step_of_nine_digits_is_newer_than_one_of_eight(run):
+    shutil.move(run / "checkpoints/00000004", run / "checkpoints/100000000")
+    shutil.move(run / "checkpoints/00000002", run / "checkpoints/99999999")
+    assert recorded.newest(run).path.name == "100000000"
+
+
+def test_lines_from_before_there_were_seals_change_nothing_when_they_are_sealed(run, caplog):
+    path = run / "evaluations.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(logs.told(line)) + "\n" for line in lines))
+    recorded.check_logs(run)
+    assert not caplog.text
+
+
+def test_a_run_knows_whether_its_newest_checkpoint_has_its_present_configuration(run):
+    assert recorded.is_current(run)
+    replace(run / "config.json", '"keep_checkpoints": 3', '"keep_checkpoints": 4')
+    assert not recorded.is_current(run)
+    shutil.rmtree(run / "checkpoints")
+    assert recorded.is_current(run)
