@@ -173,7 +173,7 @@ class LogWeight(keras.Model):
         decoder: keras.Model,
         log_likelihood: Callable[[dict[str, tf.Tensor], tf.Tensor], tf.Tensor],
     ) -> None:
-        super().__init__(name="log_weight")
+        super().__init__(name="log_weight", dtype="float32")  # a sum of hundreds of terms, whatever the precision
         self.encoder, self.decoder = encoder, decoder
         self.log_likelihood = log_likelihood
         self.built = True

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from scipy.stats import multivariate_normal
+from shared import metrics, tiny_config, trained
 
 import zoo
 from zoo.latent.likelihoods import gaussian_log_prob
@@ -163,3 +164,14 @@ def test_options_that_cannot_be_are_refused_in_one_line(options, said):
         make(**options)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("network", ["mlp", "convolutional"])
+def test_it_trains_in_bfloat16(network, tmp_path):
+    trained(
+        tiny_config(
+            "vae", **{"precision": "mixed_bfloat16", "jit": "false", "model.network": network, "train_steps": 2}
+        ),
+        tmp_path,
+    )
+    assert np.isfinite(metrics(tmp_path)[-1]["elbo"])
