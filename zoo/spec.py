@@ -19,7 +19,9 @@ DTYPES = ("float32", "int32")
 ROLES = ("normal", "uniform", "condition", "output")
 
 # what a call of a served map takes besides its conditions
-CALL_ARGUMENTS = frozenset(("count", "seed", "start", "noise", "dtype", "batch_size", "seed_from", "seed_to", "steps"))
+CALL_ARGUMENTS = frozenset(
+    ("count", "seed", "start", "noise", "dtype", "batch_size", "seed_from", "seed_to", "steps", "progress")
+)
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_RANK = 6

@@ -1,11 +1,15 @@
 """NADE is a distribution, its conditionals see only the past, and its sampler draws from it."""
 
 import itertools
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from shared import REPOSITORY
 
 import zoo
 from zoo.shared.errors import UserError
@@ -113,6 +117,55 @@ def test_gradients_of_the_likelihood_are_those_of_finite_differences():
                 ends.append(float(log_prob(model, image)[0]))
             weight.assign(value)
             assert float(gradient[index]) == pytest.approx((ends[0] - ends[1]) / (2 * step), abs=1e-3)
+
+
+def naive_log_prob(model, images):
+    """log p(v) with the hidden units of all pixels at once, and TensorFlow's own gradients."""
+    own = model.conditionals
+    v = tf.reshape(tf.cast(images > 0, tf.float32), (len(images), -1))
+    a = own.c + tf.cumsum(v[:, :, None] * tf.transpose(own.W), axis=1, exclusive=True)
+    logits = own.b + tf.reduce_sum(own.V * tf.sigmoid(a), axis=-1)
+    return tf.reduce_sum(v * logits - tf.nn.softplus(logits), axis=-1)
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 1), (6, 1, 1), (4, 3, 2)], ids=str)
+def test_values_and_gradients_are_those_of_all_pixels_at_once(shape):
+    model = zoo.create("nade", columns={"image": shape}, hidden_units=7)
+    rng = np.random.default_rng(4)
+    for weight in model.trainable_variables:
+        weight.assign(rng.normal(0, 1.5, weight.shape))
+    images = tf.constant(rng.choice([-1.0, 1.0], size=(9, *shape)), tf.float32)
+    found = []
+    for function in (log_prob, naive_log_prob):
+        with tf.GradientTape() as tape:
+            values = tf.function(function)(model, images)
+        found.append([values, *tape.gradient(values, [weight.value for weight in model.trainable_variables])])
+    for one, naive in zip(*found, strict=True):
+        np.testing.assert_allclose(one, naive, rtol=1e-5, atol=1e-5)
+
+
+PEAK_OF_A_STEP = """
+import keras, tensorflow as tf, zoo
+from pathlib import Path
+def peak():
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
+model = zoo.create("nade", columns={"image": (28, 28, 1)}, hidden_units=500)
+model.compile(nade=keras.optimizers.SGD(0.1))
+before = peak()
+tf.function(model.train_step)({"image": tf.ones((100, 28, 28, 1))})
+print(peak() - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux says there what a process held at most")
+def test_a_training_step_holds_the_hidden_units_of_a_row_and_not_of_the_picture():
+    """Those of 100 pictures of 784 pixels take 150 MiB, and TensorFlow's own gradient holds several such arrays."""
+    told = subprocess.run(
+        [sys.executable, "-c", PEAK_OF_A_STEP], capture_output=True, text=True, check=True, cwd=REPOSITORY
+    )
+    assert float(told.stdout) < 145
 
 
 def test_training_reaches_the_entropy_of_a_known_distribution_and_never_beats_it():

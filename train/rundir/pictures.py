@@ -30,8 +30,10 @@ def sheet_of(
     """Return the sheet of one map: conditions, outputs, targets side by side, or None if no output can be shown.
 
     A map whose conditions are classes shows a class in each of so many `columns`. Points are drawn over those `behind`.
+    What follows from latents that the caller gives, such as the state of a sampler, says nothing by itself.
     """
-    if not any(media.is_shown(tensor) for tensor in spec.outputs):
+    is_given = any(tensor.kind == "latent" for tensor in spec.conditions)
+    if is_given or not any(media.is_shown(tensor) for tensor in spec.outputs):
         return None
     return media.sheet(
         [

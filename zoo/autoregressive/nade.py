@@ -8,10 +8,14 @@ taken in a fixed order (here row by row), has the likelihood
 
 so that one column of W is added per pixel and the whole costs O(HD) operations. Sampling walks the same
 recurrence, with u_i ~ U(0, 1) as an input: v_i = 1 where u_i < p(v_i = 1 | v_<i).
+
+The likelihood takes a row of pixels at a time, from the a of its first pixel. The hidden units of one row are all that
+memory holds, in training too: the gradient computes those of each row again.
 """
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import keras
@@ -40,7 +44,7 @@ class NADE(GenerativeModel):
             raise UserError(f"model.hidden_units={self.hidden_units}: use a positive number")
         image = self.columns["image"]
         self.dimensions = math.prod(image.shape)
-        self.conditionals = Conditionals(self.dimensions, self.hidden_units)
+        self.conditionals = Conditionals(image.shape, self.hidden_units)
         u = TensorSpec("u", image.shape, "uniform", low=0.0, high=1.0)
         binary = TensorSpec("image", image.shape, "output", "image", levels=2)
         log_prob = TensorSpec("log_prob", (), "output", "nats", high=0.0)
@@ -61,9 +65,10 @@ class NADE(GenerativeModel):
 class Conditionals(keras.Model):
     """All the conditionals at once: {"image": (batch, *shape)} to {"log_prob": (batch,) in nats}."""
 
-    def __init__(self, dimensions: int, hidden_units: int) -> None:
+    def __init__(self, shape: tuple[int, ...], hidden_units: int) -> None:
         super().__init__(name="conditionals", dtype="float32")
         glorot = keras.initializers.GlorotUniform
+        self.rows, dimensions = shape[0], math.prod(shape)
         self.W = self.add_weight((hidden_units, dimensions), initializer=glorot(), name="W")
         self.V = self.add_weight((dimensions, hidden_units), initializer=glorot(), name="V")
         self.b = self.add_weight((dimensions,), initializer="zeros", name="b")
@@ -72,12 +77,55 @@ class Conditionals(keras.Model):
 
     def call(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Sum the log-probabilities of the pixels, each given those before it."""
-        v = tf.reshape(tf.cast(inputs["image"] > 0, tf.float32), (-1, self.b.shape[0]))
-        contributions = v[:, :, None] * tf.transpose(self.W)  # (batch, D, H)
-        a = self.c + tf.cumsum(contributions, axis=1, exclusive=True)
-        logits = self.b + tf.reduce_sum(self.V * tf.sigmoid(a), axis=-1)
+        width, hidden_units = self.b.shape[0] // self.rows, self.c.shape[0]
+        v = tf.reshape(tf.cast(inputs["image"] > 0, tf.float32), (-1, self.rows, width))
+        v = tf.transpose(v, (1, 0, 2))  # (rows, batch, width)
+        W, V = (tf.reshape(x, (self.rows, width, hidden_units)) for x in (tf.transpose(self.W), self.V.value))
+        start = self.c + tf.cumsum(tf.matmul(v, W), axis=0, exclusive=True)  # (rows, batch, H)
+        logits = logits_of_rows(v, start, W, V, tf.reshape(self.b, (self.rows, width)))
         # log p(v_i) = v_i l_i - softplus(l_i); TensorFlow's cross-entropy holds a Log1p, which ONNX has not
-        return {"log_prob": tf.reduce_sum(v * logits - tf.nn.softplus(logits), axis=-1)}
+        return {"log_prob": tf.reduce_sum(v * logits - tf.nn.softplus(logits), axis=(0, 2))}
+
+
+def logits_of_rows(v: tf.Tensor, start: tf.Tensor, W: tf.Tensor, V: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """Return the logits (rows, batch, width) of pixels v, of the same shape, where the a of each row begins at `start`.
+
+    `start` is (rows, batch, H), W and V are (rows, width, H), b is (rows, width). v has no gradient.
+    """
+
+    @tf.custom_gradient
+    def logits(*inputs: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], list[tf.Tensor]]]:
+        def gradients(upstream: tf.Tensor) -> list[tf.Tensor]:
+            return _row_by_row(_gradients_of_row, (upstream, v, *inputs), [tf.float32] * len(inputs))
+
+        return _row_by_row(_logits_of_row, (v, *inputs), tf.float32), gradients
+
+    return logits(start, W, V, b)
+
+
+def _row_by_row(function: Callable[..., Any], rows: tuple[tf.Tensor, ...], dtypes: Any) -> Any:
+    # one at a time: TensorFlow would work on ten, and hold the hidden units of all
+    return tf.map_fn(lambda row: function(*row), rows, fn_output_signature=dtypes, parallel_iterations=1)
+
+
+def _hidden_of_row(v: tf.Tensor, start: tf.Tensor, W: tf.Tensor) -> tf.Tensor:
+    before = tf.cumsum(tf.expand_dims(v, 2) * W, axis=1, exclusive=True)
+    return tf.sigmoid(tf.expand_dims(start, 1) + before)  # (batch, width, H)
+
+
+def _logits_of_row(v: tf.Tensor, start: tf.Tensor, W: tf.Tensor, V: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    return b + tf.reduce_sum(V * _hidden_of_row(v, start, W), axis=-1)
+
+
+def _gradients_of_row(
+    upstream: tf.Tensor, v: tf.Tensor, start: tf.Tensor, W: tf.Tensor, V: tf.Tensor, b: tf.Tensor
+) -> list[tf.Tensor]:
+    """Return the gradients to start, W, V and b for those to the logits, `upstream` (batch, width)."""
+    h, each = _hidden_of_row(v, start, W), tf.expand_dims(upstream, 2)
+    to_a = each * V * h * (1.0 - h)
+    after = tf.cumsum(to_a, axis=1, exclusive=True, reverse=True)  # a pixel's column of W enters the a of all after it
+    to_W = tf.reduce_sum(tf.expand_dims(v, 2) * after, axis=0)
+    return [tf.reduce_sum(to_a, axis=1), to_W, tf.reduce_sum(each * h, axis=0), tf.reduce_sum(upstream, axis=0)]
 
 
 class Sampler(keras.Model):

@@ -20,22 +20,28 @@ def bernoulli_log_prob(logits: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
 def discretized_logistic_log_prob(mean: tf.Tensor, log_scale: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
     """Return log p(image) in nats, (batch,), for independent pixels of 256 levels in [-1, 1].
 
+    `log_scale` broadcasts, and is kept at -7 or above. See `discretized_logistic`.
+    """
+    return _sum_of_sample(discretized_logistic(mean, tf.maximum(log_scale, SMALLEST_LOG_SCALE), image))
+
+
+def discretized_logistic(mean: tf.Tensor, log_scale: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """Return the log-probability in nats of each of the numbers `x`, on 256 levels in [-1, 1]; all broadcast.
+
     A level has the mass of a logistic distribution in its bin, and the two outermost bins reach to infinity (Salimans
-    et al. 2017). The 256 masses sum to 1. `log_scale` broadcasts, and is
-    kept at -7 or above. With u and l the upper and lower edge in units of the scale,
+    et al. 2017). The 256 masses sum to 1. With u and l the upper and lower edge in units of the scale,
 
         log(sigm(u) - sigm(l)) = log sigm(u) + log sigm(-l) + log(1 - exp(l - u))
 
     so that no difference of nearly equal numbers is taken. The last term is (l - u) / 2 + log(2 sinh((u - l) / 2)).
     """
-    log_scale = tf.maximum(log_scale, SMALLEST_LOG_SCALE)
     half_width = tf.exp(-log_scale) / (LEVELS - 1)
-    centre = (image - mean) * tf.exp(-log_scale)
+    centre = (x - mean) * tf.exp(-log_scale)
     below_upper = -tf.nn.softplus(-centre - half_width)
     above_lower = -tf.nn.softplus(centre - half_width)
     inside = below_upper + above_lower - half_width + tf.math.log(2.0 * tf.sinh(half_width))
     outermost = 1.0 - 1.0 / (LEVELS - 1)
-    return _sum_of_sample(tf.where(image < -outermost, below_upper, tf.where(image > outermost, above_lower, inside)))
+    return tf.where(x < -outermost, below_upper, tf.where(x > outermost, above_lower, inside))
 
 
 def gaussian_log_prob(z: tf.Tensor, mean: tf.Tensor | float = 0.0, log_variance: tf.Tensor | float = 0.0) -> tf.Tensor:
