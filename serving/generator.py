@@ -1,5 +1,6 @@
 """Samples of one map, in order, at once or as a stream: `Generator(path).sample(count, seed)`."""
 
+import functools
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -8,12 +9,15 @@ from typing import Any
 import numpy as np
 
 from serving.maps import ServedMap, as_array, check_names, check_shape, enough_memory
+from serving.rows import STEP, check_step, partial_pictures
 from zoo import bundle
 from zoo.images import to_uint8
 from zoo.noise import fill, integer
 from zoo.runtime import open_maps
 from zoo.shared.errors import UserError
 from zoo.spec import MapSpec, TensorSpec
+
+_DRAWN = 256  # samples whose noise is drawn at once, however large the chunk
 
 
 class Generator:
@@ -30,6 +34,7 @@ class Generator:
         self.manifest, opened = open_maps(path, threads, [map])
         ((name, made),) = opened.items()
         self._map = ServedMap(made, name, path)
+        self._path, self._threads = path, threads
         self.spec: MapSpec = made.spec
 
     @enough_memory()
@@ -55,13 +60,7 @@ class Generator:
         """
         if noise is None:
             count = self._map.count_of(count, conditions)
-            chunks = self.stream(count, seed, dtype=dtype, start=start, **conditions)
-            # at once, so that memory which does not suffice is told of before the first sample
-            samples = np.empty((count, *self.spec.output.shape), dtype)
-            filled = 0
-            for chunk in chunks:
-                samples[filled : (filled := filled + len(chunk))] = chunk
-            return samples
+            return next(self.stream(count, seed, batch_size=count, dtype=dtype, start=start, **conditions))
         if seed or start:
             raise UserError("give either a seed or the noise itself, not both")
         self._check_dtype(dtype)
@@ -85,21 +84,56 @@ class Generator:
     ) -> Iterator[np.ndarray]:
         """Yield what `sample` returns in chunks of `batch_size`, the last one shorter: only one is in memory.
 
-        Arguments are checked at once, before the first chunk. A `batch_size` that is a multiple of 16 is fastest.
+        Arguments are checked at once, before the first chunk.
         """
         count, batch_size = self._map.counted("count", count), integer("batch_size", batch_size, 1)
         seed, start = integer("seed", seed, 0), integer("start", start, 0)
         self._check_dtype(dtype)
+        return self._chunks(count, seed, batch_size, dtype, start, self._map.given(count, conditions))
+
+    def _chunks(
+        self, count: int, seed: int, batch_size: int, dtype: str, start: int, given: Mapping[str, np.ndarray]
+    ) -> Iterator[np.ndarray]:
+        """Run block by block, none of them twice, and yield what they make in chunks of `batch_size`."""
+
+        def of(part: range) -> np.ndarray:
+            own = {name: values[part.start - start : part.stop - start] for name, values in given.items()}
+            return self._convert(self._made(fill(self.spec, len(part), seed, part.start, own), part.start), dtype)
+
+        parts = map(of, self._map.parts(start, count, min(batch_size, _DRAWN)))
+        rest = np.empty((0, *self.spec.output.shape), dtype)
+        for first in range(0, count, batch_size):
+            with enough_memory():
+                # at once, so that memory which does not suffice is told of before the first block
+                chunk = np.empty((min(batch_size, count - first), *rest.shape[1:]), dtype)
+                filled = 0
+                while filled < len(chunk):
+                    rest = rest if len(rest) else next(parts)
+                    taken = rest[: len(chunk) - filled]
+                    chunk[filled : filled + len(taken)] = taken
+                    filled, rest = filled + len(taken), rest[len(taken) :]
+            yield chunk
+
+    def stream_rows(
+        self, count: int = 1, seed: int = 0, *, start: int = 0, progress: bool = False, **conditions: Any
+    ) -> Iterator[np.ndarray]:
+        """Yield the pictures of `sample`, uint8 (count, height, width, channels), after each row, from the top.
+
+        Rows to come are grey, 128; the last pictures are those of `sample`. With `progress`, a bar on stderr counts the
+        rows, if that is a terminal. Arguments are checked at once. A bundle without the map "step", which models in
+        raster order have, is a `UserError`.
+        """
+        step = self._step
+        count = self._map.counted("count", count)
+        seed, start = integer("seed", seed, 0), integer("start", start, 0)
         given = self._map.given(count, conditions)
 
-        @enough_memory()
-        def chunk(first: int) -> np.ndarray:
-            size = min(batch_size, count - first)
-            part = {name: values[first : first + size] for name, values in given.items()}
-            inputs = fill(self.spec, size, seed, start + first, part)
-            return self._convert(self._made(inputs, start + first), dtype)
+        def pictures() -> Iterator[np.ndarray]:
+            with enough_memory():
+                made = partial_pictures(self.spec, step, fill(self.spec, count, seed, start, given), start)
+                yield from map(to_uint8, _with_bar(made, self.spec.output.shape[0]) if progress else made)
 
-        return map(chunk, range(0, count, batch_size))
+        return pictures()
 
     @enough_memory()
     def interpolate(
@@ -125,6 +159,18 @@ class Generator:
         parts = slice(0, -1), slice(-1, None)
         runs = [self._made({name: values[part] for name, values in inputs.items()}) for part in parts]
         return self._convert(np.concatenate(runs), dtype)
+
+    @functools.cached_property
+    def _step(self) -> ServedMap:
+        """The map that makes one row of what this one makes."""
+        if not os.path.isdir(self._path) or self._map.name != self.manifest.default or STEP not in self.manifest.maps:
+            raise UserError(
+                f"{self._path} makes no rows by themselves: use the default map of a bundle directory that has a map "
+                f"{STEP!r} too, as models in raster order have"
+            )
+        check_step(self.manifest.maps[STEP], self.spec)
+        _, opened = open_maps(self._path, self._threads, [STEP])
+        return ServedMap(opened[STEP], STEP, self._path)
 
     def _made(self, inputs: Mapping[str, np.ndarray], start: int = 0) -> np.ndarray:
         return self._map.run(inputs, start)[self.spec.output.name]
@@ -156,6 +202,12 @@ class Generator:
 
     def _convert(self, samples: np.ndarray, dtype: str) -> np.ndarray:
         return to_uint8(samples) if dtype == "uint8" else samples.astype(dtype, copy=False)
+
+
+def _with_bar(made: Iterator[np.ndarray], height: int) -> Iterator[np.ndarray]:
+    from tqdm import tqdm
+
+    return iter(tqdm(made, total=height, unit="row", disable=None))
 
 
 def is_picture(tensor: TensorSpec) -> bool:

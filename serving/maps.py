@@ -15,6 +15,9 @@ from zoo.runtime import OpenMap, open_maps
 from zoo.shared.errors import UserError, first_line, unknown
 from zoo.spec import MapSpec, TensorSpec
 
+# of a step between two levels; what a grid of 256 levels loses in float32 is a hundredth of it
+_LEVEL_TOLERANCE = 1e-3
+
 
 @contextlib.contextmanager
 def enough_memory() -> Iterator[None]:
@@ -49,7 +52,11 @@ class ServedMap:
 
     def run(self, inputs: Mapping[str, np.ndarray], start: int = 0) -> dict[str, np.ndarray]:
         """Return every output for checked inputs, which are numbered from `start`."""
-        return self._opened.run(inputs, start % self._opened.block)
+        return self._opened.run(inputs, start)
+
+    def parts(self, start: int, count: int, least: int) -> Iterator[range]:
+        """Yield the numbers start .. start + count - 1 in parts of `least` or more, none of which splits a block."""
+        return self._opened.parts(start, count, least)
 
     def count_of(self, count: int | None, conditions: Mapping[str, Any]) -> int:
         """Return the number of samples: `count`, or else that of the first condition with a batch axis, or 1."""
@@ -81,6 +88,8 @@ class ServedMap:
             if values.shape == tensors[name].shape:
                 values = np.broadcast_to(values, (count, *values.shape))
             check_shape(tensors[name], values, count)
+            if self.name == "complete" and tensors[name].kind == "mask":
+                _check_parted(name, values)
             arrays[name] = values
         return arrays
 
@@ -133,6 +142,8 @@ def as_array(tensor: TensorSpec, values: Any) -> np.ndarray:
         raise UserError(f"{tensor.name}: NaN or infinity, or too large for {tensor.dtype}")
     if ((array < tensor.low) | (array > tensor.high)).any():
         raise UserError(f"{tensor.name}: values must lie in [{tensor.low}, {tensor.high}]")
+    if tensor.levels:
+        _check_levels(tensor, array)
     if tensor.kind == "mask" and not np.isin(array, (0, 1)).all():
         raise UserError(f"{tensor.name}: a mask holds 0 and 1, or as bytes 0 and 255, and nothing between")
     return array
@@ -147,6 +158,28 @@ def _numbered(tensor: TensorSpec, values: Any) -> Any:
     if isinstance(values, list | tuple) and any(isinstance(value, str) for value in values):
         return [tensor.index_of(value) if isinstance(value, str) else value for value in values]
     return values
+
+
+def _check_levels(tensor: TensorSpec, values: np.ndarray) -> None:
+    """Refuse values between the levels of a tensor: it has a likelihood of these alone."""
+    steps = (values.astype(np.float64) - tensor.low) * ((tensor.levels - 1) / (tensor.high - tensor.low))
+    between = np.abs(steps - np.rint(steps)) > _LEVEL_TOLERANCE
+    if between.any():
+        wanted = f"one of {tensor.levels} evenly spaced levels from {tensor.low:g} to {tensor.high:g}"
+        if tensor.levels == 2:
+            wanted = f"{tensor.low:g} or {tensor.high:g}"
+        as_bytes = ""
+        if tensor.kind in ("image", "video"):
+            as_bytes = ", or as bytes 0 or 255" if tensor.levels == 2 else ", or bytes"
+        raise UserError(f"{tensor.name}: {values[between][0]:g} is no value of it: use {wanted}{as_bytes}")
+
+
+def _check_parted(name: str, masks: np.ndarray) -> None:
+    """Refuse a mask of the map complete that leaves nothing to make, or nothing to go by."""
+    shares = masks.reshape(len(masks), -1).mean(axis=1)
+    for share, said in ((1, "1 everywhere: nothing is left to complete"), (0, "0 everywhere: nothing is known")):
+        if (shares == share).any():
+            raise UserError(f"{name}: is {said}; use 1 where it is known and 0 where it is to be made")
 
 
 def check_shape(tensor: TensorSpec, values: np.ndarray, count: int) -> None:

@@ -7,6 +7,7 @@ for a reader to judge.
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import statistics
@@ -28,6 +29,7 @@ from train.engine import backend, strategies
 from zoo import bundle, noise
 from zoo.metrics.frechet import frechet
 from zoo.metrics.kernel import squared_mmd
+from zoo.shared.inference import open_session
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -36,11 +38,13 @@ if TYPE_CHECKING:
 
 # of measuring, shared out among the models
 TRAINING_SECONDS, SAMPLING_SECONDS = 90, 40
+GENERATOR_SECONDS = 4  # for each of its rows
 # long, so that what the data's prefetching does during the others' turns weighs little
 TRAINING_TURN, SAMPLING_TURN = 0.6, 0.1
 LEAST_ROUNDS = 3
 BATCHES = (1, 8, 64)
 FEATURES = (4000, 1024)  # samples, and numbers of each
+GENERATORS, COUNTS, RAW_BATCH = ("nade", "dcgan"), (1, 10_000), 512
 
 WITH_ONNXRUNTIME = """
 import sys
@@ -87,6 +91,10 @@ def main() -> None:
                 progress(f"{name}: sampling {batch}")
                 seconds = SAMPLING_SECONDS / len(models) / len(BATCHES)
                 sampling.append([name, str(batch), *measure_sampling(trainer, bundles[name], batch, seconds)])
+        generators = []
+        for name, count in itertools.product(GENERATORS, COUNTS):
+            progress(f"{name}: serving {count}")
+            generators.append([name, f"{count:,}", *measure_generator(bundles[name], count)])
         progress("metrics")
         measured = [measure_frechet(), measure_kernel()]
         progress(f"{models[0]}: cold starts")
@@ -106,6 +114,11 @@ def main() -> None:
     )
     headings = ["onnxruntime", "all threads", "ratio", "SavedModel", "ratio", "keras predict", "ratio"]
     table(["model", "batch", *headings], sampling)
+    print(
+        "\nserving.Generator with its noise, checks and blocks, over a bare session of onnxruntime on given noise\n"
+        f"in batches of {RAW_BATCH}: ms per call.\n"
+    )
+    table(["model", "samples", "Generator", "bare session", "ratio"], generators)
     print(
         f"\nMetrics of {FEATURES[0]:,} samples of {FEATURES[1]:,} features: seconds, and the ratio to the same by the\n"
         "book: the square root of the product of the covariances, and a kernel to the power of 3.\n"
@@ -185,6 +198,20 @@ def measure_sampling(trainer: Trainer, directory: Path, batch: int, seconds: flo
     for name in list(variants)[1:]:
         cells += [milliseconds(times[name]), ratio(times, name, "onnxruntime")]
     return cells
+
+
+def measure_generator(directory: Path, count: int) -> list[str]:
+    """Return the table's cells: ms of so many samples from a seed, and of the bare session; the ratio."""
+    generator = serving.Generator(directory)
+    session = open_session((directory / bundle.ONNX).read_bytes(), directory, threads=1)
+    inputs = noise.fill(generator.spec, count, seed=0)
+
+    def bare() -> None:
+        for first in range(0, count, RAW_BATCH):
+            session.run(None, {name: values[first : first + RAW_BATCH] for name, values in inputs.items()})
+
+    times = take_turns({"Generator": lambda: generator.sample(count), "bare": bare}, GENERATOR_SECONDS, SAMPLING_TURN)
+    return [*(milliseconds(values) for values in times.values()), ratio(times, "Generator", "bare")]
 
 
 def measure_frechet() -> list[str]:

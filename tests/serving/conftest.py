@@ -25,7 +25,8 @@ ONNX_TYPES = {"float32": TensorProto.FLOAT, "int32": TensorProto.INT32}
 class Factory:
     """Makes bundles below a directory: `factory(spec, nodes, weights)`, all with defaults.
 
-    The bundle has one map, "generate"; `others` are the specs of more maps, whose networks are dense layers.
+    The bundle has one map, "generate"; `others` are the specs of more maps, whose networks are dense layers unless
+    `graphs` has their nodes and weights.
     """
 
     def __init__(self, root: Path) -> None:
@@ -37,6 +38,7 @@ class Factory:
         nodes: Any = None,
         others: Mapping[str, MapSpec] | None = None,
         recipe: dict[str, Any] | None = None,
+        graphs: Mapping[str, tuple[Any, dict[str, np.ndarray]]] | None = None,
         **weights: np.ndarray,
     ) -> Path:
         """Write a bundle and return its path; by default a tiny image generator."""
@@ -44,7 +46,7 @@ class Factory:
         path = self.root / f"bundle{len(list(self.root.iterdir()))}"
         path.mkdir()
         for name in manifest.maps:
-            own = (nodes, weights) if name == manifest.default else (None, {})
+            own = {manifest.default: (nodes, weights), **(graphs or {})}.get(name, (None, {}))
             model = graph_of(manifest, name, *own)
             (path / manifest.onnx_file(name)).write_bytes(seal(model.SerializeToString()))
         files.write_json(path / MANIFEST, manifest.to_json() | {"files": files.checksums(path)})
