@@ -16,7 +16,7 @@ import keras
 import tensorflow as tf
 
 from zoo.autoregressive.pixels import PixelDistribution
-from zoo.autoregressive.raster import Nest, Raster, RasterModel, Turn
+from zoo.autoregressive.raster import Nest, Raster, RasterModel, Turn, head_of
 from zoo.layers.causal import CausalSteps, MaskedConv2D, by_position, follow, row_of
 from zoo.shared.errors import UserError
 from zoo.spec import TensorSpec
@@ -137,10 +137,7 @@ class GatedPixelCNNNetwork(Raster):
             GatedLayer(seen, features, size, "A" if number == 0 else "B", pixels.groups, classes)
             for number, (seen, size) in enumerate(zip(inputs, sizes, strict=True))
         ]
-        self.head = [
-            MaskedConv2D(features, head, groups=pixels.groups),
-            MaskedConv2D(head, pixels.parameters, groups=pixels.groups),
-        ]
+        self.head = head_of(features, head, pixels)
         self.built = True
 
     def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:

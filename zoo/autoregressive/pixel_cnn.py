@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from zoo.autoregressive.pixels import PixelDistribution
-from zoo.autoregressive.raster import Nest, Raster, RasterModel, Turn
+from zoo.autoregressive.raster import Nest, Raster, RasterModel, Turn, head_of
 from zoo.layers.causal import CausalSteps, MaskedConv2D, by_position, follow
 
 
@@ -52,10 +52,7 @@ class PixelCNNNetwork(Raster):
             ]
             for _ in range(depth)
         ]
-        self.head = [
-            MaskedConv2D(2 * features, head, groups=groups),
-            MaskedConv2D(head, pixels.parameters, groups=groups),
-        ]
+        self.head = head_of(2 * features, head, pixels)
         self.built = True
 
     def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:

@@ -21,7 +21,7 @@ import keras
 import tensorflow as tf
 
 from zoo.autoregressive.pixels import PixelDistribution
-from zoo.autoregressive.raster import Nest, Raster, RasterModel, Turn
+from zoo.autoregressive.raster import Nest, Raster, RasterModel, Turn, head_of
 from zoo.layers.causal import CausalSteps, MaskedConv2D, by_position, follow
 from zoo.shared.errors import unknown
 
@@ -255,10 +255,7 @@ class PixelRNNNetwork(Raster):
         self.first = MaskedConv2D(channels, 2 * features, (7, 7), "A", groups)
         self.recurrent = [layer(2 * features, features, groups) for _ in range(depth)]
         self.up = [MaskedConv2D(features, 2 * features, groups=groups) for _ in range(depth)]
-        self.head = [
-            MaskedConv2D(2 * features, head, groups=groups),
-            MaskedConv2D(head, pixels.parameters, groups=groups),
-        ]
+        self.head = head_of(2 * features, head, pixels)
         self.built = True
 
     def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:

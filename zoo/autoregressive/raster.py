@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.autoregressive.pixels import PixelDistribution, distribution
-from zoo.layers.causal import by_position, follow
+from zoo.layers.causal import MaskedConv2D, by_position, follow
 from zoo.model import GenerativeModel, Map
 from zoo.shared.errors import UserError
 from zoo.spec import MapSpec, TensorSpec
@@ -67,6 +67,12 @@ class Raster(keras.Model):
     def steps(self, label: tf.Tensor | None) -> Steps:
         """Return the same computation in raster order, for examples with these labels, if it sees labels."""
         raise NotImplementedError
+
+
+def head_of(inputs: int, features: int, pixels: PixelDistribution) -> list[MaskedConv2D]:
+    """Return the two 1 x 1 layers, each behind a ReLU, that make the parameters of a pixel of a network's features."""
+    groups = pixels.groups
+    return [MaskedConv2D(inputs, features, groups=groups), MaskedConv2D(features, pixels.parameters, groups=groups)]
 
 
 class Sampler(keras.Model):
