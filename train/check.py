@@ -1,14 +1,13 @@
 """The one place where a configuration is checked; it calls each section's own check. No TensorFlow here."""
 
 import math
-import os
 
 import numpy as np
 from ml_collections import ConfigDict
 
 import train.data
 import zoo
-from train.config import flatten
+from train.config import check_fits, flatten
 from train.evaluate import schedule
 from zoo.shared.errors import UserError, unknown
 
@@ -74,13 +73,8 @@ def _check_memory(config: ConfigDict) -> None:
     needed = {"batch_size": (config.batch_size, 24), "sample_count": (config.sample_count, 32 + pixels)}
     if config.evaluate.metrics:
         needed["evaluate.count"] = (config.evaluate.count, pixels)
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for key, (count, size) in needed.items():
-        if count * size > there:
-            raise UserError(
-                f"--config.{key}={count}: this needs at least {count * size / 2**30:,.0f} GiB, and this machine has "
-                f"{there / 2**30:,.0f} GiB of memory; use fewer"
-            )
+        check_fits(key, count, size)
 
 
 def _check_columns(config: ConfigDict, reads: dict[str, tuple[str, ...]]) -> None:

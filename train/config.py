@@ -328,3 +328,13 @@ def check_resumable(old: ConfigDict, new: ConfigDict) -> None:
     if differing:
         changes = ", ".join(f"{key} ({was.get(key, 'none')} -> {now.get(key, 'none')})" for key in differing)
         raise UserError(f"cannot resume under another configuration: {changes}; keep it or take a new --workdir")
+
+
+def check_fits(key: str, count: int, size: int) -> None:
+    """Raise a `UserError` if so many of `size` bytes are more than the memory of this machine."""
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if count * size > there:
+        raise UserError(
+            f"--config.{key}={count}: this needs at least {count * size / 2**30:,.0f} GiB, and this machine has "
+            f"{there / 2**30:,.0f} GiB of memory; use fewer"
+        )

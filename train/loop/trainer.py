@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,6 +22,7 @@ from tqdm import tqdm
 
 import train.data
 import zoo
+from train.config import check_fits
 from train.data import Source, Table
 from train.data.batches import Batches, held_out
 from train.engine import strategies
@@ -382,7 +382,8 @@ def create_model(config: ConfigDict, source: Source) -> GenerativeModel:
     model = zoo.create(config.model.name, columns=columns, **options)
     for table in source:
         check_classes(table, model.columns)
-    _check_batch_fits(config.batch_size, model.columns)
+    # where the kernel has no memory left, it ends the process without a word
+    check_fits("batch_size", config.batch_size, 4 * sum(math.prod(spec.shape) for spec in model.columns.values()))
     model.compile(
         **{name: build(config.optimizers[name], config.train_steps, model.step) for name in model.player_names}
     )
@@ -393,17 +394,6 @@ def create_model(config: ConfigDict, source: Source) -> GenerativeModel:
             f"{model.batch_divisor}; use a multiple of {model.batch_divisor * replicas}"
         )
     return model
-
-
-def _check_batch_fits(batch_size: int, columns: Mapping[str, TensorSpec]) -> None:
-    """Raise a `UserError` if a batch alone is more than this machine's memory, whose kernel would end the process."""
-    needed = batch_size * 4 * sum(math.prod(spec.shape) for spec in columns.values())
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > there:
-        raise UserError(
-            f"--config.batch_size={batch_size}: one batch takes {needed / 2**30:,.0f} GiB, and this machine has "
-            f"{there / 2**30:,.0f} GiB of memory: use a smaller one, or a smaller image_size"
-        )
 
 
 def check_classes(table: Table, reads: Iterable[str]) -> None:
