@@ -1,12 +1,10 @@
 """How likely do models find handwritten digits that they have not seen (8 x 8 scans, binarised)?
 
 DYNAMIC binarisation: a pixel is white with the probability that its grey level gives; training scans are redrawn for
-every batch, the 299 held-out scans drawn once. Each row is the recipe MODEL_digits as it comes along, 3,000 steps on 64
-scans (VAE: 6,000). The settings of a recipe were chosen on the train split or not at all; none saw the held-out scans.
-The averaged weights at the last step are judged. All but the VAE's figures are exact; the VAE's is a lower bound, by 50
-importance samples for each scan. Independent pixels, fitted to the training scans, reach -27.22 nats.
-
-The published figures are for other data, MNIST at 28 x 28 pixels: they do not compare with these.
+every batch, the 299 held-out scans drawn once. Each row is the recipe MODEL_digits as it comes along, 3,000 steps on
+64 scans (VAE: 6,000). The averaged weights at the last step are judged. All but the VAE's figures are exact; the VAE's
+is a lower bound, by 50 importance samples for each scan. Independent pixels, fitted to the training scans, reach
+-27.22 nats.
 """
 
 from train.studies import Column, Study
