@@ -62,7 +62,7 @@ format: $(READY) ## let ruff put the code in order
 theory: $(READY) ## measure what the theory claims, claim by claim, on one page: minutes
 	$(BIN)/python -m train.theory --output=runs/theory
 
-bench: $(READY) ## measure the trainer's overhead and the runtimes side by side
+bench: $(READY) ## measure the trainer's overhead, the runtimes and the samplers side by side
 	$(BIN)/python tests/bench.py
 
 results: $(READY) ## write the stored results of the studies into README.md and docs/results

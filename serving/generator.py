@@ -33,7 +33,7 @@ class Generator:
         self.manifest: bundle.Manifest
         self.manifest, opened = open_maps(path, threads, [map])
         ((name, made),) = opened.items()
-        self._map = ServedMap(made, name, path)
+        self._map = ServedMap(made, name, self.manifest.maps)
         self._path, self._threads = path, threads
         self.spec: MapSpec = made.spec
 
@@ -170,7 +170,7 @@ class Generator:
             )
         check_step(self.manifest.maps[STEP], self.spec)
         _, opened = open_maps(self._path, self._threads, [STEP])
-        return ServedMap(opened[STEP], STEP, self._path)
+        return ServedMap(opened[STEP], STEP, self.manifest.maps)
 
     def _made(self, inputs: Mapping[str, np.ndarray], start: int = 0) -> np.ndarray:
         return self._map.run(inputs, start)[self.spec.output.name]

@@ -1,6 +1,7 @@
 """Every map of a bundle as a function from named arrays to named arrays: `load(path)["encode"](image=photo)`."""
 
 import contextlib
+import dataclasses
 import math
 import os
 import sys
@@ -31,19 +32,21 @@ def enough_memory() -> Iterator[None]:
 class ServedMap:
     """One map from disk, ready to run. Safe to call from several threads at once."""
 
-    def __init__(self, opened: OpenMap, name: str, path: str | os.PathLike[str]) -> None:
+    def __init__(self, opened: OpenMap, name: str, maps: Mapping[str, MapSpec]) -> None:
+        """Serve the map `name`, one of the `maps` of its bundle."""
         self.name = name
         self.spec: MapSpec = opened.spec
         self._opened = opened
+        self._whole = _map_of_whole_samples(self.spec, maps)
 
     @enough_memory()
     def __call__(self, count: int | None = None, seed: int = 0, start: int = 0, **conditions: Any) -> dict[str, Any]:
         """Return every output by name, (count, *shape): those numbered start .. start + count - 1 of `seed`.
 
         Each condition is one value for all, or an array (count, *its shape). `count` may be left out: then it is that
-        of the arrays, or 1. A picture may be bytes, uint8, and a sound int16, which are scaled to [-1, 1]. A class may
-        be a number or a name, and counts in turn if it is left out. Never returns NaN or infinity. Errors are
-        `UserError`.
+        of the arrays, or 1. A picture may be bytes, uint8, and a sound int16, which are scaled to [-1, 1]. A mask may
+        be bool, or bytes of 0 and 255. A class may be a number or a name, and counts in turn if it is left out. Never
+        returns NaN or infinity. Errors are `UserError`.
         """
         count = self.count_of(count, conditions)
         seed, start = integer("seed", seed, 0), integer("start", start, 0)
@@ -86,12 +89,24 @@ class ServedMap:
         for name, value in conditions.items():
             values = as_array(tensors[name], value)
             if values.shape == tensors[name].shape:
-                values = np.broadcast_to(values, (count, *values.shape))
-            check_shape(tensors[name], values, count)
-            if self.name == "complete" and tensors[name].kind == "mask":
-                _check_parted(name, values)
+                values = values[None]  # one for all
+            else:
+                check_shape(tensors[name], values, count)
             arrays[name] = values
-        return arrays
+        for mask in self.spec.masks:
+            self._check_parted(mask, arrays[mask.name])
+            _check_kept(mask, arrays, self.spec.output)
+        return {name: np.broadcast_to(values, (count, *values.shape[1:])) for name, values in arrays.items()}
+
+    def _check_parted(self, mask: TensorSpec, values: np.ndarray) -> None:
+        """Refuse a mask that leaves nothing to make, or nothing to go by."""
+        rows = values.reshape(len(values), -1)
+        for number in np.flatnonzero(rows.min(axis=1) == rows.max(axis=1))[:1]:
+            what = f"{mask.name}: is {rows[number, 0]:g} everywhere{f' in row {number}' if len(rows) > 1 else ''}"
+            if rows[number, 0]:
+                raise UserError(f"{what}: nothing is left to make; use 0 where {self.spec.output.name} is to be made")
+            way_out = f", or the map {self._whole}, which needs nothing that is known" if self._whole else ""
+            raise UserError(f"{what}: nothing is known; use 1 where {mask.keeps} is to be kept{way_out}")
 
     def classes_in_turn(self, count: int, start: int = 0) -> dict[str, np.ndarray]:
         """Return each class condition in turn, by its name."""
@@ -105,7 +120,8 @@ class Bundle(dict[str, ServedMap]):
         threads = integer("threads", threads, 1, 1024)
         self.manifest: bundle.Manifest
         self.manifest, opened = open_maps(path, threads)
-        super().__init__({name: ServedMap(made, name, path) for name, made in opened.items()})
+        maps = self.manifest.maps
+        super().__init__({name: ServedMap(made, name, maps) for name, made in opened.items()})
 
     def __missing__(self, name: object) -> ServedMap:
         raise unknown("map", str(name), self)
@@ -131,6 +147,8 @@ def as_array(tensor: TensorSpec, values: Any) -> np.ndarray:
         raise UserError(f"{tensor.name}: the rows of the array differ in length") from None
     if given.dtype in (np.uint8, np.int16) and tensor.kind in media.FILES:
         given = media.seen(tensor, given)
+    if given.dtype == bool and tensor.kind == "mask":
+        given = given.astype(tensor.dtype)
     # whole numbers for uniform noise are bytes or levels by mistake
     if given.dtype.kind not in ("f" if tensor.role == "uniform" else "fiu"):
         raise UserError(f"{tensor.name}: needs real numbers, {tensor.dtype}; got {given.dtype}")
@@ -160,8 +178,8 @@ def _numbered(tensor: TensorSpec, values: Any) -> Any:
     return values
 
 
-def _check_levels(tensor: TensorSpec, values: np.ndarray) -> None:
-    """Refuse values between the levels of a tensor: it has a likelihood of these alone."""
+def _check_levels(tensor: TensorSpec, values: np.ndarray, where: str = "") -> None:
+    """Refuse values between the levels of a tensor: it takes these alone."""
     steps = (values.astype(np.float64) - tensor.low) * ((tensor.levels - 1) / (tensor.high - tensor.low))
     between = np.abs(steps - np.rint(steps)) > _LEVEL_TOLERANCE
     if between.any():
@@ -171,15 +189,23 @@ def _check_levels(tensor: TensorSpec, values: np.ndarray) -> None:
         as_bytes = ""
         if tensor.kind in ("image", "video"):
             as_bytes = ", or as bytes 0 or 255" if tensor.levels == 2 else ", or bytes"
-        raise UserError(f"{tensor.name}: {values[between][0]:g} is no value of it: use {wanted}{as_bytes}")
+        raise UserError(f"{tensor.name}: {values[between][0]:g} is no value of it: use {wanted}{as_bytes}{where}")
 
 
-def _check_parted(name: str, masks: np.ndarray) -> None:
-    """Refuse a mask of the map complete that leaves nothing to make, or nothing to go by."""
-    shares = masks.reshape(len(masks), -1).mean(axis=1)
-    for share, said in ((1, "1 everywhere: nothing is left to complete"), (0, "0 everywhere: nothing is known")):
-        if (shares == share).any():
-            raise UserError(f"{name}: is {said}; use 1 where it is known and 0 where it is to be made")
+def _check_kept(mask: TensorSpec, arrays: Mapping[str, np.ndarray], output: TensorSpec) -> None:
+    """Refuse values that the output is to keep and cannot hold, because they lie between its levels."""
+    if output.levels:
+        kept, is_kept = np.broadcast_arrays(arrays[mask.keeps], arrays[mask.name] == 1)
+        _check_levels(dataclasses.replace(output, name=mask.keeps), kept[is_kept], f", where {mask.name} is 1")
+
+
+def _map_of_whole_samples(spec: MapSpec, maps: Mapping[str, MapSpec]) -> str | None:
+    """Return the name of a map that makes the same output of noise and classes alone, or None."""
+    wanted = spec.output.kind, spec.output.shape
+    for name, other in maps.items():
+        if (other.output.kind, other.output.shape) == wanted and all(tensor.is_class for tensor in other.conditions):
+            return name
+    return None
 
 
 def check_shape(tensor: TensorSpec, values: np.ndarray, count: int) -> None:

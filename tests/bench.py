@@ -1,26 +1,24 @@
 """Measurements side by side, run by `make bench`: what the trainer, the metrics, sampling and a cold start cost.
 
-The variants of a comparison take turns, in an order that is shuffled every round, because a machine's speed drifts;
-ratios are taken within a round and told as their median with quartiles. There are no assertions: what is too slow is
-for a reader to judge.
+The variants of a comparison take turns, see `turns`. The samplers of autoregressive models are in `samplers`. There are
+no assertions: what is too slow is for a reader to judge.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-import random
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import shared
+from turns import Variants, milliseconds, overhead, progress, ratio, ratio_quartiles, table, take_turns
 
 import serving
 import zoo
@@ -41,7 +39,6 @@ TRAINING_SECONDS, SAMPLING_SECONDS = 90, 40
 GENERATOR_SECONDS = 4  # for each of its rows
 # long, so that what the data's prefetching does during the others' turns weighs little
 TRAINING_TURN, SAMPLING_TURN = 0.6, 0.1
-LEAST_ROUNDS = 3
 BATCHES = (1, 8, 64)
 FEATURES = (4000, 1024)  # samples, and numbers of each
 GENERATORS, COUNTS, RAW_BATCH = ("nade", "dcgan"), (1, 10_000), 512
@@ -64,13 +61,12 @@ inputs = {name: tf.constant(value) for name, value in noise.fill(spec, 1, seed=0
 model.signatures["serving_default"](**inputs)
 """
 
-Variants = dict[str, Callable[[], object]]
-Times = dict[str, list[float]]
-
 
 def main() -> None:
     """Measure everything, then print one table per question."""
     backend.start()
+    import samplers
+
     from export.build import build
 
     models = zoo.available()
@@ -116,7 +112,7 @@ def main() -> None:
     table(["model", "batch", *headings], sampling)
     print(
         "\nserving.Generator with its noise, checks and blocks, over a bare session of onnxruntime on given noise\n"
-        f"in batches of {RAW_BATCH}: ms per call.\n"
+        f"in batches of {RAW_BATCH}: samples a second, and the ratio of the times.\n"
     )
     table(["model", "samples", "Generator", "bare session", "ratio"], generators)
     print(
@@ -124,6 +120,7 @@ def main() -> None:
         "book: the square root of the product of the covariances, and a kernel to the power of 3.\n"
     )
     table(["metric", "ours", "by the book", "ratio"], measured)
+    samplers.report()
     print(f"\nCold start: seconds until a new process has made one sample of {models[0]}.\n")
     table(["onnxruntime", "TensorFlow", "ratio"], [cold])
 
@@ -201,7 +198,7 @@ def measure_sampling(trainer: Trainer, directory: Path, batch: int, seconds: flo
 
 
 def measure_generator(directory: Path, count: int) -> list[str]:
-    """Return the table's cells: ms of so many samples from a seed, and of the bare session; the ratio."""
+    """Return the table's cells: samples a second from a seed, so many at once, and of the bare session; the ratio."""
     generator = serving.Generator(directory)
     session = open_session((directory / bundle.ONNX).read_bytes(), directory, threads=1)
     inputs = noise.fill(generator.spec, count, seed=0)
@@ -211,7 +208,10 @@ def measure_generator(directory: Path, count: int) -> list[str]:
             session.run(None, {name: values[first : first + RAW_BATCH] for name, values in inputs.items()})
 
     times = take_turns({"Generator": lambda: generator.sample(count), "bare": bare}, GENERATOR_SECONDS, SAMPLING_TURN)
-    return [*(milliseconds(values) for values in times.values()), ratio(times, "Generator", "bare")]
+    return [
+        *(f"{count / statistics.median(values):,.0f}" for values in times.values()),
+        ratio(times, "Generator", "bare"),
+    ]
 
 
 def measure_frechet() -> list[str]:
@@ -267,66 +267,6 @@ def measure_cold_start(directory: Path) -> list[str]:
     variants: Variants = {"onnxruntime": lambda: start(WITH_ONNXRUNTIME), "TensorFlow": lambda: start(WITH_TENSORFLOW)}
     times = take_turns(variants)
     return [*(f"{statistics.median(values):.2f}" for values in times.values()), ratio(times, *reversed(variants))]
-
-
-def take_turns(variants: Variants, seconds: float = 0, turn: float = 0) -> Times:
-    """Return the seconds of one call of each variant in each round, for about `seconds` and at least `LEAST_ROUNDS`.
-
-    In a round, each variant is called once, or as often as fits into a `turn`.
-    """
-    for call in variants.values():
-        call()  # compiles, and fills caches
-    calls = {name: max(1, round(turn / timed(call))) for name, call in variants.items()}
-    times: Times = {name: [] for name in variants}
-    order, shuffle = list(variants), random.Random(0)
-    end = time.perf_counter() + seconds
-    while len(times[order[0]]) < LEAST_ROUNDS or time.perf_counter() < end:
-        shuffle.shuffle(order)
-        for name in order:
-            times[name].append(timed(variants[name], calls[name]))
-    return times
-
-
-def timed(call: Callable[[], object], calls: int = 1) -> float:
-    """Return the seconds that one of so many calls takes."""
-    begin = time.perf_counter()
-    for _ in range(calls):
-        call()
-    return (time.perf_counter() - begin) / calls
-
-
-def milliseconds(times: list[float], steps: int = 1) -> str:
-    """Return the median time of one of the `steps` of a call."""
-    return f"{1000 * statistics.median(times) / steps:.3g}"
-
-
-def ratio(times: Times, variant: str, reference: str) -> str:
-    """Return how many times as long as the reference the variant takes."""
-    low, middle, high = ratio_quartiles(times, variant, reference)
-    return f"{middle:.2f} ({low:.2f} {high:.2f})"
-
-
-def overhead(times: Times, variant: str, reference: str) -> str:
-    """Return how much longer than the reference the variant takes."""
-    low, middle, high = 100 * (ratio_quartiles(times, variant, reference) - 1)
-    return f"{middle:+.1f} % ({low:+.1f} {high:+.1f})"
-
-
-def ratio_quartiles(times: Times, variant: str, reference: str) -> np.ndarray:
-    """Return the three quartiles of the rounds' ratios."""
-    return np.percentile(np.divide(times[variant], times[reference]), (25, 50, 75))
-
-
-def table(headings: list[str], rows: list[list[str]]) -> None:
-    """Print the rows below their headings."""
-    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
-    for row in (headings, *rows):
-        print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
-
-
-def progress(text: str) -> None:
-    """Tell who waits what is being done."""
-    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

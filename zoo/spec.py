@@ -76,6 +76,9 @@ class TensorSpec:
     - `rate`: samples or frames a second, 0 if unknown.
     - `levels`: above 0, how many values the tensor takes, evenly spaced from `low` to `high`: an output, which a
       sampling loop then makes, or a condition of "log_prob", whose likelihood then is a probability of such values.
+    - `keeps`: of a mask, the name of another condition of the map. Where the mask is 1, the map's first output keeps
+      that condition's values; where it is 0, the map makes them, and those of the condition may be any in range. So a
+      mask holds both, and what is kept are values that the output takes: serving refuses anything else.
     """
 
     name: str
@@ -88,6 +91,7 @@ class TensorSpec:
     names: tuple[str, ...] = ()
     rate: float = 0.0
     levels: int = 0
+    keeps: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name) or self.name in ("inputs", "self"):
@@ -161,6 +165,10 @@ class TensorSpec:
             raise UserError(f"{where}: levels {self.levels!r}: use 0, or the number of values, at least 2")
         if self.levels and self.is_noise:
             raise UserError(f"{where}: noise has no levels")
+        if not isinstance(self.keeps, str) or (self.keeps and (self.kind, self.role) != ("mask", "condition")):
+            raise UserError(
+                f"{where}: keeps {self.keeps!r}: only a condition of kind 'mask' keeps another, by its name"
+            )
 
     @property
     def is_noise(self) -> bool:
@@ -190,7 +198,7 @@ class TensorSpec:
         kind = KINDS[self.kind]
         value |= {key: bound for key in ("low", "high") if (bound := getattr(self, key)) != getattr(kind, key)}
         value |= {"names": list(self.names)} if self.names else {}
-        return value | {key: extra for key in ("rate", "levels") if (extra := getattr(self, key))}
+        return value | {key: extra for key in ("rate", "levels", "keeps") if (extra := getattr(self, key))}
 
     @classmethod
     def from_json(cls, value: Any) -> "TensorSpec":
@@ -199,7 +207,7 @@ class TensorSpec:
             value,
             "tensor",
             required={"name", "shape", "role", "kind"},
-            optional={"low", "high", "names", "rate", "levels"},
+            optional={"low", "high", "names", "rate", "levels", "keeps"},
         )
         for key in ("shape", "names"):
             if not isinstance(fields.get(key, []), list):
@@ -245,6 +253,20 @@ class MapSpec:
             raise UserError("an input is noise or a condition, not an output")
         if any(tensor.role != "output" for tensor in self.outputs):
             raise UserError("the role of every output must be 'output'")
+        for mask in self.masks:
+            self._check_mask(mask)
+
+    def _check_mask(self, mask: TensorSpec) -> None:
+        kept = next((tensor for tensor in self.conditions if tensor.name == mask.keeps), None)
+        if kept is None:
+            raise UserError(f"tensor {mask.name!r}: keeps {mask.keeps!r}, which is no condition of the map")
+        is_within = self.output.low <= kept.low and kept.high <= self.output.high
+        if (kept.kind, kept.shape) != (self.output.kind, self.output.shape) or not is_within:
+            raise UserError(
+                f"tensor {mask.name!r}: keeps {kept.name!r}, which is not like the output {self.output.name!r}"
+            )
+        if mask.shape not in (kept.shape, (*kept.shape[:-1], 1)):
+            raise UserError(f"tensor {mask.name!r}: shape {mask.shape} is no mask of {kept.name!r}, {kept.shape}")
 
     @property
     def noise(self) -> tuple[TensorSpec, ...]:
@@ -255,6 +277,11 @@ class MapSpec:
     def conditions(self) -> tuple[TensorSpec, ...]:
         """The inputs that the caller fills; classes come in turn where the caller leaves them out."""
         return tuple(tensor for tensor in self.inputs if not tensor.is_noise)
+
+    @property
+    def masks(self) -> tuple[TensorSpec, ...]:
+        """The inputs that say where the first output keeps a condition, see `TensorSpec.keeps`."""
+        return tuple(tensor for tensor in self.inputs if tensor.keeps)
 
     @property
     def output(self) -> TensorSpec:

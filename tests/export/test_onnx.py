@@ -224,7 +224,7 @@ BODY = [
 ]
 
 
-def test_a_loop_copies_what_it_hands_from_an_input_to_an_output():
+def test_a_loop_reads_from_outside_what_it_hands_on_and_copies_its_condition():
     x = np.random.default_rng(0).normal(size=(4, 2)).astype(np.float32)
     model = loop(BODY)
     del model.graph.value_info[:]  # onnxruntime would believe them
@@ -233,13 +233,61 @@ def test_a_loop_copies_what_it_hands_from_an_input_to_an_output():
     for wrong in ("body hands on more", "body hands on step", "unused is unused", "unused_inside is unused"):
         assert wrong in told
     after = cleaned(model)
-    (body,) = [attribute.g for attribute in after.graph.node[0].attribute]
-    assert not {value.name for value in body.input} & {value.name for value in body.output}
-    assert [node.op_type for node in body.node] == ["Mul", "Add", "Identity", "Identity"]
-    assert len({value.name for value in body.output}) == 3
+    (node,) = after.graph.node
+    (body,) = [attribute.g for attribute in node.attribute]
+    assert (list(node.input), list(node.output)) == (["count", "", "x"], ["y"])
+    assert [value.name for value in body.input] == ["number", "more", "total"]
+    assert [node.op_type for node in body.node] == ["Mul", "Add", "Identity"]
     (made,), (expected,) = run(after, x=x), run(model, x=x)
     np.testing.assert_array_equal(made, expected)
     np.testing.assert_allclose(made, 7 * x, rtol=1e-6)
+
+
+def test_what_two_loops_hand_on_is_read_from_the_outermost_graph_and_is_there_behind_them():
+    """Twice: twice total += 2 step. Then the step that the outer one handed on is taken off: x + 8 x - x.
+
+    The inner body reads one step as its state and one from outside.
+    """
+
+    def repeated(nodes, states, handed):
+        """Return a loop's body, whose states are (step, total)."""
+        inputs = [value("number", [], TensorProto.INT64), value("more", [], TensorProto.BOOL), *map(value, states)]
+        return helper.make_graph(nodes, "body", inputs, [value("more", [], TensorProto.BOOL), *map(value, handed)])
+
+    adds = [
+        helper.make_node("Add", pair, [to])
+        for pair, to in ((("step_2", "total_2"), "half"), (("half", "step"), "sum_2"))
+    ]
+    inner = repeated(adds, ("step_2", "total_2"), ("step_2", "sum_2"))
+    inner.input[0].name, inner.input[1].name, inner.output[0].name = "number_2", "more_2", "more_2"
+    again = helper.make_node("Loop", ["count", "", "step", "total"], ["step_3", "sum"], body=inner)
+    outer = repeated([again], ("step", "total"), ("step", "sum"))
+    twice = helper.make_node("Loop", ["count", "", "x", "x"], ["same", "all"], body=outer)
+    model = graph_of([twice, helper.make_node("Sub", ["all", "same"], ["y"])], {"count": np.int64(2)})
+    x = np.random.default_rng(0).normal(size=(4, 2)).astype(np.float32)
+    after = cleaned(model)
+    assert [node.op_type for node in after.graph.node] == ["Loop", "Identity", "Sub"]
+    body = after.graph.node[0].attribute[0].g
+    assert [node.op_type for node in body.node] == ["Loop", "Identity"]
+    assert [list(node.input) for node in body.node[0].attribute[0].g.node] == [
+        ["x", "total_2"],
+        ["half", "x"],
+        ["more_2"],
+    ]
+    np.testing.assert_array_equal(run(after, x=x)[0], run(model, x=x)[0])
+    np.testing.assert_allclose(run(after, x=x)[0], 8 * x, rtol=1e-6)
+
+
+def test_states_that_change_places_are_no_constants():
+    """After three turns each is in the other's place."""
+    nodes = [helper.make_node("Neg", ["step"], ["turned"])]
+    model = loop(nodes, passed="total")
+    body = model.graph.node[0].attribute[0].g
+    body.output[2].name = "turned"
+    x = np.arange(8, dtype=np.float32).reshape(4, 2)
+    after = cleaned(model)
+    assert [value.name for value in after.graph.node[0].attribute[0].g.input] == ["number", "more", "step", "total"]
+    np.testing.assert_array_equal(run(after, x=x)[0], x)
 
 
 def value(name, shape=None, kind=TensorProto.FLOAT):

@@ -286,7 +286,7 @@ def test_a_mask_is_of_zeros_and_ones(refused, factory):
     run = serving.load(factory(spec))["generate"]
     mask = np.array([0, 1, 1, 0, 1, 0]).reshape(2, 3, 1)
     expected = run(mask=mask)["x"]
-    for same in (mask.astype(np.float32), mask.tolist(), (255 * mask).astype(np.uint8)):
+    for same in (mask.astype(np.float32), mask.tolist(), (255 * mask).astype(np.uint8), mask > 0):
         np.testing.assert_array_equal(run(mask=same)["x"], expected)
     for wrong in (mask / 2, mask.astype(np.uint8), (128 * mask).astype(np.uint8)):
         with refused("mask", "0 and 1, or as bytes 0 and 255"):

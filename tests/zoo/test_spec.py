@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 
@@ -97,6 +98,7 @@ def test_arbitrary_json_is_a_user_error(value):
             "names": JSON | st.lists(JSON, max_size=3),
             "rate": JSON | NUMBERS,
             "levels": JSON | NUMBERS,
+            "keeps": JSON | NAMES,
         },
     )
 )
@@ -209,6 +211,9 @@ def test_a_range_wider_than_the_kind_s_is_refused(kind):
         ({"role": "output", "levels": 1}, "levels 1"),
         ({"role": "output", "levels": 4.0}, "levels 4.0"),
         ({"role": "output", "levels": True}, "levels True"),
+        ({"role": "condition", "keeps": "given"}, "only a condition of kind 'mask' keeps another"),
+        ({"role": "output", "kind": "mask", "keeps": "given"}, "only a condition of kind 'mask' keeps another"),
+        ({"role": "condition", "kind": "mask", "keeps": 3}, "keeps 3"),
         ({"rate": 10}, "only audio, video and actions have a rate, not kind 'latent'"),
         ({"role": "output", "kind": "audio", "rate": -1}, "rate -1"),
         ({"role": "output", "kind": "audio", "rate": math.inf}, "rate inf"),
@@ -265,6 +270,34 @@ def test_bad_map():
     ]:
         with pytest.raises(UserError, match=word):
             MapSpec(inputs, outputs)
+
+
+def test_a_mask_keeps_a_condition_that_is_like_the_output():
+    given = TensorSpec("given", (4, 5, 3), "condition", "image")
+    known = TensorSpec("known", (4, 5, 1), "condition", "mask", keeps="given")
+    made = TensorSpec("completed", (4, 5, 3), "output", "image", levels=2)
+    spec = MapSpec((given, known), (made,))
+    assert spec.masks == (known,)
+    assert MapSpec((given, dataclasses.replace(known, keeps="")), (made,)).masks == ()
+    assert known.to_json()["keeps"] == "given"
+    assert MapSpec.from_json(spec.to_json()) == spec
+    sound, of_sound, heard = (
+        TensorSpec("given", (9,), "condition", "audio"),
+        TensorSpec("known", (9,), "condition", "mask", keeps="given"),
+        TensorSpec("completed", (9,), "output", "audio"),
+    )
+    assert MapSpec((sound, of_sound), (heard,)).masks == (of_sound,)
+    for inputs, output, said in [
+        ((known,), made, "keeps 'given', which is no condition of the map"),
+        ((given, dataclasses.replace(known, keeps="completed")), made, "keeps 'completed', which is no condition"),
+        ((given, known), heard, "keeps 'given', which is not like the output 'completed'"),
+        ((given, known), dataclasses.replace(made, shape=(4, 5, 1)), "which is not like the output"),
+        ((given, known), dataclasses.replace(made, low=0.0), "which is not like the output"),
+        ((given, dataclasses.replace(known, shape=(5, 4, 1))), made, r"shape \(5, 4, 1\) is no mask of 'given'"),
+    ]:
+        with pytest.raises(UserError, match=said) as error:
+            MapSpec(inputs, (output,))
+        assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ At outputs beside the right answer (pix2pix, reconstructions):
 
 At a likelihood:
 - log_likelihood: of held-out data, exact or bounded by importance samples
+- out_of_distribution: does the likelihood tell held-out data from those that --other names (AUROC)? Does it once the
+  length of each compressed picture is taken into account?
 
 At latents:
 - representation: linear probe, neighbours and k-means by class, beside pixels and principal components
@@ -43,9 +45,10 @@ import zoo
 from train import config, data
 from train.data import ALL, SPLITS
 from train.data.cache import home_expanded
+from train.data.sources import PICTURES
 from train.data.sources.folder import PREFIX
 from train.evaluate import makers
-from train.evaluate.metrics import METRICS, Comparison, check_declared, check_possible, features_of, suggested
+from train.evaluate.metrics import METRICS, Comparison, check_declared, check_possible, features_of, map_for, suggested
 from train.evaluate.reference import Reference, has_colour, ours
 from train.rundir.layout import CHECKPOINTS, LAST, check_kept
 from zoo.metrics.extractor import Extractor
@@ -58,6 +61,11 @@ MAP = flags.DEFINE_string("map", None, "of a model with several maps, the one to
 CHECKPOINT = flags.DEFINE_enum("checkpoint", LAST, list(CHECKPOINTS), "of a run: the last, or the best it kept")
 REFERENCE = flags.DEFINE_string(
     "reference", None, "data set of the real images, such as mnist or folder:PATH; by default what the run trained on"
+)
+OTHER = flags.DEFINE_string(
+    "other",
+    None,
+    "with out_of_distribution: other data, such as fashion_mnist, which are made into pictures like the model's own",
 )
 SPLIT = flags.DEFINE_enum(
     "split",
@@ -103,6 +111,11 @@ def main() -> None:
     for name in NAMES.value:
         if name not in METRICS:
             raise unknown("metric", name, METRICS)
+    beside_other = [name for name in NAMES.value if METRICS[name].has_other]
+    if beside_other and not OTHER.value:
+        raise UserError(f"--other is missing: name the data that {beside_other[0]} tells from the model's own")
+    if OTHER.value and not beside_other:
+        raise UserError("--other is for --metrics=out_of_distribution")
     if PICTURE.value and ("representation" not in NAMES.value or not PICTURE.value.endswith(".png")):
         raise UserError("--picture is for --metrics=representation, and its name ends in .png")
     # what cannot be: say so before TensorFlow is imported, which makers other than runs do without
@@ -121,6 +134,10 @@ def main() -> None:
     names = NAMES.value or [suggested(maker)]
     for name in names:
         check_possible(name, maker, MAP.value)
+    if MAP.value and maker.maps and MAP.value not in (map_for(METRICS[name], maker, MAP.value) for name in names):
+        raise UserError(f"--map={MAP.value}: {', '.join(names)} does not look at that map")
+    if OTHER.value:
+        other_section(maker.data, maker.maps["log_prob"].conditions[0].shape)
     if kind != "run":
         backend.start()
     comparison = compare(maker, names, extractor)
@@ -141,6 +158,8 @@ def check_run(settings: ConfigDict) -> None:
     section = config.source(REFERENCE.value) if REFERENCE.value else settings.data
     for name in NAMES.value:
         check_declared(name, settings.model.name, zoo.declared(settings.model.name).targets, section, "--metrics=")
+    if OTHER.value:
+        other_section(settings.data)
 
 
 def compare(maker: makers.Maker, names: list[str], extractor: Extractor | None) -> Comparison:
@@ -163,7 +182,42 @@ def compare(maker: makers.Maker, names: list[str], extractor: Extractor | None) 
     split = SPLIT.value or split_of(REFERENCE.value, maker.data.name if maker.data else None)
     extractor = extractor or extractor_at(ours(section, names, in_colour))
     reference = Reference(section, split, count, SEED.value, extractor)
-    return Comparison(maker, reference, count, SEED.value, maker.protocol, MAP.value, IMPORTANCE.value)
+    other = other_data(maker, count, extractor) if OTHER.value else None
+    return Comparison(maker, reference, count, SEED.value, maker.protocol, MAP.value, IMPORTANCE.value, other)
+
+
+def other_data(maker: makers.Maker, count: int, extractor: Extractor) -> Reference:
+    """Return the rows of --other, in the shape that the model's likelihood is of."""
+    shape = maker.maps["log_prob"].conditions[0].shape
+    section = other_section(maker.data, shape)
+    other = Reference(section, split_of(OTHER.value, maker.data.name), count, SEED.value, extractor)
+    if other.images.shape[1:] != shape:
+        has, reads = (" x ".join(map(str, sizes)) for sizes in (other.images.shape[1:], shape))
+        raise UserError(f"--other={OTHER.value} has pictures of {has}, and the model reads {reads}: name other data")
+    return other
+
+
+def other_section(own: ConfigDict, shape: tuple[int, ...] | None = None) -> ConfigDict:
+    """Return the data section of --other: options as the model's `own` data have them, pictures of the `shape`.
+
+    Data that are the model's own or the reference, or cannot be made into such pictures, are a `UserError`.
+    """
+    name = OTHER.value
+    for known, whose in ((own.name, "the model's own data"), (REFERENCE.value, "the reference")):
+        if known and _identity(name) == _identity(known):
+            raise UserError(f"--other={name}: these are {whose}; name data to tell them from")
+    section = config.source(name)
+    seen = {key: own[key] for key in PICTURES if key in own}
+    if shape:
+        seen |= {**_of_shape(shape), "channels": shape[-1]}
+    section.update({key: value for key, value in seen.items() if key in section})
+    try:
+        data.check(section)
+        if data.kinds(section).get("image") != "image":
+            raise UserError("it holds no pictures")
+    except UserError as error:
+        raise UserError(f"--other={name} cannot be made into pictures like those of {own.name}: {error}") from None
+    return section
 
 
 def _of_shape(shape: tuple[int, ...]) -> dict[str, int]:
@@ -173,13 +227,17 @@ def _of_shape(shape: tuple[int, ...]) -> dict[str, int]:
 
 
 def split_of(reference: str | None, trained_on: str | None) -> str:
-    """Return the split that stands for a `--reference`: of a folder that was not `trained_on`, all there is."""
+    """Return the split that stands for a `--reference` or `--other`: of a folder not `trained_on`, all there is."""
+    is_folder = reference is not None and reference.startswith(PREFIX)
+    return ALL if is_folder and _identity(reference) != _identity(trained_on) else "test"
+
+
+def _identity(name: str | None) -> str | Path | None:
+    """Return what names of the same data have in common: the place of a folder, else the name."""
+    if name is None or not name.startswith(PREFIX):
+        return name
     # what was trained on need not be here any more
-    places = [
-        Path(os.path.expanduser(name.removeprefix(PREFIX))).resolve() if name and name.startswith(PREFIX) else None
-        for name in (reference, trained_on)
-    ]
-    return ALL if places[0] and places[0] != places[1] else "test"
+    return Path(os.path.expanduser(name.removeprefix(PREFIX))).resolve()
 
 
 def picture_of_latents(comparison: Comparison) -> bytes:

@@ -4,7 +4,7 @@ A metric needs one of these of what it judges:
 
 - "samples": the first output of a map, drawn by seed, beside real rows; a folder of pictures has these too
 - "pairs": an output beside its target, from held-out rows
-- "log_prob": the map "log_prob" on held-out rows
+- "log_prob": the map "log_prob" on held-out rows, perhaps on rows of other data too
 - "latents": a map from a column to latents, on rows of both splits
 
 A new metric is one function of a `Comparison` and its line in `METRICS`.
@@ -27,6 +27,7 @@ from train.evaluate.reference import Reference, alike, has_colour, ours
 from zoo import media, noise
 from zoo.metrics import pairs as paired
 from zoo.metrics import representation
+from zoo.metrics.complexity import compressed_bits, compressors
 from zoo.metrics.extractor import DIGITS_AND_FASHION, PICTURES, Extracted, Extractor
 from zoo.metrics.frechet import frechet
 from zoo.metrics.importance import importance_weighted_bounds
@@ -38,6 +39,7 @@ from zoo.metrics.modes import stacked_coverage
 from zoo.metrics.ms_ssim import diversity
 from zoo.metrics.neighbours import memorisation, nearest_neighbour_test
 from zoo.metrics.parzen import parzen
+from zoo.metrics.roc import auroc
 from zoo.metrics.score import inception_score
 from zoo.metrics.sliced_wasserstein import sliced_wasserstein
 from zoo.shared import files
@@ -53,7 +55,7 @@ class Comparison:
     """Outputs of a maker for `count` rows or noises of `seed`, beside a reference.
 
     `map_name` is the map whose samples are judged, `source` says in the protocol what is judged. A bound on the
-    likelihood takes `importance_samples` samples for each row.
+    likelihood takes `importance_samples` samples for each row. `other` are data that the reference is told from.
     """
 
     def __init__(
@@ -65,8 +67,9 @@ class Comparison:
         source: dict[str, Any],
         map_name: str | None = None,
         importance_samples: int = 1,
+        other: Reference | None = None,
     ) -> None:
-        self.maker, self.reference, self.seed, self.source = maker, reference, seed, source
+        self.maker, self.reference, self.other, self.seed, self.source = maker, reference, other, seed, source
         self.count, self.importance_samples = count, importance_samples
         self.map_name = maker.choose(map_name) if maker.maps else None
 
@@ -105,6 +108,13 @@ class Comparison:
         """Whether the reference's images and the samples have colour: if either, both are compared in colour."""
         return has_colour(self.reference.images), has_colour(self.samples)
 
+    @cached_property
+    def sides(self) -> tuple[Reference, Reference]:
+        """The rows of the reference and those of the other data, as many of each."""
+        assert self.other is not None, "a metric that has_other is asked for with other data"
+        count = min(len(self.reference.chosen), len(self.other.chosen))
+        return self.reference.fewer(count), self.other.fewer(count)
+
     def measure(self, name: str) -> dict[str, Any]:
         """Return what the metric `name` measures, and the protocol."""
         metric = METRICS[name]
@@ -112,12 +122,15 @@ class Comparison:
         if metric.sees_features and name != "stacked_modes" and (doubt := self._doubt()):
             print(f"warning: {name} by {self.reference.extractor.path} {doubt}", file=sys.stderr)
         measured = metric.measure(self)
+        reference = self.sides[0] if metric.has_other else self.reference
         protocol = {
             "source": self.source,
             **metric.protocol(self),
             "seed": self.seed,
-            "reference": self.reference.whole(metric.splits) if metric.splits else self.reference.protocol,
+            "reference": reference.whole(metric.splits) if metric.splits else reference.protocol,
         }
+        if metric.has_other:
+            protocol["other"] = self.sides[1].protocol
         if metric.sees_features:
             protocol["extractor"] = self.reference.extractor.protocol
         return {"metric": name, **measured, "protocol": protocol}
@@ -141,7 +154,7 @@ class Metric(NamedTuple):
 
     `figure` is the one figure of its line that ranks checkpoints, if one does, and `more_is_better` of it. With
     `sees_features` it looks at an extractor's output. Where it looks at whole splits instead of the reference's rows,
-    `splits` says at which, and what for.
+    `splits` says at which, and what for. With `has_other` it tells the reference from other data.
     """
 
     needs: str
@@ -151,6 +164,7 @@ class Metric(NamedTuple):
     more_is_better: bool = False
     sees_features: bool = False
     splits: str = ""
+    has_other: bool = False
 
     def protocol(self, comparison: Comparison) -> dict[str, Any]:
         """Return what a protocol says of what was judged."""
@@ -212,6 +226,10 @@ def check_possible(name: str, maker: Maker, map_name: str | None) -> None:
             "latents": "a map from data to latents",
         }[metric.needs]
         raise UserError(f"{name} needs {wanted}, which the model has not; its maps are {', '.join(maker.maps)}")
+    given = maker.maps[found].conditions
+    if metric.has_other and [tensor.kind for tensor in given] != ["image"]:
+        told = ", ".join(tensor.name for tensor in given)
+        raise UserError(f"{name} needs the likelihood of pictures alone; the model's is of {told}")
     kind = maker.output(found).kind
     if metric.needs in ("samples", "pairs") and kind not in metric.kinds:
         raise UserError(f"{name} is for outputs of kind {' or '.join(metric.kinds)}; {found} makes {kind}")
@@ -328,7 +346,7 @@ def _pairs(comparison: Comparison) -> dict[str, Any]:
     train = reference.rows_of("train", _TRAIN_ROWS)
     known = media.stored(output, train[column])
     baselines = {"mean_image": paired.mean_image(known, count), "mean_colour": paired.mean_colour(known, count)}
-    pictures = [tensor for tensor in spec.conditions if tensor.kind == "image" and tensor.name != column]
+    pictures = [t for t in spec.conditions if t.kind == "image" and t.name != column and t.name in rows]
     if pictures:
         inputs, train_inputs = (media.stored(pictures[0], some[pictures[0].name]) for some in (rows, train))
         baselines["nearest_input"] = paired.nearest_input(train_inputs, known, inputs)
@@ -351,54 +369,126 @@ def _short(line: dict[str, Any]) -> dict[str, Any]:
 
 def _log_likelihood(comparison: Comparison) -> dict[str, Any]:
     """The mean log-likelihood, or its bounds, in nats an example; and the baseline that it can be compared with."""
-    maker, reference = comparison.maker, comparison.reference
-    spec, rows = maker.maps["log_prob"], reference.rows
-    baseline = _independent_pixels(reference, spec)
-    given = maker.given("log_prob", rows)
-    dimensions = sum(math.prod(tensor.shape) for tensor in spec.conditions if not tensor.is_class)
-    name = spec.output.name
-    told: dict[str, Any]
-    if spec.noise:
-        samples = comparison.importance_samples
-        sizes = sorted({1, samples, *(k for k in (5, 50, 500) if k < samples)})
-        bounds = [
-            importance_weighted_bounds(_log_weights(maker, part, len(rows_), samples, comparison.seed, first), sizes)
-            for first, part, rows_ in _parts(given)
-        ]
-        joined = {size: np.concatenate([bound[size] for bound in bounds]) for size in sizes}
-        told = {
-            **summary(joined[samples], dimensions),
-            "bound": f"a lower bound: {samples} importance samples an example (Burda et al. 2016, eq. 8)",
-            "bounds": {f"importance_weighted_{size}": float(values.mean()) for size, values in joined.items()},
-            "elbo": float(joined[1].mean()),
-        }
-    else:
+    spec, reference = comparison.maker.maps["log_prob"], comparison.reference
+    independent = _independent_pixels("log_likelihood", reference, spec)
+    baseline = {}
+    if independent:
+        log_prob, told = independent
+        baseline = {"baseline_nats": float(log_prob(reference.images).mean()), "baseline": told}
+    values, bounds = _likelihoods(comparison, reference)
+    line = {**summary(values, _dimensions(spec)), "bound": _bound(comparison)}
+    if bounds:
+        line["bounds"] = {f"importance_weighted_{size}": float(values.mean()) for size, values in bounds.items()}
+        line["elbo"] = float(bounds[1].mean())
+    return {**line, **baseline}
+
+
+def _out_of_distribution(comparison: Comparison) -> dict[str, Any]:
+    """How well log p(x), and S(x) made of it, tell the reference from other data, beside scores without the model."""
+    name, spec, sides = "out_of_distribution", comparison.maker.maps["log_prob"], comparison.sides
+    own, other = sides
+    independent = _independent_pixels(name, own, spec)
+    if independent:
+        _check_levels(name, spec, other.images, other)
+    dimensions = _dimensions(spec)
+    nats = [_likelihoods(comparison, side)[0] for side in sides]
+    told = [summary(values, dimensions) for values in nats]  # a likelihood that is not finite ends here
+    lengths = [compressed_bits(side.images) for side in sides]
+    for line, bits in zip(told, lengths, strict=True):
+        line["compressed_bits_per_dimension"] = float(bits.mean()) / dimensions
+    corrected = [x / math.log(2) + bits for x, bits in zip(nats, lengths, strict=True)]
+    baselines = {
+        "compressed_length": auroc(*(-bits for bits in lengths)),
+        "mean_grey_level": auroc(*(-side.images.mean(axis=(1, 2, 3)) for side in sides)),
+    }
+    scores = dict(_SCORES)
+    if independent:
+        log_prob, described = independent
+        scores["independent_pixels"] = f"log p(x) of {described}"
+        baselines["independent_pixels"] = auroc(*(log_prob(side.images) for side in sides))
+    return {
+        "log_likelihood": auroc(*nats),
+        "input_complexity": auroc(*corrected),
+        "baselines": baselines,
+        "reference": told[0],
+        "other": told[1],
+        "bound": _bound(comparison),
+        "auroc_of": "the reference as positives: 1 if each of its pictures scores above each other one, 0.5 by chance",
+        "scores": scores,
+        "standard_errors": "of areas, by DeLong et al. 1988; of means, of the pictures",
+        "compressed_by": compressors(),
+    }
+
+
+# the higher, the more like the reference
+_SCORES = {
+    "log_likelihood": "log p(x)",
+    "input_complexity": "-S(x) = log2 p(x) + L(x), L(x) the compressed length in bits (Serra et al. 2020)",
+    "compressed_length": "-L(x)",
+    "mean_grey_level": "minus the mean grey level",
+}
+
+
+def _dimensions(spec: MapSpec) -> int:
+    return sum(math.prod(tensor.shape) for tensor in spec.conditions if not tensor.is_class)
+
+
+def _bound(comparison: Comparison) -> str:
+    """Return what the figures of `_likelihoods` are."""
+    if not comparison.maker.maps["log_prob"].noise:
+        return "exact"
+    return f"a lower bound: {comparison.importance_samples} importance samples an example (Burda et al. 2016, eq. 8)"
+
+
+def _likelihoods(comparison: Comparison, reference: Reference) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """Return each row's log-likelihood in nats; if it is bounded, its bound, and all bounds by numbers of samples."""
+    maker, rows = comparison.maker, reference.rows
+    spec, given = maker.maps["log_prob"], maker.given("log_prob", rows)
+    if not spec.noise:
         values = [
-            maker.outputs("log_prob", len(rows_), comparison.seed, part)[name] for _, part, rows_ in _parts(given)
+            maker.outputs("log_prob", len(rows_), comparison.seed, part)[spec.output.name]
+            for _, part, rows_ in _parts(given)
         ]
-        told = {**summary(np.concatenate(values), dimensions), "bound": "exact"}
-    return {**told, **baseline}
+        return np.concatenate(values), {}
+    samples = comparison.importance_samples
+    sizes = sorted({1, samples, *(k for k in (5, 50, 500) if k < samples)})
+    bounds = [
+        importance_weighted_bounds(_log_weights(maker, part, len(rows_), samples, comparison.seed, first), sizes)
+        for first, part, rows_ in _parts(given)
+    ]
+    joined = {size: np.concatenate([bound[size] for bound in bounds]) for size in sizes}
+    return joined[samples], joined
 
 
-def _independent_pixels(reference: Reference, spec: MapSpec) -> dict[str, Any]:
-    """A model of independent pixels of as many levels as the likelihood is of; none where that is a density.
+def _independent_pixels(
+    name: str, reference: Reference, spec: MapSpec
+) -> tuple[Callable[[np.ndarray], np.ndarray], str] | None:
+    """Return the log-likelihood of independent pixels of as many levels as the model's is of, and what it is.
 
-    A likelihood of fewer levels than the pictures have is of other pictures, and a `UserError`.
+    None where the model's is a density. A likelihood of fewer levels than the reference has is a `UserError`.
     """
-    levels = next((tensor.levels for tensor in spec.conditions if tensor.kind == "image"), 0)
+    levels = _levels(spec)
     if not levels:
-        return {}
-    train, test = reference.of_split("train"), reference.images
-    if not (has_levels(train, levels) and has_levels(test, levels)):
+        return None
+    train = reference.of_split("train")
+    for images in (train, reference.images):
+        _check_levels(name, spec, images, reference)
+    fitted = "Bernoulli" if levels == 2 else f"{levels} levels, a histogram with one added to each count"
+    return independent_pixels(train, levels), f"independent pixels ({fitted}), fitted to the train split"
+
+
+def _levels(spec: MapSpec) -> int:
+    """Return how many levels the pictures have whose probability the model gives; 0 for a density."""
+    return next((tensor.levels for tensor in spec.conditions if tensor.kind == "image"), 0)
+
+
+def _check_levels(name: str, spec: MapSpec, images: np.ndarray, reference: Reference) -> None:
+    """Raise a `UserError` if pictures have more levels than the likelihood: then it is that of other pictures."""
+    if not has_levels(images, _levels(spec)):
         raise UserError(
-            f"log_likelihood: the model's is a probability of pictures of {levels} levels, and those of "
+            f"{name}: the model's is a probability of pictures of {_levels(spec)} levels, and those of "
             f"{reference.section.name} have more: judge a run with --config.data.binarize=dynamic, or another model"
         )
-    fitted = "Bernoulli" if levels == 2 else f"{levels} levels, a histogram with one added to each count"
-    return {
-        "baseline_nats": float(independent_pixels(train, levels)(test).mean()),
-        "baseline": f"independent pixels ({fitted}), fitted to the train split",
-    }
 
 
 def _parts(given: dict[str, np.ndarray]) -> Iterator[tuple[int, dict[str, np.ndarray], np.ndarray]]:
@@ -502,6 +592,7 @@ METRICS = {
     "mixture": Metric("samples", ("point",), _mixture, splits="its centres and sigma, no rows"),
     "pairs": Metric("pairs", _IMAGE, _pairs, "psnr_db", True),
     "log_likelihood": Metric("log_prob", _IMAGE, _log_likelihood, "nats", True),
+    "out_of_distribution": Metric("log_prob", _IMAGE, _out_of_distribution, has_other=True),
     "representation": Metric(
         "latents", _IMAGE, _representation, splits="train: the probe is fitted; test: measured, by labels"
     ),

@@ -87,6 +87,12 @@ class Reference:
         tables = data.load(self.section, split)
         return self._rows(tables, np.random.default_rng(self.seed).permutation(len(tables[0]))[:count])
 
+    def fewer(self, count: int) -> "Reference":
+        """Return the first `count` of these rows in the order of the seed, or all if there are no more."""
+        if count >= len(self.chosen):
+            return self
+        return Reference(self.section, self.split, count, self.seed, self.extractor)
+
     def _images(self, tables: data.Source, chosen: np.ndarray) -> np.ndarray:
         for table in tables:
             if "image" in table.specs and table.specs["image"].kind == "image":

@@ -63,6 +63,11 @@ def check(config: ConfigDict, targets: Mapping[str, str]) -> None:
         if name not in METRICS:
             raise unknown("metric to evaluate by", name, METRICS)
         metric = METRICS[name]
+        if metric.has_other:
+            raise UserError(
+                f"--config.evaluate.metrics={section.metrics}: {name} is for finished runs and the data that --other "
+                "names: use python -m train.evaluate"
+            )
         if number == 0 and not metric.figure:
             able = ", ".join(key for key, other in METRICS.items() if other.figure)
             raise UserError(

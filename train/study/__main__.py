@@ -114,7 +114,7 @@ def _check(study: studies.Study) -> None:
     if not all(isinstance(column, studies.Column) for column in study.columns.values()):
         raise UserError("the study's columns are no train.studies.Column")
     for kind, names, known in (
-        ("metric", study.metrics, METRICS),
+        ("metric", study.metrics, [name for name, metric in METRICS.items() if not metric.has_other]),
         ("metric of a column", [column.metric for column in study.columns.values()], study.metrics),
         ("checkpoint", study.checkpoints, layout.CHECKPOINTS),
         ("split", [study.split], SPLITS),

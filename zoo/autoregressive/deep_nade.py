@@ -64,7 +64,7 @@ class DeepNADE(GenerativeModel):
         self.conditionals = Conditionals(self.dimensions, self.hidden_units, self.depth)
         u, order = (TensorSpec(name, image.shape, "uniform", low=0.0, high=1.0) for name in ("u", "order"))
         made = TensorSpec("image", image.shape, "output", "image", levels=2)
-        known = TensorSpec("known", (*image.shape[:2], 1), "condition", "mask")
+        known = TensorSpec("known", (*image.shape[:2], 1), "condition", "mask", keeps="given")
         given, completed = dataclasses.replace(image, name="given"), dataclasses.replace(made, name="completed")
         log_weight = TensorSpec("log_weight", (), "output", "nats", high=0.0)
         bits = dataclasses.replace(image, levels=2)

@@ -89,25 +89,33 @@ class VerticalConv2D(keras.layers.Layer):
 
 
 class GatedLayer(keras.layers.Layer):
-    """One layer of both stacks: (v, h[, label]) to the next v and h."""
+    """One layer of both stacks: (v, h[, label]) to the next v and h.
 
-    def __init__(self, inputs: int, features: int, size: int, kind: str, groups: int, classes: int) -> None:
+    What the last layer makes of v is not used: there the class has no part in it.
+    """
+
+    def __init__(
+        self, inputs: int, features: int, size: int, kind: str, groups: int, classes: int, is_last: bool
+    ) -> None:
         super().__init__(dtype="float32")
-        self.inputs, self.is_first = inputs, kind == "A"
+        self.inputs, self.is_first, self.is_last = inputs, kind == "A", is_last
         self.vertical = VerticalConv2D(inputs, 2 * features, size, kind)
         self.link = MaskedConv2D(2 * features, 2 * features)
         self.horizontal = MaskedConv2D(inputs, 2 * features, (1, size), kind, groups, parts=2)
         self.out = MaskedConv2D(features, features, groups=groups)
         if classes:
-            self.embedding = keras.layers.Embedding(classes, 4 * features, "zeros", dtype="float32")
+            gates = 2 if is_last else 4
+            self.embedding = keras.layers.Embedding(classes, gates * features, "zeros", dtype="float32")
             self.embedding.build(None)
         self.built = True
 
     def of_class(self, label: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return V h of the vertical and of the horizontal gates, (batch, 2 features) each; 0 without classes."""
+        """Return V h of the vertical and of the horizontal gates, (batch, 2 features) each; 0 where there is none."""
+        none = tf.zeros((1, 1))
         if label is None:
-            return tf.zeros((1, 1)), tf.zeros((1, 1))
-        return tuple(tf.split(self.embedding(label), 2, axis=-1))
+            return none, none
+        both = self.embedding(label)
+        return (none, both) if self.is_last else tuple(tf.split(both, 2, axis=-1))
 
     def call(self, v: tf.Tensor, h: tf.Tensor, label: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Return both stacks after this layer."""
@@ -133,8 +141,9 @@ class GatedPixelCNNNetwork(Raster):
         self.groups, self.reach = pixels.groups, sizes[0] // 2
         self.lowest_class, classes = (int(label.low), label.classes) if label else (0, 0)
         inputs = [channels, *[features] * (len(sizes) - 1)]
+        last = len(sizes) - 1
         self.gated = [
-            GatedLayer(seen, features, size, "A" if number == 0 else "B", pixels.groups, classes)
+            GatedLayer(seen, features, size, "B" if number else "A", pixels.groups, classes, number == last)
             for number, (seen, size) in enumerate(zip(inputs, sizes, strict=True))
         ]
         self.head = head_of(features, head, pixels)
@@ -186,7 +195,7 @@ class GatedSteps:
             seen = layer.vertical.row(rows)
             above.append(by_position(link.here(seen) + for_h))
             v = gate(seen + for_v)
-        left = [tf.zeros((tf.shape(rows)[0], steps.reach, steps.inputs)) for steps in self.horizontal[1:]]
+        left = [tf.zeros((tf.shape(rows)[0], steps.reach * steps.inputs)) for steps in self.horizontal[1:]]
         return above, left, remembered
 
     def pixel(self, above: list[tf.Tensor], carried: Nest, window: tf.Tensor) -> Turn:
@@ -194,8 +203,9 @@ class GatedSteps:
         h = self.out[0].here(gate(self.horizontal[0].along(window) + above[0]))
         onward = []
         for number, left in enumerate(carried, 1):
-            onward.append(follow(left, h))
-            window = tf.concat([left, tf.expand_dims(h, 1)], axis=1)
+            # flat windows, from the left: a pixel takes as long as it has operations
+            window = tf.concat([left, h], axis=1)
+            onward.append(h if left.shape == h.shape else tf.split(window, (h.shape[1], left.shape[1]), axis=1)[1])
             h += self.out[number].here(gate(self.horizontal[number].along(window) + above[number]))
         for convolution in self.head:
             h = convolution.here(tf.nn.relu(h))

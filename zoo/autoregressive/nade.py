@@ -77,14 +77,22 @@ class Conditionals(keras.Model):
 
     def call(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Sum the log-probabilities of the pixels, each given those before it."""
-        width, hidden_units = self.b.shape[0] // self.rows, self.c.shape[0]
-        v = tf.reshape(tf.cast(inputs["image"] > 0, tf.float32), (-1, self.rows, width))
-        v = tf.transpose(v, (1, 0, 2))  # (rows, batch, width)
-        W, V = (tf.reshape(x, (self.rows, width, hidden_units)) for x in (tf.transpose(self.W), self.V.value))
-        start = self.c + tf.cumsum(tf.matmul(v, W), axis=0, exclusive=True)  # (rows, batch, H)
-        logits = logits_of_rows(v, start, W, V, tf.reshape(self.b, (self.rows, width)))
+        v = self.rows_of(inputs["image"])
+        logits = self.logits(v)
         # log p(v_i) = v_i l_i - softplus(l_i); TensorFlow's cross-entropy holds a Log1p, which ONNX has not
         return {"log_prob": tf.reduce_sum(v * logits - tf.nn.softplus(logits), axis=(0, 2))}
+
+    def rows_of(self, image: tf.Tensor) -> tf.Tensor:
+        """Return the v of pictures, (rows, batch, width)."""
+        v = tf.reshape(tf.cast(image > 0, tf.float32), (-1, self.rows, self.b.shape[0] // self.rows))
+        return tf.transpose(v, (1, 0, 2))
+
+    def logits(self, v: tf.Tensor) -> tf.Tensor:
+        """Return the logits of all pixels, each given those before it, of the shape of v: (rows, batch, width)."""
+        width, hidden_units = self.b.shape[0] // self.rows, self.c.shape[0]
+        W, V = (tf.reshape(x, (self.rows, width, hidden_units)) for x in (tf.transpose(self.W), self.V.value))
+        start = self.c + tf.cumsum(tf.matmul(v, W), axis=0, exclusive=True)  # (rows, batch, H)
+        return logits_of_rows(v, start, W, V, tf.reshape(self.b, (self.rows, width)))
 
 
 def logits_of_rows(v: tf.Tensor, start: tf.Tensor, W: tf.Tensor, V: tf.Tensor, b: tf.Tensor) -> tf.Tensor:

@@ -122,13 +122,16 @@ class Sampler(keras.Model):
         """
         _, width, channels = self.shape
         above, carried, memory = steps.row(memory, rows)
+        # one tensor to read from, and zeros made once a row: a pixel takes as long as it has operations, however small
+        sizes, joined = [values.shape[-1] for values in above], tf.concat(above, axis=-1)
+        blank = tf.zeros((tf.shape(rows)[0], channels))
 
         def one_pixel(
             x: tf.Tensor, history: tf.Tensor, carried: Nest, row: tf.TensorArray, kept: list[tf.TensorArray]
         ) -> tuple[Any, ...]:
             at = {name: tf.gather(values, x) for name, values in here.items()}
-            from_above = [tf.gather(values, x) for values in above]
-            pixel, onward, keeps = self._pixel(steps, at, from_above, carried, history)
+            from_above = tf.split(tf.gather(joined, x), sizes, axis=-1)
+            pixel, onward, keeps = self._pixel(steps, at, from_above, carried, history, blank)
             kept = [array.write(x, value) for array, value in zip(kept, keeps, strict=True)]
             return x + 1, follow(history, pixel), onward, row.write(x, pixel), kept
 
@@ -140,10 +143,15 @@ class Sampler(keras.Model):
         return made, follow(rows, by_position(made)), steps.end_row(memory, [array.stack() for array in kept])
 
     def _pixel(
-        self, steps: Steps, at: dict[str, tf.Tensor], above: list[tf.Tensor], carried: Nest, history: tf.Tensor
+        self,
+        steps: Steps,
+        at: dict[str, tf.Tensor],
+        above: list[tf.Tensor],
+        carried: Nest,
+        history: tf.Tensor,
+        pixel: tf.Tensor,
     ) -> tuple[tf.Tensor, Nest, list[tf.Tensor]]:
-        """Return a pixel (batch, channels), group by group, what is carried on, and what is kept."""
-        pixel = tf.zeros((tf.shape(history)[0], self.shape[-1]))
+        """Return a pixel (batch, channels) made of a blank one by group, what is carried on, and what is kept."""
         group_of = np.arange(self.shape[-1]) * self.network.groups // self.shape[-1]
         for group in range(self.network.groups):
             window = tf.concat([history, tf.expand_dims(pixel, 1)], axis=1)
@@ -238,7 +246,7 @@ class RasterModel(GenerativeModel):
         labels = (self.columns["label"],) if "label" in self.columns else ()
         noise = (*self.pixels.noise(height, width), *labels)
         made = TensorSpec("image", image.shape, "output", "image", levels=self.pixels.levels)
-        known = TensorSpec("known", (height, width, 1), "condition", "mask")
+        known = TensorSpec("known", (height, width, 1), "condition", "mask", keeps="given")
         given, completed = dataclasses.replace(image, name="given"), dataclasses.replace(made, name="completed")
         log_prob = TensorSpec("log_prob", (), "output", "nats", high=0.0)
         judged = dataclasses.replace(image, levels=self.pixels.levels)
@@ -274,6 +282,9 @@ class RasterModel(GenerativeModel):
         own = {key: rows[key] for key in self.columns if key == "label"}
         if name == "step":
             return {"state": np.zeros((len(rows["image"]), self.maps["step"].network.size), np.float32), **own}
-        known = np.zeros((*rows["image"].shape[:-1], 1), np.float32)
-        known[:, : known.shape[1] // 2] = 1.0
+        count, height, width, _ = rows["image"].shape
+        upper = height // 2 * width or width // 2  # of a picture of one row, its left half
+        known = np.zeros((count, height * width), np.float32)
+        known[:, :upper] = 1.0
+        known = known.reshape(count, height, width, 1)
         return {"given": rows["image"] * known, "known": known, **own}

@@ -83,9 +83,11 @@ class CausalSteps:
     def along(self, window: tf.Tensor) -> tf.Tensor:
         """Return what a position takes from its own row, with the bias, (batch, outputs).
 
-        `window` (batch, reach + 1, inputs) are the positions up to itself, zeros to the left of the raster.
+        `window` (batch, reach + 1, inputs) are the positions up to itself, zeros to the left of the raster. It may be
+        flat, (batch, (reach + 1) * inputs).
         """
-        return tf.reshape(window, (-1, self._along.shape[0])) @ self._along + self.bias
+        flat = window if window.shape.rank == 2 else tf.reshape(window, (-1, self._along.shape[0]))
+        return flat @ self._along + self.bias
 
     def here(self, x: tf.Tensor) -> tf.Tensor:
         """Return what a position makes of itself (batch, inputs) by a kernel of one position, (batch, outputs)."""
@@ -101,6 +103,8 @@ def row_of(rows: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 def follow(past: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
     """Return the window (batch, n, ...) without its oldest entry and with the present one (batch, ...) at its end."""
+    if past.shape[1] == 1:
+        return tf.expand_dims(present, 1)
     # split, since tf2onnx needs a rank for a slice and has none inside of a loop
     _, kept = tf.split(past, (1, past.shape[1] - 1), axis=1)
     return tf.concat([kept, tf.expand_dims(present, 1)], axis=1)
