@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from serving.sides import Sides
 from zoo import bundle, media
 from zoo.noise import fill, in_turn, integer
 from zoo.runtime import OpenMap, open_maps
@@ -31,19 +32,22 @@ def enough_memory() -> Iterator[None]:
 class ServedMap:
     """One map from disk, ready to run. Safe to call from several threads at once."""
 
-    def __init__(self, opened: OpenMap, name: str, path: str | os.PathLike[str]) -> None:
+    def __init__(self, opened: OpenMap, name: str, path: str | os.PathLike[str], sides: Sides | None = None) -> None:
         self.name = name
         self.spec: MapSpec = opened.spec
-        self._opened = opened
+        self._opened, self._sides = opened, sides or Sides()
+        self._is_free = any(tensor.multiple for tensor in self.spec.conditions)
+        if self._is_free:
+            self._sides.check(self.spec)
 
     @enough_memory()
     def __call__(self, count: int | None = None, seed: int = 0, start: int = 0, **conditions: Any) -> dict[str, Any]:
         """Return every output by name, (count, *shape): those numbered start .. start + count - 1 of `seed`.
 
-        Each condition is one value for all, or an array (count, *its shape). `count` may be left out: then it is that
-        of the arrays, or 1. A picture may be bytes, uint8, and a sound int16, which are scaled to [-1, 1]. A class may
-        be a number or a name, and counts in turn if it is left out. Never returns NaN or infinity. Errors are
-        `UserError`.
+        Each condition is one value for all, or an array (count, *its shape), where the sides of pictures may be any if
+        they are free. `count` may be left out: then it is that of the arrays, or 1. A picture may be bytes, uint8, and
+        a sound int16, which are scaled to [-1, 1]. A class may be a number or a name, and counts in turn if it is left
+        out. Never returns NaN or infinity. Errors are `UserError`.
         """
         count = self.count_of(count, conditions)
         seed, start = integer("seed", seed, 0), integer("start", start, 0)
@@ -52,7 +56,9 @@ class ServedMap:
 
     def run(self, inputs: Mapping[str, np.ndarray], start: int = 0) -> dict[str, np.ndarray]:
         """Return every output for checked inputs, which are numbered from `start`."""
-        return self._opened.run(inputs, start)
+        if not self._is_free:
+            return self._opened.run(inputs, start)
+        return self._sides.run(self.spec, lambda padded: self._opened.run(padded, start), inputs)
 
     def parts(self, start: int, count: int, least: int) -> Iterator[range]:
         """Yield the numbers start .. start + count - 1 in parts of `least` or more, none of which splits a block."""
@@ -85,9 +91,12 @@ class ServedMap:
         arrays = {}
         for name, value in conditions.items():
             values = as_array(tensors[name], value)
-            if values.shape == tensors[name].shape:
+            if values.ndim == len(tensors[name].shape):
                 values = np.broadcast_to(values, (count, *values.shape))
-            check_shape(tensors[name], values, count)
+            if tensors[name].multiple and len(values) == count:
+                self._sides.check_sides(tensors[name], values.shape[1:])
+            else:
+                check_shape(tensors[name], values, count)
             if self.name == "complete" and tensors[name].kind == "mask":
                 _check_parted(name, values)
             arrays[name] = values
@@ -101,22 +110,23 @@ class ServedMap:
 class Bundle(dict[str, ServedMap]):
     """The maps of a bundle, by name, in its order; a name that it lacks is a `UserError`."""
 
-    def __init__(self, path: str | os.PathLike[str], threads: int = 1) -> None:
+    def __init__(self, path: str | os.PathLike[str], threads: int = 1, sides: Sides | None = None) -> None:
         threads = integer("threads", threads, 1, 1024)
         self.manifest: bundle.Manifest
         self.manifest, opened = open_maps(path, threads)
-        super().__init__({name: ServedMap(made, name, path) for name, made in opened.items()})
+        super().__init__({name: ServedMap(made, name, path, sides) for name, made in opened.items()})
 
     def __missing__(self, name: object) -> ServedMap:
         raise unknown("map", str(name), self)
 
 
-def load(path: str | os.PathLike[str], threads: int = 1) -> Bundle:
+def load(path: str | os.PathLike[str], threads: int = 1, sides: Sides | None = None) -> Bundle:
     """Return all maps of a bundle directory, every file of which is checked, or of a lone ONNX file of ours.
 
-    `threads` is how many cores one call may use. Any fault of either is one `UserError`.
+    `threads` is how many cores one call may use. `sides` says how pictures of any size are run, by maps that take such.
+    Any fault is one `UserError`.
     """
-    return Bundle(path, threads)
+    return Bundle(path, threads, sides)
 
 
 def as_array(tensor: TensorSpec, values: Any) -> np.ndarray:
