@@ -115,7 +115,8 @@ def _agreement(manifest: bundle.Manifest, name: str) -> str:
 
 
 def _shape(tensor: TensorSpec) -> str:
-    return f"({', '.join(['batch', *map(str, tensor.shape)])})"
+    axes = ("height", "width", tensor.shape[2]) if tensor.is_free else tensor.shape
+    return f"({', '.join(['batch', *map(str, axes)])})"
 
 
 def _choice(tensor: TensorSpec) -> str:

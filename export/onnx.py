@@ -46,8 +46,13 @@ def convert(made: Map) -> onnx.ModelProto:
         model = onnxslim.slim(converted)  # folds batch normalisation into the convolutions
     fold_projections(model)
     clean(model)
+    tensors = {tensor.name: tensor for tensor in (*made.spec.inputs, *made.spec.outputs)}
     for value in (*model.graph.input, *model.graph.output):
-        value.type.tensor_type.shape.dim[0].dim_param = _BATCH
+        axes = value.type.tensor_type.shape.dim
+        axes[0].dim_param = _BATCH
+        if (tensor := tensors.get(value.name)) and tensor.is_free:
+            # a name for each, since an equal name would promise an equal side
+            axes[1].dim_param, axes[2].dim_param = f"{value.name}_height", f"{value.name}_width"
     _check(model, made.spec)
     return model
 

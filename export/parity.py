@@ -10,6 +10,7 @@ from zoo.shared.inference import reason
 from zoo.spec import MapSpec, TensorSpec
 
 BATCHES = (1, 5, 16)
+_AT_OTHER_SIDES = 2  # rows
 # of values in [-1, 1], absolute; of numbers without bounds, such as nats and latents, in addition relative
 TOLERANCE = 1e-4
 RELATIVE = 1e-6
@@ -33,16 +34,22 @@ def measure(
     """Return, for each of `others`, the largest difference from `reference` over fresh noise from `seed`.
 
     Conditions come from the rows `given`, begun anew where they end. Batches of 1, 5 and 16 are run, so that a batch
-    axis that was frozen shows. A difference is divided by its tolerance's scale: 1 within [-1, 1], and 1 + |x| / 100
-    without bounds. For the output of a sampling loop (`levels`) the figure is the share of rows that differ anywhere: a
-    threshold that falls between two last bits changes the rest of a row. A missing output, another shape or type, a
+    axis that was frozen shows. Where sides are free, a batch of 2 is run at other sides.
+
+    A difference is divided by its tolerance's scale: 1 within [-1, 1], and 1 + |x| / 100 without bounds. For the output
+    of a sampling loop (`levels`) the figure is the share of rows that differ anywhere: a threshold that falls between
+    two last bits changes the rest of a row. A missing output, another shape or type, a
     non-finite value, too large a difference or a runtime that fails raises `NotEqual`.
     """
     largest = dict.fromkeys(others, 0.0)
     rows = {name: {tensor.name: [] for tensor in spec.outputs} for name in others}
     start = 0
-    for batch in BATCHES:
-        inputs = noise.fill(spec, batch, seed, start, noise.cycled(given or {}, batch, start))
+    is_free = any(tensor.multiple for tensor in spec.conditions)
+    for batch in (*BATCHES, *([_AT_OTHER_SIDES] if is_free else [])):
+        rows_given = noise.cycled(given or {}, batch, start)
+        if batch == _AT_OTHER_SIDES:
+            rows_given |= other_sides(spec, rows_given)
+        inputs = noise.fill(spec, batch, seed, start, rows_given)
         start += batch
         expected = _outputs(reference, inputs, "Keras")
         for runtime, run in others.items():
@@ -69,6 +76,16 @@ def measure(
 def protocol(spec: MapSpec, seed: int) -> dict[str, Any]:
     """Return how `measure` compared."""
     return {"tolerance": DIFFERING if spec.output.levels else TOLERANCE, "batches": list(BATCHES), "noise_seed": seed}
+
+
+def other_sides(spec: MapSpec, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the pictures of free sides larger than they are, each side of each by another number of steps."""
+    made = {}
+    free = [tensor for tensor in spec.conditions if tensor.multiple]
+    for number, tensor in enumerate(free):
+        more = [(0, tensor.multiple * steps) for steps in (2 * number + 1, 2 * number + 2)]
+        made[tensor.name] = np.pad(given[tensor.name], [(0, 0), *more, (0, 0)], mode="wrap")
+    return made
 
 
 def _outputs(run: Run, inputs: dict[str, np.ndarray], runtime: str) -> dict[str, np.ndarray]:

@@ -6,5 +6,6 @@ serving.load(path)["encode"](image=photo)       any map of a bundle: arrays in, 
 
 from serving.generator import Generator
 from serving.maps import Bundle, ServedMap, load
+from serving.sides import Sides
 
-__all__ = ["Bundle", "Generator", "ServedMap", "load"]
+__all__ = ["Bundle", "Generator", "ServedMap", "Sides", "load"]

@@ -10,6 +10,7 @@ import numpy as np
 
 from serving.maps import ServedMap, as_array, check_names, check_shape, enough_memory
 from serving.rows import STEP, check_step, partial_pictures
+from serving.sides import Sides
 from zoo import bundle
 from zoo.images import to_uint8
 from zoo.noise import fill, integer
@@ -24,16 +25,24 @@ class Generator:
     """A generator from disk, ready to sample: the first output of one map. Safe to call from several threads at once.
 
     `path` is a bundle directory, every file of which is checked against its SHA-256, or a lone ONNX file of ours.
-    `map` names one of the bundle's maps, by default the first. `threads` is how many cores one call may use. Any
-    fault of either is one `UserError`.
+    `map` names one of the bundle's maps, by default the first. `threads` is how many cores one call may use. `sides`
+    says how pictures of any size are run, where the map takes such. Any fault is one `UserError`.
     """
 
-    def __init__(self, path: str | os.PathLike[str], map: str | None = None, threads: int = 1) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        map: str | None = None,
+        threads: int = 1,
+        sides: Sides | None = None,
+    ) -> None:
         threads = integer("threads", threads, 1, 1024)
         self.manifest: bundle.Manifest
         self.manifest, opened = open_maps(path, threads, [map])
         ((name, made),) = opened.items()
-        self._map = ServedMap(made, name, self.manifest.maps)
+        if sides is not None:
+            sides.check(made.spec)
+        self._map = ServedMap(made, name, self.manifest.maps, sides)
         self._path, self._threads = path, threads
         self.spec: MapSpec = made.spec
 
@@ -101,7 +110,8 @@ class Generator:
             return self._convert(self._made(fill(self.spec, len(part), seed, part.start, own), part.start), dtype)
 
         parts = map(of, self._map.parts(start, count, min(batch_size, _DRAWN)))
-        rest = np.empty((0, *self.spec.output.shape), dtype)
+        shapes = self.spec.shapes({name: values.shape[1:] for name, values in given.items()})
+        rest = np.empty((0, *shapes[self.spec.output.name]), dtype)
         for first in range(0, count, batch_size):
             with enough_memory():
                 # at once, so that memory which does not suffice is told of before the first block

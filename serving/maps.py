@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from serving.sides import Sides
 from zoo import bundle, media
 from zoo.noise import fill, in_turn, integer
 from zoo.runtime import OpenMap, open_maps
@@ -32,21 +33,24 @@ def enough_memory() -> Iterator[None]:
 class ServedMap:
     """One map from disk, ready to run. Safe to call from several threads at once."""
 
-    def __init__(self, opened: OpenMap, name: str, maps: Mapping[str, MapSpec]) -> None:
+    def __init__(self, opened: OpenMap, name: str, maps: Mapping[str, MapSpec], sides: Sides | None = None) -> None:
         """Serve the map `name`, one of the `maps` of its bundle."""
         self.name = name
         self.spec: MapSpec = opened.spec
-        self._opened = opened
+        self._opened, self._sides = opened, sides or Sides()
         self._whole = _map_of_whole_samples(self.spec, maps)
+        self._is_free = any(tensor.multiple for tensor in self.spec.conditions)
+        if self._is_free:
+            self._sides.check(self.spec)
 
     @enough_memory()
     def __call__(self, count: int | None = None, seed: int = 0, start: int = 0, **conditions: Any) -> dict[str, Any]:
         """Return every output by name, (count, *shape): those numbered start .. start + count - 1 of `seed`.
 
-        Each condition is one value for all, or an array (count, *its shape). `count` may be left out: then it is that
-        of the arrays, or 1. A picture may be bytes, uint8, and a sound int16, which are scaled to [-1, 1]. A mask may
-        be bool, or bytes of 0 and 255. A class may be a number or a name, and counts in turn if it is left out. Never
-        returns NaN or infinity. Errors are `UserError`.
+        Each condition is one value for all, or an array (count, *its shape), where the sides of pictures may be any if
+        they are free. `count` may be left out: then it is that of the arrays, or 1. A picture may be bytes, uint8, and
+        a sound int16, which are scaled to [-1, 1]. A mask may be bool, or bytes of 0 and 255. A class may be a number
+        or a name, and counts in turn if it is left out. Never returns NaN or infinity. Errors are `UserError`.
         """
         count = self.count_of(count, conditions)
         seed, start = integer("seed", seed, 0), integer("start", start, 0)
@@ -55,7 +59,9 @@ class ServedMap:
 
     def run(self, inputs: Mapping[str, np.ndarray], start: int = 0) -> dict[str, np.ndarray]:
         """Return every output for checked inputs, which are numbered from `start`."""
-        return self._opened.run(inputs, start)
+        if not self._is_free:
+            return self._opened.run(inputs, start)
+        return self._sides.run(self.spec, lambda padded: self._opened.run(padded, start), inputs)
 
     def parts(self, start: int, count: int, least: int) -> Iterator[range]:
         """Yield the numbers start .. start + count - 1 in parts of `least` or more, none of which splits a block."""
@@ -88,10 +94,14 @@ class ServedMap:
         arrays = {}
         for name, value in conditions.items():
             values = as_array(tensors[name], value)
-            if values.shape == tensors[name].shape:
+            if values.ndim == len(tensors[name].shape):
                 values = values[None]  # one for all
-            else:
+            elif len(values) != count:
                 check_shape(tensors[name], values, count)
+            if tensors[name].multiple:
+                self._sides.check_sides(tensors[name], values.shape[1:])
+            else:
+                check_shape(tensors[name], values, len(values))
             arrays[name] = values
         for mask in self.spec.masks:
             self._check_parted(mask, arrays[mask.name])
@@ -116,23 +126,24 @@ class ServedMap:
 class Bundle(dict[str, ServedMap]):
     """The maps of a bundle, by name, in its order; a name that it lacks is a `UserError`."""
 
-    def __init__(self, path: str | os.PathLike[str], threads: int = 1) -> None:
+    def __init__(self, path: str | os.PathLike[str], threads: int = 1, sides: Sides | None = None) -> None:
         threads = integer("threads", threads, 1, 1024)
         self.manifest: bundle.Manifest
         self.manifest, opened = open_maps(path, threads)
         maps = self.manifest.maps
-        super().__init__({name: ServedMap(made, name, maps) for name, made in opened.items()})
+        super().__init__({name: ServedMap(made, name, maps, sides) for name, made in opened.items()})
 
     def __missing__(self, name: object) -> ServedMap:
         raise unknown("map", str(name), self)
 
 
-def load(path: str | os.PathLike[str], threads: int = 1) -> Bundle:
+def load(path: str | os.PathLike[str], threads: int = 1, sides: Sides | None = None) -> Bundle:
     """Return all maps of a bundle directory, every file of which is checked, or of a lone ONNX file of ours.
 
-    `threads` is how many cores one call may use. Any fault of either is one `UserError`.
+    `threads` is how many cores one call may use. `sides` says how pictures of any size are run, by maps that take such.
+    Any fault is one `UserError`.
     """
-    return Bundle(path, threads)
+    return Bundle(path, threads, sides)
 
 
 def as_array(tensor: TensorSpec, values: Any) -> np.ndarray:

@@ -17,6 +17,7 @@ import numpy as np
 from absl import flags
 
 from serving.generator import Generator, is_picture
+from serving.sides import Sides
 from zoo import images, media
 from zoo.shared import files, program
 from zoo.shared.errors import UserError, unknown
@@ -42,6 +43,18 @@ _CONDITION = flags.DEFINE_multi_string(
     "input=photo.png; may be repeated. Without it, a class-conditional generator shows its classes in turn.",
 )
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "How many samples are in memory at a time.", lower_bound=1)
+_TILE = flags.DEFINE_integer(
+    "tile",
+    0,
+    "Of maps that take pictures of any size: run larger ones in tiles of this side, in less memory. 0 = whole.",
+    lower_bound=0,
+)
+_OVERLAP = flags.DEFINE_integer(
+    "overlap",
+    None,
+    "With --tile: pixels that neighbouring tiles share on each side; by default as far as the network sees.",
+    lower_bound=0,
+)
 _THREADS = flags.DEFINE_integer(
     "threads", 1, "How many cores to use; for small networks one is fastest.", lower_bound=1
 )
@@ -58,11 +71,13 @@ def main() -> None:
     if not _BUNDLE.value or not _OUTPUT.value:
         raise UserError(f"--{'bundle' if not _BUNDLE.value else 'output'} is missing; see --help")
     write = _writer(_OUTPUT.value)
-    generator = Generator(_BUNDLE.value, _MAP.value, _THREADS.value)
+    sides = Sides(tile=_TILE.value, overlap=_OVERLAP.value, progress=True)
+    generator = Generator(_BUNDLE.value, _MAP.value, _THREADS.value, sides=sides)
     conditions = _conditions(_CONDITION.value, generator.spec)
     count = _COUNT.value or _count_of(generator.spec, conditions)
     tensor = generator.spec.output
-    _check_output(tensor, _OUTPUT.value, count)
+    shapes = generator.spec.shapes({name: np.shape(value)[-3:] for name, value in conditions.items()})
+    _check_output(tensor, _OUTPUT.value, count, shapes[tensor.name])
     begin = time.perf_counter()
     chunks = generator.stream(count, _SEED.value, batch_size=_BATCH_SIZE.value, dtype="float32", **conditions)
     try:
@@ -105,10 +120,11 @@ def _write_one(output: str, chunks: Chunks, count: int, tensor: TensorSpec) -> N
 
 
 def _write_array(output: str, chunks: Chunks, count: int, tensor: TensorSpec) -> None:
-    header = {"descr": "<f4", "fortran_order": False, "shape": (count, *tensor.shape)}
     with files.new_file(output) as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for chunk in chunks:
+        for number, chunk in enumerate(chunks):
+            if number == 0:
+                header = {"descr": "<f4", "fortran_order": False, "shape": (count, *chunk.shape[1:])}
+                np.lib.format.write_array_header_1_0(file, header)
             file.write(chunk.astype("<f4", copy=False).tobytes())
 
 
@@ -119,8 +135,8 @@ def _write_directory(output: str, chunks: Chunks, count: int, tensor: TensorSpec
             (directory / f"{number:06}{media.ending(tensor)}").write_bytes(media.encode(tensor, value))
 
 
-def _check_output(tensor: TensorSpec, output: str, count: int) -> None:
-    """Refuse a file that cannot hold what the map makes."""
+def _check_output(tensor: TensorSpec, output: str, count: int, shape: tuple[int, ...]) -> None:
+    """Refuse a file that cannot hold what the map makes, values of this shape."""
     ending = Path(output).suffix if not output.endswith("/") else ""
     wanted = media.ending(tensor)
     if ending not in ("", media.ARRAY, wanted):
@@ -128,7 +144,7 @@ def _check_output(tensor: TensorSpec, output: str, count: int) -> None:
     if ending in (".gif", ".wav") and count > 1:
         raise UserError(f"one {ending} file holds one sample, not {count}; use --output=samples/ or --count=1")
     if ending == ".png" and is_picture(tensor):
-        height, width, _ = tensor.shape
+        height, width, _ = shape
         if count > MAX_GRID_IMAGES or count * height * width > _MAX_GRID_PIXELS:
             raise UserError(
                 f"{count:,} images are too many for one grid (at most {MAX_GRID_IMAGES:,} images or "

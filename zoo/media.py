@@ -105,9 +105,9 @@ def encode_gif(frames: Sequence[np.ndarray], rate: float = 0.0, hold: float = 0.
 def read(spec: TensorSpec, path: str | Path) -> np.ndarray:
     """Return the values of a condition in a file, as a model sees them: (rows, *spec.shape).
 
-    A picture file (PNG, JPEG, WebP) has one row: its centre, resized to the spec's size. A WAV file has one row: its
-    first samples. A .npy file holds one value, or rows of them; bytes of pictures are scaled. A file of another kind,
-    shape or rate is a `UserError`.
+    A picture file (PNG, JPEG, WebP) has one row: its centre, resized to the spec's size, or all of it as it is where
+    the sides are free. A WAV file has one row: its first samples. A .npy file holds one value, or rows of them; bytes
+    of pictures are scaled. A file of another kind, shape or rate is a `UserError`.
     """
     path = Path(path)
     try:
@@ -115,7 +115,7 @@ def read(spec: TensorSpec, path: str | Path) -> np.ndarray:
             return _read_array(spec, path)
         if ending(spec) == ".png" and path.suffix.lower() in images.ENDINGS:
             height, width, channels = spec.shape
-            values = seen(spec, images.decode(path, (height, width), channels))
+            values = seen(spec, images.decode(path, None if spec.is_free else (height, width), channels))
             return (values >= 0.5).astype(np.float32)[None] if spec.kind == "mask" else values[None]
         if spec.kind == "audio" and path.suffix.lower() == ".wav":
             return _read_wav(spec, path)
@@ -128,12 +128,13 @@ def read(spec: TensorSpec, path: str | Path) -> np.ndarray:
 
 
 def _read_array(spec: TensorSpec, path: Path) -> np.ndarray:
-    values = np.load(path, allow_pickle=False)
-    if values.shape == spec.shape:
+    held = values = np.load(path, allow_pickle=False)
+    if values.ndim == len(spec.shape):
         values = values[None]
-    if values.shape[1:] != spec.shape or not len(values):
-        rows = ", ".join(map(str, ("rows", *spec.shape)))
-        raise UserError(f"{path} holds shape {values.shape}; {spec.name} needs {spec.shape} or ({rows})")
+    if not len(values) or not spec.fits(values.shape[1:]):
+        axes = ("height", "width", spec.shape[2]) if spec.is_free else spec.shape
+        one, rows = (f"({', '.join(map(str, shape))})" for shape in (axes, ("rows", *axes)))
+        raise UserError(f"{path} holds shape {held.shape}; {spec.name} needs {one} or {rows}")
     return seen(spec, values) if spec.kind in FILES else values
 
 

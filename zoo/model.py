@@ -237,9 +237,13 @@ def _gradients(tape: tf.GradientTape, loss: tf.Tensor, weights: list[tf.Variable
 
 
 def as_function(made: Map) -> tf.types.experimental.PolymorphicFunction:
-    """Return a map as a `tf.function` of a dict of the spec's inputs, with a free batch axis; by name, no training."""
+    """Return a map as a `tf.function` of a dict of the spec's inputs, by name; no training.
+
+    The batch axis is free, and so are the sides that the spec leaves free.
+    """
     signature = {
-        tensor.name: tf.TensorSpec((None, *tensor.shape), tensor.dtype, name=tensor.name) for tensor in made.spec.inputs
+        tensor.name: tf.TensorSpec((None, *tensor.free_shape), tensor.dtype, name=tensor.name)
+        for tensor in made.spec.inputs
     }
     dtypes = {tensor.name: tensor.dtype for tensor in made.spec.outputs}
 
@@ -284,8 +288,9 @@ def _check_map(where: str, made: Map, tracked: set[int]) -> None:
     if found.keys() != wanted.keys():
         raise UserError(f"{where}: it returns {sorted(found)}, its spec has {sorted(wanted)}")
     for name, tensor in wanted.items():
-        if not found[name].shape.is_compatible_with((None, *tensor.shape)):
-            raise UserError(f"{where}: {name} has shape {tuple(found[name].shape)}, its spec {(None, *tensor.shape)}")
+        shape = (None, *tensor.free_shape)
+        if not found[name].shape.is_compatible_with(shape):
+            raise UserError(f"{where}: {name} has shape {tuple(found[name].shape)}, its spec {shape}")
     if idle := sorted({tensor.name for tensor in made.spec.inputs} - _inputs_reached(graph)):
         raise UserError(f"{where}: no output depends on the input {', '.join(idle)}")
 

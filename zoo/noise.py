@@ -27,7 +27,8 @@ def fill(
 ) -> dict[str, np.ndarray]:
     """Return every input of the samples start .. start + count - 1 of `seed`, by name, (count, *tensor.shape).
 
-    Noise follows from the seed. A condition comes from `given`, an array (count, *tensor.shape). A class that is not
+    Noise follows from the seed. A condition comes from `given`, an array (count, *tensor.shape), where the sides of a
+    picture may be others if they are free. A class that is not
     given comes in turn: sample k has the class low + k mod classes. Another condition that is not given is a
     `UserError`, as is a name in `given` that no condition has. `seed` is from 0 to 2^63 - 1.
     """
@@ -43,8 +44,8 @@ def fill(
     for name, tensor in conditions.items():
         if name in given:
             filled[name] = np.asarray(given[name], tensor.dtype)
-            if filled[name].shape != (count, *tensor.shape):
-                raise UserError(f"{name}: needs shape {(count, *tensor.shape)}, got {filled[name].shape}")
+            if filled[name].shape[:1] != (count,) or not tensor.fits(filled[name].shape[1:]):
+                raise UserError(f"{name}: needs shape {tensor.shape_in_words(count)}, got {filled[name].shape}")
         elif tensor.is_class:
             filled[name] = in_turn(tensor, count, start)
         else:

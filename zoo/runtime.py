@@ -39,8 +39,10 @@ class OpenMap:
     def __init__(self, model: bytes, spec: MapSpec, session: Any) -> None:
         self.spec = spec
         most, self._growth = (LOOP_BLOCK, _LOOP_GROWTH) if _LOOP in model else (BLOCK, _GROWTH)
-        sizes = [math.prod(tensor.shape) for tensor in (*spec.inputs, *spec.outputs)]
-        self.most = most // 4 if max(sizes) > _LARGE else most
+        tensors = (*spec.inputs, *spec.outputs)
+        self.most = most // 4 if max(math.prod(tensor.shape) for tensor in tensors) > _LARGE else most
+        if any(tensor.is_free for tensor in tensors):
+            self.most = 1  # a picture may be of any size: it never runs beside copies of itself
         self._session = session
 
     def block_of(self, k: int) -> range:
@@ -66,11 +68,13 @@ class OpenMap:
     def run(self, inputs: Mapping[str, np.ndarray], start: int = 0) -> dict[str, np.ndarray]:
         """Return every output for checked inputs (count, *shape), which are those of the samples from `start` on.
 
-        A shape that the spec does not promise, NaN or infinity is a `UserError`.
+        Pictures whose sides are free may have others than the spec's, all rows of a call the same. A shape that the
+        spec does not promise, NaN or infinity is a `UserError`.
         """
         count = len(next(iter(inputs.values())))
         # at once, so that memory which does not suffice is told of before the first block
-        outputs = {tensor.name: np.empty((count, *tensor.shape), tensor.dtype) for tensor in self.spec.outputs}
+        shapes = self.spec.shapes({name: values.shape[1:] for name, values in inputs.items()})
+        outputs = {tensor.name: np.empty((count, *shapes[tensor.name]), tensor.dtype) for tensor in self.spec.outputs}
         for part in self.parts(start, count):
             own = slice(part.start - start, part.stop - start)
             made = self._run_part({name: values[own] for name, values in inputs.items()}, part)
@@ -84,10 +88,12 @@ class OpenMap:
         before = part.start - block.start
         rows = np.clip(np.arange(len(block)) - before, 0, len(part) - 1)
         # each block is an array of its own, which begins on the boundary of 16 bytes that Eigen's sums look at
-        made = self._run_block({name: values[rows] for name, values in inputs.items()}, len(block))
+        made = self._run_block({name: values[rows] for name, values in inputs.items()})
         return {name: values[before : before + len(part)] for name, values in made.items()}
 
-    def _run_block(self, inputs: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
+    def _run_block(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        size = len(next(iter(inputs.values())))
+        shapes = self.spec.shapes({name: values.shape[1:] for name, values in inputs.items()})
         names = [tensor.name for tensor in self.spec.outputs]
         try:
             made = dict(zip(names, self._session.run(names, inputs), strict=True))
@@ -95,10 +101,10 @@ class OpenMap:
             raise UserError(f"the model failed to run: {reason(error)}") from None
         for tensor in self.spec.outputs:
             values = made[tensor.name]
-            if values.shape != (size, *tensor.shape):
+            if values.shape != (size, *shapes[tensor.name]):
                 raise UserError(
                     f"the model made {tensor.name} of shape {values.shape}, its manifest promises "
-                    f"{(size, *tensor.shape)}"
+                    f"{(size, *shapes[tensor.name])}"
                 )
             if not np.isfinite(values).all():
                 raise UserError(f"the model made NaN or infinity in {tensor.name}; check its weights and its inputs")
@@ -154,14 +160,22 @@ def _embedded(session: Any, path: Path) -> tuple[bundle.Manifest, str]:
 
 
 def _check_tensors(session: Any, spec: MapSpec, path: str | os.PathLike[str]) -> None:
-    """Refuse a graph whose inputs and outputs are not exactly those of the spec, each after a free batch axis."""
+    """Refuse a graph whose inputs and outputs are not exactly those of the spec, each after a free batch axis.
+
+    Free sides have a name, and no number, in the graph too.
+    """
     for kind, nodes, tensors in (
         ("inputs", session.get_inputs(), spec.inputs),
         ("outputs", session.get_outputs(), spec.outputs),
     ):
         # lists, since two of a graph's outputs may have one name
-        found = sorted(((node.name, node.type, node.shape[1:]) for node in nodes), key=str)
-        wanted = sorted(((t.name, _ONNX_TYPES[t.dtype], list(t.shape)) for t in tensors), key=str)
+        free = {tensor.name for tensor in tensors if tensor.is_free}
+        sides = {
+            node.name: [None if isinstance(n, str) and node.name in free else n for n in node.shape[1:]]
+            for node in nodes
+        }
+        found = sorted(((node.name, node.type, sides[node.name]) for node in nodes), key=str)
+        wanted = sorted(((t.name, _ONNX_TYPES[t.dtype], list(t.free_shape)) for t in tensors), key=str)
         if found != wanted:
             raise UserError(f"{path}: the model's {kind} {found} are not those of its manifest, {wanted}")
         for node in nodes:

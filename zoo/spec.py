@@ -27,6 +27,9 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_RANK = 6
 _MAX_ELEMENTS = 2**31
 _MAX_WORD = 200
+_MAX_SIDE = 2**16
+# fields that are left out of JSON where they are 0 or empty
+_EXTRAS = ("rate", "levels", "keeps", "multiple", "least", "follows", "reach")
 _ANY = (-math.inf, math.inf)
 
 
@@ -79,6 +82,12 @@ class TensorSpec:
     - `keeps`: of a mask, the name of another condition of the map. Where the mask is 1, the map's first output keeps
       that condition's values; where it is 0, the map makes them, and those of the condition may be any in range. So a
       mask holds both, and what is kept are values that the output takes: serving refuses anything else.
+
+    Height and width of a picture may be free: `shape` then holds those of training.
+
+    - `multiple`: above 0, the sides of a condition are free, each a multiple of this and at least `least`.
+    - `follows`: the condition whose free sides those of an output follow, at the ratio that their shapes have.
+    - `reach`: above 0, how many pixels of that condition an output sees to each side; 0 is the whole picture.
     """
 
     name: str
@@ -92,6 +101,10 @@ class TensorSpec:
     rate: float = 0.0
     levels: int = 0
     keeps: str = ""
+    multiple: int = 0
+    least: int = 0
+    follows: str = ""
+    reach: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name) or self.name in ("inputs", "self"):
@@ -113,6 +126,7 @@ class TensorSpec:
         self._check_range(where, kind)
         self._check_noise(where)
         self._check_extras(where)
+        self._check_sides(where)
 
     def _complete(self, kind: Kind) -> None:
         """Fill what was left out with what the kind says."""
@@ -170,6 +184,60 @@ class TensorSpec:
                 f"{where}: keeps {self.keeps!r}: only a condition of kind 'mask' keeps another, by its name"
             )
 
+    def _check_sides(self, where: str) -> None:
+        for key in ("multiple", "least", "reach"):
+            value = getattr(self, key)
+            if type(value) is not int or not 0 <= value <= _MAX_SIDE:
+                raise UserError(f"{where}: {key} {value!r}: use a number of pixels from 0 to {_MAX_SIDE}")
+        if not isinstance(self.follows, str):
+            raise UserError(f"{where}: follows {self.follows!r}: use the name of a condition")
+        if (self.multiple or self.follows) and (self.kind not in ("image", "mask") or len(self.shape) != 3):
+            raise UserError(f"{where}: only the sides of a picture are free, not those of kind {self.kind!r}")
+        if self.multiple and self.role != "condition":
+            raise UserError(f"{where}: only the sides of a condition are free by themselves")
+        if self.follows and self.role != "output":
+            raise UserError(f"{where}: only an output follows a condition")
+        if (self.least and not self.multiple) or (self.reach and not self.follows):
+            raise UserError(f"{where}: sides that are not free have no least, no reach")
+        if self.multiple and not self.takes(self.shape):
+            raise UserError(f"{where}: shape {self.shape} has other sides than {self.sides_in_words}")
+
+    @property
+    def is_free(self) -> bool:
+        """Whether height and width are free."""
+        return bool(self.multiple or self.follows)
+
+    @property
+    def free_shape(self) -> tuple[int | None, ...]:
+        """The shape, with None for each axis that is free."""
+        return (None, None, self.shape[2]) if self.is_free else self.shape
+
+    @property
+    def sides_in_words(self) -> str:
+        """Which sides the free condition takes."""
+        steps = f"multiples of {self.multiple}" if self.multiple > 1 else "any number"
+        return f"{steps} from {self.nearest_side(0)} pixels"
+
+    def shape_in_words(self, count: int) -> str:
+        """The shape of so many values."""
+        if not self.is_free:
+            return str((count, *self.shape))
+        return f"({count}, height, width, {self.shape[2]})"
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether a value may have this shape, whatever its sides where these are free."""
+        if not self.is_free:
+            return shape == self.shape
+        return len(shape) == 3 and shape[2] == self.shape[2] and min(shape) > 0
+
+    def takes(self, shape: tuple[int, ...]) -> bool:
+        """Whether a value of this shape runs as it is, its sides included."""
+        return self.fits(shape) and (not self.multiple or all(side == self.nearest_side(side) for side in shape[:2]))
+
+    def nearest_side(self, side: int) -> int:
+        """Return the smallest side that the free condition takes and that is no smaller than `side`."""
+        return self.multiple * -(-max(side, self.least, 1) // self.multiple)
+
     @property
     def is_noise(self) -> bool:
         """Whether a seed fills this tensor."""
@@ -198,7 +266,7 @@ class TensorSpec:
         kind = KINDS[self.kind]
         value |= {key: bound for key in ("low", "high") if (bound := getattr(self, key)) != getattr(kind, key)}
         value |= {"names": list(self.names)} if self.names else {}
-        return value | {key: extra for key in ("rate", "levels", "keeps") if (extra := getattr(self, key))}
+        return value | {key: extra for key in _EXTRAS if (extra := getattr(self, key))}
 
     @classmethod
     def from_json(cls, value: Any) -> "TensorSpec":
@@ -207,7 +275,7 @@ class TensorSpec:
             value,
             "tensor",
             required={"name", "shape", "role", "kind"},
-            optional={"low", "high", "names", "rate", "levels", "keeps"},
+            optional={"low", "high", "names", *_EXTRAS},
         )
         for key in ("shape", "names"):
             if not isinstance(fields.get(key, []), list):
@@ -255,6 +323,9 @@ class MapSpec:
             raise UserError("the role of every output must be 'output'")
         for mask in self.masks:
             self._check_mask(mask)
+        for tensor in self.outputs:
+            if tensor.follows:
+                self._check_follows(tensor)
 
     def _check_mask(self, mask: TensorSpec) -> None:
         kept = next((tensor for tensor in self.conditions if tensor.name == mask.keeps), None)
@@ -267,6 +338,33 @@ class MapSpec:
             )
         if mask.shape not in (kept.shape, (*kept.shape[:-1], 1)):
             raise UserError(f"tensor {mask.name!r}: shape {mask.shape} is no mask of {kept.name!r}, {kept.shape}")
+
+    def _check_follows(self, output: TensorSpec) -> None:
+        source = next((tensor for tensor in self.inputs if tensor.name == output.follows), None)
+        if source is None or not source.multiple:
+            raise UserError(f"{output.name} follows {output.follows!r}, which is no condition with free sides")
+        (height, width), (above, beside) = output.shape[:2], source.shape[:2]
+        step = source.multiple
+        if height * beside != width * above or height * step % above or width * step % beside:
+            raise UserError(
+                f"{output.name}: sides of {output.shape[:2]} do not follow {source.shape[:2]} in steps of "
+                f"{source.multiple} at one ratio"
+            )
+
+    def shapes(self, given: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each output for conditions of the shapes `given`, by name; others have their own."""
+        known = {tensor.name: tensor for tensor in self.inputs}
+        made = {}
+        for tensor in self.outputs:
+            if (source := known.get(tensor.follows)) is None:
+                made[tensor.name] = tensor.shape
+            else:
+                sides = given.get(source.name, source.shape)[:2]
+                scaled = (
+                    side * own // its for side, own, its in zip(sides, tensor.shape[:2], source.shape[:2], strict=True)
+                )
+                made[tensor.name] = (*scaled, tensor.shape[2])
+        return made
 
     @property
     def noise(self) -> tuple[TensorSpec, ...]:

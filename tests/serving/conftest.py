@@ -85,7 +85,7 @@ def graph_of(manifest: Manifest, name: str, nodes: Any, weights: dict[str, np.nd
 
 
 def value_info(tensor: TensorSpec) -> Any:
-    return helper.make_tensor_value_info(tensor.name, ONNX_TYPES[tensor.dtype], ["batch", *tensor.shape])
+    return helper.make_tensor_value_info(tensor.name, ONNX_TYPES[tensor.dtype], ["batch", *tensor.free_shape])
 
 
 def dense(spec: MapSpec) -> tuple[list[Any], dict[str, np.ndarray]]:

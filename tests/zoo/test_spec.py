@@ -29,6 +29,7 @@ SHAPES = {  # of each kind
     "latent": st.lists(SIZES, max_size=6).map(tuple),
     "nats": st.just(()),
 }
+FREE = {"kind": "image", "shape": (8, 8, 3)}
 
 
 @st.composite
@@ -55,6 +56,9 @@ def tensors(draw, roles=ROLES):
         more["rate"] = draw(st.sampled_from([0.0, 25, 44_100.0]))
     if role == "output":
         more["levels"] = draw(st.sampled_from([0, 2, 256]))
+    if role == "condition" and len(shape) == 3 and kind in ("image", "mask"):
+        more["multiple"] = draw(st.sampled_from([0, math.gcd(*shape[:2])]))
+        more["least"] = min(shape[:2]) if more["multiple"] else 0
     return TensorSpec(draw(NAMES), shape, role, kind, **range_, **more)
 
 
@@ -234,6 +238,19 @@ def test_a_range_wider_than_the_kind_s_is_refused(kind):
             "needs 3 different names, got 1",
         ),
         ({"role": "condition", "kind": "class", "shape": (), "names": ("a",)}, "needs 4294967296 different names"),
+        ({"role": "condition", "multiple": 2}, "only the sides of a picture are free, not those of kind 'latent'"),
+        (FREE | {"role": "output", "multiple": 2}, "only the sides of a condition"),
+        (FREE | {"role": "condition", "follows": "x"}, "only an output follows"),
+        (FREE | {"role": "output", "follows": 3}, "follows 3: use the name"),
+        (FREE | {"role": "condition", "multiple": -1}, "multiple -1: use a number of pixels"),
+        (FREE | {"role": "condition", "multiple": 2.0}, "multiple 2.0: use a number of pixels"),
+        (FREE | {"role": "condition", "least": 4}, "sides that are not free"),
+        (FREE | {"role": "output", "reach": 4}, "sides that are not free"),
+        (
+            FREE | {"role": "condition", "multiple": 3},
+            "has other sides than multiples of 3 from 3 pixels",
+        ),
+        (FREE | {"role": "condition", "multiple": 4, "least": 10}, "other sides than multiples of 4 from 12 pixels"),
     ],
 )
 def test_bad_tensor(change, word):
@@ -256,6 +273,33 @@ def test_bad_json_of_a_tensor(change, said):
     value = {key: field for key, field in value.items() if field is not None}
     with pytest.raises(UserError, match=said):
         TensorSpec.from_json(value)
+
+
+def test_free_sides():
+    photo = TensorSpec("photo", (8, 12, 3), "condition", "image", multiple=4, least=6)
+    assert [photo.nearest_side(side) for side in (0, 8, 9, 12, 13)] == [8, 8, 12, 12, 16]
+    assert photo.takes((8, 40, 3)) and not photo.takes((8, 41, 3)) and not photo.takes((4, 8, 3))
+    assert photo.fits((8, 41, 3)) and not photo.fits((8, 0, 3))
+    assert not photo.fits((8, 8, 1)) and not photo.fits((8, 8))
+    assert photo.free_shape == (None, None, 3)
+    large = TensorSpec("large", (16, 24, 3), "output", "image", follows="photo", reach=3)
+    quarter = TensorSpec("quarter", (2, 3, 1), "output", "image", follows="photo")
+    fixed = TensorSpec("code", (5,), "output")
+    spec = MapSpec((photo,), (large, quarter, fixed))
+    assert spec.shapes({"photo": (20, 8, 3)}) == {"large": (40, 16, 3), "quarter": (5, 2, 1), "code": (5,)}
+    assert spec.shapes({}) == {tensor.name: tensor.shape for tensor in spec.outputs}
+    assert MapSpec.from_json(spec.to_json()) == spec
+    assert "multiple" not in fixed.to_json()
+
+
+@pytest.mark.parametrize("shape", [(16, 12, 3), (8, 6, 3), (3, 3, 3), (1, 1, 3)])
+def test_an_output_follows_at_one_ratio_in_whole_pixels(shape):
+    made = TensorSpec("made", shape, "output", "image", follows="photo")
+    photo = TensorSpec("photo", (8, 8, 3), "condition", "image", multiple=2)
+    with pytest.raises(UserError, match="do not follow .* at one ratio"):
+        MapSpec((photo,), (made,))
+    with pytest.raises(UserError, match="follows 'photo', which is no condition with free sides"):
+        MapSpec((dataclasses.replace(photo, multiple=0),), (made,))
 
 
 def test_bad_map():
