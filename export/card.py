@@ -46,6 +46,7 @@ def _map(manifest: bundle.Manifest, name: str, count: int) -> str:
         for tensor in tensors
     )
     classes = "".join(map(_choice, [tensor for tensor in spec.conditions if tensor.is_class]))
+    classes += "".join(map(_attributes, filter(_is_named, spec.conditions)))
     return f"""## {name}
 
 {_picture(manifest, name, count)}    {command(manifest, name)}
@@ -71,6 +72,8 @@ def _picture(manifest: bundle.Manifest, name: str, count: int) -> str:
         shown = [tensor.name for tensor in (*given, *spec.outputs) if media.is_shown(tensor)]
         columns = " | ".join(shown) + targets
         what = f"{count} rows of held-out data, not selected: {columns}"
+        if any(map(_is_named, given)):
+            what += "; rows change one attribute in turn, as listed below"
     else:
         in_turn = "; the classes come in turn" if spec.conditions else ""
         what = f"{count} samples of seed 0, drawn by onnxruntime; not selected{in_turn}"
@@ -82,7 +85,7 @@ def command(manifest: bundle.Manifest, name: str, place: str = ".") -> str:
     spec = manifest.maps[name]
     chosen = "" if name == manifest.default else f" --map={name}"
     given = "".join(
-        f" --condition={tensor.name}=FILE{_readable(tensor)}" for tensor in spec.conditions if not tensor.is_class
+        f" --condition={tensor.name}={_example(tensor)}" for tensor in spec.conditions if not tensor.is_class
     )
     ending = media.ending(spec.output)
     if given or ending == media.ARRAY:
@@ -92,13 +95,19 @@ def command(manifest: bundle.Manifest, name: str, place: str = ".") -> str:
     return f"python -m serving.sample --bundle={shlex.quote(place)}{chosen}{given} --output={output}"
 
 
-def _readable(tensor: TensorSpec) -> str:
-    """Return the ending of a file that `media.read` reads a condition from."""
-    return media.ARRAY if tensor.kind == "video" else media.ending(tensor)
+def _example(tensor: TensorSpec) -> str:
+    """Return what a condition may be: a name, or FILE with the ending that `media.read` reads."""
+    if _is_named(tensor):
+        return shlex.quote(tensor.names[0])
+    return f"FILE{media.ARRAY if tensor.kind == 'video' else media.ending(tensor)}"
 
 
 def _call(spec: MapSpec, name: str) -> str:
-    given = "".join(f"{tensor.name}=..., " for tensor in spec.conditions if not tensor.is_class)
+    given = "".join(
+        f"{tensor.name}={[tensor.names[0]] if _is_named(tensor) else '...'}, "
+        for tensor in spec.conditions
+        if not tensor.is_class
+    )
     arguments = f"{given}seed=0" if spec.noise else given.removesuffix(", ")
     return f'serving.load(".")["{name}"]({arguments})'
 
@@ -132,6 +141,19 @@ Choose the class with `--condition={tensor.name}={shlex.quote(str(example))}`, o
 `{tensor.name}={example!r}` or an array of one for each sample. Otherwise the classes come in turn: sample k of a seed,
 counted from 0, has `{tensor.name}` {low} + (k mod {high - low + 1}).
 {names}"""
+
+
+def _is_named(tensor: TensorSpec) -> bool:
+    """Whether the condition holds attributes that are given by their names."""
+    return tensor.kind == "attributes" and bool(tensor.names)
+
+
+def _attributes(tensor: TensorSpec) -> str:
+    exclusive = "".join(f"\nAt most one is to be present of {', '.join(group)}.\n" for group in tensor.exclusive)
+    return f"""
+Name in `{tensor.name}` all attributes that are to be present, the others are to be absent; or give a 0 or a 1 for each,
+from a .npy file. The attributes, in order: {", ".join(tensor.names)}.
+{exclusive}"""
 
 
 def _values(tensor: TensorSpec) -> str:

@@ -50,7 +50,8 @@ class ServedMap:
         Each condition is one value for all, or an array (count, *its shape), where the sides of pictures may be any if
         they are free. `count` may be left out: then it is that of the arrays, or 1. A picture may be bytes, uint8, and
         a sound int16, which are scaled to [-1, 1]. A mask may be bool, or bytes of 0 and 255. A class may be a number
-        or a name, and counts in turn if it is left out. Never returns NaN or infinity. Errors are `UserError`.
+        or a name, and counts in turn if it is left out. Attributes may be 0 and 1, or the names of all that are to be
+        present, [] for none. Never returns NaN or infinity. Errors are `UserError`.
         """
         count = self.count_of(count, conditions)
         seed, start = integer("seed", seed, 0), integer("start", start, 0)
@@ -73,7 +74,7 @@ class ServedMap:
             return self.counted("count", count)
         for tensor in self.spec.conditions:
             try:
-                shape = np.shape(conditions.get(tensor.name, 0))
+                shape = np.shape(_numbered(tensor, conditions.get(tensor.name, 0)))
             except ValueError:  # its rows differ in length: `given` says so
                 continue
             if len(shape) == len(tensor.shape) + 1:
@@ -148,8 +149,7 @@ def load(path: str | os.PathLike[str], threads: int = 1, sides: Sides | None = N
 
 def as_array(tensor: TensorSpec, values: Any) -> np.ndarray:
     """Return `values` as an array of the tensor's type, finite and within its range, of any shape."""
-    if tensor.is_class:
-        values = _numbered(tensor, values)
+    values = _numbered(tensor, values)
     if np.ma.is_masked(values):
         raise UserError(f"{tensor.name}: some of its values are masked; fill them")
     try:
@@ -173,20 +173,55 @@ def as_array(tensor: TensorSpec, values: Any) -> np.ndarray:
         raise UserError(f"{tensor.name}: values must lie in [{tensor.low}, {tensor.high}]")
     if tensor.levels:
         _check_levels(tensor, array)
+    _check_exclusive(tensor, array)
     if tensor.kind == "mask" and not np.isin(array, (0, 1)).all():
         raise UserError(f"{tensor.name}: a mask holds 0 and 1, or as bytes 0 and 255, and nothing between")
     return array
 
 
 def _numbered(tensor: TensorSpec, values: Any) -> Any:
-    """Return classes that are given by name as numbers."""
-    if isinstance(values, str):
-        return tensor.index_of(values)
+    """Return classes and attributes that are given by name as numbers, anything else as it is."""
     if isinstance(values, np.ndarray) and values.dtype.kind == "U":
         values = values.tolist()
+    if tensor.kind == "attributes":
+        return _set(tensor, values)
+    if not tensor.is_class:
+        return values
+    if isinstance(values, str):
+        return tensor.index_of(values)
     if isinstance(values, list | tuple) and any(isinstance(value, str) for value in values):
         return [tensor.index_of(value) if isinstance(value, str) else value for value in values]
     return values
+
+
+def _set(tensor: TensorSpec, values: Any) -> Any:
+    """Return attributes that are given by their names, such as "glasses,long_hair" or ["glasses"], as 0 and 1.
+
+    The names are all that are to be present: an attribute that is not named is 0. A list may hold such a list for each
+    sample.
+    """
+    if isinstance(values, str):
+        values = [name.strip() for name in values.split(",")] if values.strip() else []
+    if not isinstance(values, list | tuple):
+        return values
+    if all(isinstance(value, str) for value in values):
+        for name in values:
+            if name not in tensor.names:
+                raise unknown(f"attribute of {tensor.name}", name, tensor.names)
+        return [int(name in values) for name in tensor.names] if tensor.names else [0] * tensor.shape[0]
+    if any(isinstance(value, str | list | tuple) for value in values):
+        return [_set(tensor, value) for value in values]
+    return values
+
+
+def _check_exclusive(tensor: TensorSpec, values: np.ndarray) -> None:
+    """Refuse attributes of which more than one of an exclusive group is set."""
+    for group in tensor.exclusive:
+        numbers = [tensor.names.index(name) for name in group]
+        if values.shape[-1:] == tensor.shape and (crowded := values[..., numbers].sum(axis=-1) > 1).any():
+            row = values.reshape(-1, *tensor.shape)[crowded.reshape(-1)][0]
+            both = " and ".join(name for name, number in zip(group, numbers, strict=True) if row[number])
+            raise UserError(f"{tensor.name}: {both} exclude one another; name at most one of {', '.join(group)}")
 
 
 def _check_levels(tensor: TensorSpec, values: np.ndarray, where: str = "") -> None:

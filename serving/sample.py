@@ -39,8 +39,9 @@ _SEED = flags.DEFINE_integer("seed", 0, "The seed of the noise, from 0 to 2^63 -
 _CONDITION = flags.DEFINE_multi_string(
     "condition",
     [],
-    "A condition as name=number, name=NAME of a class, or name=FILE (a picture, a .wav or a .npy), such as label=3 or "
-    "input=photo.png; may be repeated. Without it, a class-conditional generator shows its classes in turn.",
+    "A condition as name=number, name=NAME of a class, name=NAME,NAME of all attributes that are to be present (name= "
+    "for none), or name=FILE (a picture, a .wav or a .npy), such as label=3 or input=photo.png; may be repeated. "
+    "Without it, a class-conditional generator shows its classes in turn.",
 )
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "How many samples are in memory at a time.", lower_bound=1)
 _TILE = flags.DEFINE_integer(
@@ -167,7 +168,9 @@ def _conditions(texts: list[str], spec: MapSpec) -> dict[str, Any]:
 
 
 def _value(text: str, tensor: TensorSpec, value: str) -> Any:
-    """Return a class by its name or number, another number, or what a file holds."""
+    """Return a class by its name or number, another number, names of attributes, or what a file holds."""
+    if tensor.kind == "attributes" and tensor.names and Path(value).suffix != media.ARRAY:
+        return value
     if not value:
         raise UserError(f"--condition={text}: write it as name=value, such as label=3 or input=photo.png")
     if value in tensor.names:
@@ -187,7 +190,7 @@ def _value(text: str, tensor: TensorSpec, value: str) -> Any:
 def _count_of(spec: MapSpec, conditions: dict[str, Any]) -> int:
     """Return the number of samples where none is given: of rows in a file of conditions, of one answer, or 64."""
     for tensor in spec.conditions:
-        shape = np.shape(conditions.get(tensor.name, 0))
+        shape = np.shape(conditions.get(tensor.name, 0))  # of names: (), one value
         if len(shape) == len(tensor.shape) + 1:
             return shape[0]
     is_answer = any(not tensor.is_class for tensor in spec.conditions)

@@ -91,11 +91,11 @@ class Sides:
         margin = reach if self.overlap is None and reach else self.overlap
         margin = self.tile // _SHARE if margin is None else margin
         values = inputs[source.name]
-        windows = [_windows(side, self.tile, margin, source) for side in values.shape[1:3]]
+        rows_of, columns_of = (_windows(side, self.tile, margin, source) for side in values.shape[1:3])
         shapes = spec.shapes({source.name: values.shape[1:]})
         totals = {name: np.zeros((len(values), *shape), np.float32) for name, shape in shapes.items()}
         weights = {name: np.zeros((*shape[:2], 1), np.float32) for name, shape in shapes.items()}
-        for down, across in self._counted(list(itertools.product(*windows))):
+        for down, across in self._counted(list(itertools.product(rows_of, columns_of))):
             made = run({**inputs, source.name: values[:, down.begin : down.end, across.begin : across.end]})
             for tensor in spec.outputs:
                 # in pixels of the output

@@ -17,6 +17,7 @@ import train.data
 import zoo
 from train import config
 from train.check import check
+from train.data.sources import innermost
 from zoo import images
 
 REPOSITORY = Path(__file__).parents[1]
@@ -34,6 +35,10 @@ def recipe_of(model: str) -> str:
 def toy_data(model: str) -> str:
     """Return a source that comes along and has what the model reads."""
     reads = zoo.declared(model).columns_read(zoo.declared(model).options)
+    if "attributes" in reads:
+        return "faces"
+    if "a" in reads:
+        return "unpaired:shapes"
     if "input" in reads:
         section = config.read_recipe(recipe_of(model)).data
         return "lowres:digits" if section.name.startswith("lowres:") else "grey:digits"
@@ -43,14 +48,14 @@ def toy_data(model: str) -> str:
 def tiny_config(model: str, **changes) -> ConfigDict:
     """Return the model's recipe with its smallest network, on 8 px digits in batches of 4, for 4 steps.
 
-    A model that reads an "input" gets grey digits, or reduced ones where its recipe has such. "data.name" among the
-    `changes` brings that source's options.
+    A model that reads an "input" gets grey digits, or reduced ones where its recipe has such; one of two domains gets
+    shapes at 16 px. "data.name" among the `changes` brings that source's options.
     """
     data = changes.get("data.name", toy_data(model))
     settings = config.load(recipe_of(model), [f"--config.data.name={data}", f"--config.model.name={model}"])
     settings.data.name, settings.model.name = data, model
     if "image_size" in settings.data:
-        settings.data.image_size = 0
+        settings.data.image_size = 16 if data == "unpaired:shapes" else 0
     settings.model.update(zoo.declared(model).smallest)
     settings.update(
         train_steps=4, batch_size=4, steps_per_call=2, checkpoint_every=2, sample_every=4, sample_count=4, ema=0.9
@@ -69,13 +74,19 @@ def tiny_model(model: str):
 
 
 def stand_in(recipe: str, directory: Path) -> None:
-    """Put a pair of pictures below the directory where the recipe looks for pairs that its user has to get."""
-    name = config.read_recipe(recipe).data.name
-    if name.startswith("pairs:"):
+    """Put a pair of pictures below the directory where the recipe looks for folders that its user has to get."""
+    section = config.read_recipe(recipe).data
+    prefix, _, folder = innermost(section.name).partition(":")
+    if prefix in ("pairs", "domains", "patches"):
         for column in ("input", "image"):
-            path = directory / name.removeprefix("pairs:") / column / "1.png"
+            path = directory / folder / column / "1.png"
             path.parent.mkdir(parents=True)
             path.write_bytes(images.encode_png(np.zeros((64, 64, 3), np.uint8)))
+    if prefix == "attributes":
+        (directory / folder).mkdir()
+        names = section.attributes.split(",")
+        rows = [",".join([f"{name}.png", *(str(int(other == name)) for other in names)]) for name in names]
+        (directory / folder / "list.csv").write_text("\n".join([f"file,{section.attributes}", *rows]))
 
 
 def trainer(settings: ConfigDict, workdir: Path, strategy=None):

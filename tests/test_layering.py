@@ -21,7 +21,7 @@ FLOORS = (
     ("rundir",),
     ("evaluate",),
     ("check", "loop", "studies"),
-    ("study", "theory", "__main__"),
+    ("study", "theory", "stylize", "__main__"),
 )
 # what the base installation brings; anything else that serving imports must come with Python
 SERVING_NEEDS = {"absl", "numpy", "onnxruntime", "PIL", "tqdm"}

@@ -11,7 +11,14 @@ from train.config import check_fits, flatten
 from train.evaluate import schedule
 from zoo.shared.errors import UserError, unknown
 
-SCHEDULES = ("constant", "linear", "cosine")
+SCHEDULES = ("constant", "linear", "half_linear", "cosine")
+
+# data that have a column, for those who named others
+_HAVE = {
+    "input": "; pairs:PATH, grey:NAME and lowres:NAME have one",
+    "attributes": "; attributes:PATH and faces have one",
+    "a": "; domains:PATH and unpaired:NAME have one",
+}
 
 
 def check(config: ConfigDict) -> None:
@@ -89,7 +96,7 @@ def _check_columns(config: ConfigDict, reads: dict[str, tuple[str, ...]]) -> Non
                 "model"
             )
         if name not in kinds:
-            hint = "; pairs:PATH, grey:NAME and lowres:NAME have one" if name == "input" else ""
+            hint = _HAVE.get(name, "")
             raise UserError(f"{config.model.name} reads a column {name!r}, and {config.data.name!r} has {has}{hint}")
         if kinds[name] not in accepted:
             raise UserError(

@@ -44,7 +44,8 @@ class GenerativeModel(keras.Model):
     - `reads`: the columns that a training step reads, each with the kinds that it accepts; `reads_if`: more columns
       where an option is true;
     - `players`: the names of its optimisers, in the order of their updates; `players_if`: more where an option is true;
-    - `targets`: the outputs that data show the right value of, each with the column that holds it.
+    - `targets`: the outputs that data show the right value of, each with the column that holds it. A column of another
+      table than the conditions, such as the other of two unpaired domains, only shows what outputs should look like.
 
     Its constructor takes `columns`, the `TensorSpec` of each column that it reads, and its options, makes its networks
     with built weights, and sets `maps`: the first is shown, judged and served by default. Its
@@ -70,6 +71,8 @@ class GenerativeModel(keras.Model):
     targets: ClassVar[dict[str, str]] = {}
     # the smallest sensible options: what the conformance tests build
     smallest: ClassVar[dict[str, Any]] = {}
+    # other models whose runs this one may begin with: with the weights of the maps that both have
+    begins_with: ClassVar[tuple[str, ...]] = ()
 
     maps: dict[str, Map]
 

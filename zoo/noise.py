@@ -69,6 +69,22 @@ def in_turn(tensor: TensorSpec, count: int, start: int = 0) -> np.ndarray:
     return values.astype(np.int32)
 
 
+def edited(tensor: TensorSpec, rows: np.ndarray, number: int) -> np.ndarray:
+    """Return the attributes (count, K) with one of them changed: what was set is cleared, and the other way round.
+
+    One of an exclusive group is set and the rest of its group cleared; where it was set, the next of its group is.
+    """
+    made, group = np.array(rows), tensor.group_of(number)
+    if len(group) == 1:
+        made[:, number] = 1 - made[:, number]
+        return made
+    following = group[(group.index(number) + 1) % len(group)]
+    wanted = np.where(made[:, number] == 1, following, number)
+    made[:, group] = 0
+    made[np.arange(len(made)), wanted] = 1
+    return made
+
+
 def _example(tensor: TensorSpec) -> str:
     shape = ", ".join(map(str, tensor.shape))
     return f"an array of kind {tensor.kind} and shape (count,{f' {shape}' if shape else ''})"

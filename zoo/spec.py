@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Set
 from typing import Any
 
-from zoo.shared.errors import UserError
+from zoo.shared.errors import UserError, unknown
 
 # numpy's names of the types that every runtime of ours can exchange
 DTYPES = ("float32", "int32")
@@ -76,6 +76,7 @@ class TensorSpec:
       The caller, or the data, gives a `condition`. The map makes an `output`.
     - `kind` says how the tensor is read, see `KINDS`. A bound that is left out is the kind's. Noise is "latent".
     - `names` are those of the classes or of the attributes, in order, or none.
+    - `exclusive` holds groups of names of attributes; of each group at most one is set.
     - `rate`: samples or frames a second, 0 if unknown.
     - `levels`: above 0, how many values the tensor takes, evenly spaced from `low` to `high`: an output, which a
       sampling loop then makes, or a condition of "log_prob", whose likelihood then is a probability of such values.
@@ -98,6 +99,7 @@ class TensorSpec:
     low: float = -math.inf
     high: float = math.inf
     names: tuple[str, ...] = ()
+    exclusive: tuple[tuple[str, ...], ...] = ()
     rate: float = 0.0
     levels: int = 0
     keeps: str = ""
@@ -171,6 +173,7 @@ class TensorSpec:
             count = self.shape[0] if self.kind == "attributes" else int(self.high) - int(self.low) + 1
             if len(self.names) != count or len(set(self.names)) != count:
                 raise UserError(f"{where}: needs {count} different names, got {len(self.names)}")
+        self._check_exclusive(where)
         if type(self.rate) not in (int, float) or not 0 <= self.rate < math.inf:
             raise UserError(f"{where}: rate {self.rate!r}: use samples or frames a second, 0 if unknown")
         if self.rate and self.kind not in ("audio", "video", "action"):
@@ -183,6 +186,21 @@ class TensorSpec:
             raise UserError(
                 f"{where}: keeps {self.keeps!r}: only a condition of kind 'mask' keeps another, by its name"
             )
+
+    def _check_exclusive(self, where: str) -> None:
+        if not self.exclusive:
+            return
+        are_groups = isinstance(self.exclusive, tuple) and all(
+            isinstance(group, tuple) and len(group) > 1 for group in self.exclusive
+        )
+        if not are_groups or self.kind != "attributes":
+            raise UserError(f"{where}: exclusive holds groups of two or more names of attributes")
+        named = [name for group in self.exclusive for name in group]
+        for name in named:
+            if name not in self.names:
+                raise unknown(f"exclusive attribute of {self.name}", str(name), self.names)
+        if len(set(named)) != len(named):
+            raise UserError(f"{where}: an attribute is in one exclusive group, and once")
 
     def _check_sides(self, where: str) -> None:
         for key in ("multiple", "least", "reach"):
@@ -260,12 +278,20 @@ class TensorSpec:
             raise UserError(f"{self.name}={name}: {_choices(self)}")
         return int(self.low) + self.names.index(name)
 
+    def group_of(self, number: int) -> tuple[int, ...]:
+        """Return the numbers of the attributes that exclude one another with this one, itself among them, in order."""
+        for group in self.exclusive:
+            if self.names[number] in group:
+                return tuple(self.names.index(name) for name in group)
+        return (number,)
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values; what is as the kind has it is left out."""
         value: dict[str, Any] = {"name": self.name, "shape": list(self.shape), "role": self.role, "kind": self.kind}
         kind = KINDS[self.kind]
         value |= {key: bound for key in ("low", "high") if (bound := getattr(self, key)) != getattr(kind, key)}
         value |= {"names": list(self.names)} if self.names else {}
+        value |= {"exclusive": [list(group) for group in self.exclusive]} if self.exclusive else {}
         return value | {key: extra for key in _EXTRAS if (extra := getattr(self, key))}
 
     @classmethod
@@ -275,12 +301,16 @@ class TensorSpec:
             value,
             "tensor",
             required={"name", "shape", "role", "kind"},
-            optional={"low", "high", "names", *_EXTRAS},
+            optional={"low", "high", "names", "exclusive", *_EXTRAS},
         )
-        for key in ("shape", "names"):
+        groups = fields.get("exclusive", [])
+        for key in ("shape", "names", "exclusive"):
             if not isinstance(fields.get(key, []), list):
                 raise UserError(f"tensor {key} must be a list, got {fields[key]!r}")
-        return cls(**{**fields, "shape": tuple(fields["shape"]), "names": tuple(fields.get("names", ()))})
+        if not all(isinstance(group, list) for group in groups):
+            raise UserError(f"tensor exclusive must be a list of lists, got {groups!r}")
+        tuples = {"shape": tuple(fields["shape"]), "names": tuple(fields.get("names", ()))}
+        return cls(**{**fields, **tuples, "exclusive": tuple(map(tuple, groups))})
 
 
 def _choices(tensor: TensorSpec) -> str:

@@ -28,11 +28,13 @@ from zoo.spec import TensorSpec
 
 
 def batch(model, count=4, seed=0):
-    """Return rows of the columns that the model reads: binary pictures, classes in turn."""
+    """Return rows of the columns that the model reads: binary pictures, classes and attributes in turn."""
     random, rows = np.random.default_rng(seed), {}
     for name, spec in model.columns.items():
         if spec.kind == "class":
             rows[name] = noise.in_turn(spec, count)
+        elif spec.kind == "attributes":
+            rows[name] = np.eye(*spec.shape, dtype=np.int32)[(seed + np.arange(count)) % spec.shape[0]]
         else:
             rows[name] = np.sign(random.uniform(-1, 1, (count, *spec.shape))).astype(np.float32)
     return rows

@@ -141,3 +141,15 @@ def test_a_sampling_loop_is_told_by_its_rows():
     text = card.text(manifest(generate=((U,), (LOOP,))), {"generate": 64})
     assert "The share of rows that differ from the Keras model" in text
     assert "64 samples of seed 0, drawn by onnxruntime; not selected." in text
+
+
+def test_attributes_are_given_by_name():
+    names = ("grey hair", "blond", "hat")
+    wanted = TensorSpec("wanted", (3,), "condition", "attributes", names=names, exclusive=(names[:2],))
+    text = card.text(manifest(edit=((PHOTO, wanted), (IMAGE,))), {"edit": 16})
+    assert "--condition=photo=FILE.png --condition=wanted='grey hair'" in text
+    assert 'serving.load(".")["edit"](photo=..., wanted=[\'grey hair\'])' in text
+    assert "The attributes, in order: grey hair, blond, hat." in text
+    assert "At most one is to be present of grey hair, blond." in text
+    assert "photo | image; rows change one attribute in turn, as listed below." in text
+    assert "At most one" not in card.text(manifest(edit=((dataclasses.replace(wanted, exclusive=()),), (IMAGE,))), {})

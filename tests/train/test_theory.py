@@ -13,6 +13,7 @@ from shared import python
 
 from train.theory import (
     EXPERIMENTS,
+    cycle_consistency,
     equilibrium,
     level_sets,
     loss_and_quality,
@@ -24,6 +25,7 @@ from train.theory import (
 )
 from train.theory.result import Result, marks, named, new_figure, spread
 from train.theory.training import FrozenGenerator, Run, affine_generator, point_source
+from zoo.translation.cyclegan import DIRECTIONS
 
 
 def linear(*weights):
@@ -214,6 +216,27 @@ def test_at_equilibrium_nobody_can_tell_samples_from_data():
     assert mean(result, "mean |D - 1/2| on data and samples at the end") < 0.05
     assert mean(result, "accuracy of a judge of the generator at the start") > 0.8
     assert 0.48 < mean(result, "accuracy of a judge of the generator at the end") < 0.6
+
+
+def test_collapse_of_maps_that_are_known():
+    random = np.random.default_rng(0)
+    points, others = random.normal(size=(40, 3)), random.normal(size=(40, 3))
+    same = cycle_consistency.collapse(points, -points, -points)
+    assert (same.reached, same.spread) == (1.0, pytest.approx(1.0))
+    assert same.lost == cycle_consistency.collapse(points, points, points).lost < 0.5
+    one = cycle_consistency.collapse(points, 1e-9 * points + others[7], others)
+    assert (one.reached, one.spread) == (1 / 40, pytest.approx(0.0, abs=1e-8))
+    blind = cycle_consistency.collapse(points, others, others)
+    assert (blind.reached, blind.lost) == (1.0, pytest.approx(1.0, abs=0.15))
+
+
+def test_the_way_back_keeps_a_map_from_sending_many_scans_to_few():
+    result = cycle_consistency.run(seeds=[0], budget=0.4)
+    alone, tied = (
+        [mean(result, f"share of real pictures that outputs lie next to, {variant}, {name}") for name, *_ in DIRECTIONS]
+        for variant in cycle_consistency.VARIANTS
+    )
+    assert max(alone) < min(tied) < result.numbers["share of real pictures that as many other real ones lie next to"]
 
 
 @pytest.mark.slow

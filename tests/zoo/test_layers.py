@@ -82,3 +82,33 @@ def test_nearest_upsampling_repeats_pixels():
     inputs = keras.Input((2, 2, 2))
     made = keras.Model(inputs, NearestUpsampling()(inputs))(x)
     np.testing.assert_array_equal(made, x.repeat(2, axis=1).repeat(2, axis=2))
+
+
+@pytest.mark.parametrize("sides", [(None, None), (2, 3)])
+def test_nearest_upsampling_of_free_sides_trains_under_xla_with_the_bits_of_tensorflow(sides):
+    x = tf.random.stateless_normal((2, 2, 3, 4), seed=[1, 2])
+    weight = tf.random.stateless_normal((2, 4, 6, 4), seed=[3, 4])
+    inputs = keras.Input((*sides, 4))
+    made = keras.Model(inputs, NearestUpsampling()(inputs))
+    assert made.output_shape == (None, *(side and 2 * side for side in sides), 4)
+
+    def gradient(enlarge):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = enlarge(x)
+            loss = tf.reduce_sum(y * weight)
+        return y, tape.gradient(loss, x)
+
+    expected = gradient(lambda x: tf.image.resize(x, (4, 6), "nearest"))
+    for jit in (False, True):
+        for found, wanted in zip(tf.function(lambda: gradient(made), jit_compile=jit)(), expected, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+
+
+def test_nearest_upsampling_of_fixed_sides_is_one_resize():
+    inputs = keras.Input((2, 3, 4))
+    made = keras.Model(inputs, NearestUpsampling()(inputs))
+    graph = tf.function(made).get_concrete_function(tf.TensorSpec((None, 2, 3, 4))).graph
+    enlarging = [op for op in graph.get_operations() if op.type.startswith("Resize")]
+    assert len(enlarging) == 1
+    assert tf.get_static_value(enlarging[0].inputs[1]).tolist() == [4, 6]

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from zoo.noise import MAX_SEED, cycled, fill, given_by, in_turn, integer
+from zoo.noise import MAX_SEED, cycled, edited, fill, given_by, in_turn, integer
 from zoo.shared.errors import UserError
 from zoo.spec import MapSpec, TensorSpec
 
@@ -257,3 +257,16 @@ def test_given_rows_begin_anew_where_they_end():
             np.testing.assert_array_equal(turned[name], values[rows])
     assert cycled({}, 5) == {}
     np.testing.assert_array_equal(cycled(given, 2, MAX_SEED)["label"], [5 + MAX_SEED % 3, 5 + (MAX_SEED + 1) % 3])
+
+
+def test_one_attribute_changed():
+    names = ("red", "hat", "black", "blond")
+    group = ("black", "red", "blond")
+    spec = TensorSpec("wanted", (4,), "condition", "attributes", names=names, exclusive=(group,))
+    rows = np.array([[0, 0, 1, 0], [1, 1, 0, 0], [0, 1, 0, 0]], np.int32)
+    assert edited(spec, rows, 1).tolist() == [[0, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
+    # black is set, or where it is set already, the next of its group
+    assert edited(spec, rows, 2).tolist() == [[1, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0]]
+    # after the last of the group comes its first
+    assert edited(spec, np.array([[0, 0, 0, 1]]), 3).tolist() == [[0, 0, 1, 0]]
+    assert rows.tolist()[0] == [0, 0, 1, 0], "the rows stay as they are"

@@ -402,3 +402,33 @@ def test_maps_need_names_that_no_file_and_no_signature_has():
         with pytest.raises(UserError, match="map name") as error:
             check_maps({name: spec})
         assert "\n" not in str(error.value)
+
+
+HAIR = {"kind": "attributes", "names": ("black", "blond", "hat", "red", "beard")}
+
+
+def test_attributes_that_exclude_one_another():
+    spec = TensorSpec("wanted", (5,), "condition", exclusive=(("red", "black"), ("hat", "beard")), **HAIR)
+    assert TensorSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+    assert [spec.group_of(number) for number in range(5)] == [(3, 0), (1,), (2, 4), (3, 0), (2, 4)]
+    assert "exclusive" not in TensorSpec("wanted", (5,), "condition", **HAIR).to_json()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"exclusive": (("black",),)}, "groups of two or more"),
+        ({"exclusive": ("black", "blond")}, "groups of two or more"),
+        ({"exclusive": [["black", "blond"]]}, "groups of two or more"),
+        ({"exclusive": (("black", "blonde"),)}, "did you mean 'blond'"),
+        ({"exclusive": (("black", "blond"), ("hat", "black"))}, "in one exclusive group, and once"),
+        ({"exclusive": (("black", "black"),)}, "in one exclusive group, and once"),
+        ({"exclusive": (("black", 3),)}, "unknown exclusive attribute"),
+        ({"exclusive": (("black", "blond"),), "names": ()}, "unknown exclusive attribute"),
+    ],
+)
+def test_exclusive_groups_that_cannot_be(changes, said):
+    with pytest.raises(UserError, match=said):
+        TensorSpec("wanted", (5,), "condition", **{**HAIR, **changes})
+    with pytest.raises(UserError, match="list"):
+        TensorSpec.from_json({**TensorSpec("w", (5,), "condition", **HAIR).to_json(), "exclusive": ["ab"]})

@@ -4,8 +4,12 @@ Its key `name` says which source (see `train.data.sources`); the others are that
 
 - 'digits': the scans that come along
 - 'shapes': outlines to be coloured, drawn by the program
+- 'patterns': coloured shapes, and patterns to paint them with, drawn by the program
 - 'folder:PATH': pictures of your own, with a label where each lies in a folder of its class
+- 'attributes:PATH': pictures of your own with attributes to be changed; 'faces': such, drawn by the program
+- 'patches:PATH': squares cut out of pictures of your own, of any sizes
 - 'pairs:PATH': pictures "input" and "image" of your own that belong together
+- 'domains:PATH': pictures of your own in two folders that do not belong together; 'unpaired:NAME': pairs torn apart
 - 'grey:NAME', 'lowres:NAME': colour to be made from grey, large from small, over any source NAME of pictures
 - 'stacked:NAME': pictures of 1,000 modes made of the set NAME
 - 'ring', 'grid': points of the plane

@@ -1,8 +1,8 @@
 """Tables of columns, which every source of data hands over: rows that belong together."""
 
 import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,19 @@ class Table:
 
 # one table, or two for unpaired domains; the names of columns differ over all of them
 Source = tuple[Table, ...]
+
+
+def renamed(table: Table, names: Mapping[str, str]) -> Table:
+    """Return the table with other names for some of its columns, by their old ones."""
+
+    def made(column: np.ndarray | Derived) -> np.ndarray | Derived:
+        return replace(column, of=names.get(column.of, column.of)) if isinstance(column, Derived) else column
+
+    return replace(
+        table,
+        columns={names.get(name, name): made(column) for name, column in table.columns.items()},
+        specs={names.get(name, name): replace(s, name=names.get(name, name)) for name, s in table.specs.items()},
+    )
 
 
 def image_spec(name: str, stored: Any, margin: int = 0) -> TensorSpec:

@@ -17,7 +17,8 @@ def build(section: ConfigDict, train_steps: int, step: tf.Variable) -> keras.opt
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up over `warmup_steps`, then constant, or down to zero at `train_steps`: linear or half a cosine.
 
-    All count training steps, whatever number of updates a player makes in one.
+    "half_linear" is constant for the first half of the rest and linear in the second, as Zhu et al. (2017) have it. All
+    count training steps, whatever number of updates a player makes in one.
     """
 
     def __init__(self, section: ConfigDict, train_steps: int, step: tf.Variable) -> None:
@@ -35,6 +36,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         decay = {
             "constant": lambda: tf.ones_like(done),
             "linear": lambda: 1 - done,
+            "half_linear": lambda: tf.minimum(1.0, 2 - 2 * done),
             "cosine": lambda: (1 + tf.cos(3.141592653589793 * done)) / 2,
         }[self.kind]()
         warmup = tf.minimum(1.0, (step + 1) / (self.warmup_steps + 1))

@@ -18,7 +18,8 @@ Metrics that look at samples:
 - mixture: modes found, share of high quality and reverse KL of points, for generators trained on 'ring' or 'grid'
 
 At outputs beside the right answer (pix2pix, reconstructions):
-- pairs: PSNR, SSIM, L1, colourfulness, beside rows that do nothing
+- pairs: PSNR, SSIM, L1, colourfulness, beside rows that do nothing. Pairs that a model of unpaired domains never saw as
+  pairs judge it by --reference=pairs:PATH --map=a_to_b: the input is of domain a, the image of b.
 
 At a likelihood:
 - log_likelihood: of held-out data, exact or bounded by importance samples
@@ -49,7 +50,7 @@ from train.data.sources import PICTURES
 from train.data.sources.folder import PREFIX
 from train.evaluate import makers
 from train.evaluate.metrics import METRICS, Comparison, check_declared, check_possible, features_of, map_for, suggested
-from train.evaluate.reference import Reference, has_colour, ours
+from train.evaluate.reference import Reference, column_for, has_colour, ours
 from train.rundir.layout import CHECKPOINTS, LAST, check_kept
 from zoo.metrics.extractor import Extractor
 from zoo.shared import files, program
@@ -131,7 +132,8 @@ def main() -> None:
     maker = makers.create(SOURCE.value, SIZE.value, CHECKPOINT.value)
     if MAP.value is not None:
         maker.choose(MAP.value)
-    names = NAMES.value or [suggested(maker)]
+    section = config.source(REFERENCE.value) if REFERENCE.value else maker.data
+    names = NAMES.value or [suggested(maker, section)]
     for name in names:
         check_possible(name, maker, MAP.value)
     if MAP.value and maker.maps and MAP.value not in (map_for(METRICS[name], maker, MAP.value) for name in names):
@@ -181,7 +183,8 @@ def compare(maker: makers.Maker, names: list[str], extractor: Extractor | None) 
             section.update({key: value for key, value in own.items() if key in section and key != "name"})
     split = SPLIT.value or split_of(REFERENCE.value, maker.data.name if maker.data else None)
     extractor = extractor or extractor_at(ours(section, names, in_colour))
-    reference = Reference(section, split, count, SEED.value, extractor)
+    column = maker.target(MAP.value) if maker.maps else "image"
+    reference = Reference(section, split, count, SEED.value, extractor, column_for(section, column))
     other = other_data(maker, count, extractor) if OTHER.value else None
     return Comparison(maker, reference, count, SEED.value, maker.protocol, MAP.value, IMPORTANCE.value, other)
 

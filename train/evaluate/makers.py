@@ -70,6 +70,10 @@ class Maker:
         """Return the first output of a map."""
         return self.maps[name].output
 
+    def target(self, name: str | None) -> str:
+        """Return the column that shows what the first output of a map, the first if that is None, should look like."""
+        return self.targets.get(self.output(self.choose(name)).name, "image")
+
     def outputs(self, name: str, count: int, seed: int, given: Arrays | None = None, start: int = 0) -> Arrays:
         """Return every output of a map, as models make it, for samples start .. start + count - 1 of a seed.
 

@@ -245,6 +245,8 @@ def check_declared(name: str, model: str, targets: Mapping[str, str], section: C
     kind = kinds.get("image", "")
     if metric.needs == "pairs" and not targets:
         raise UserError(f"{where}{name}: {model} makes nothing that data show")
+    if metric.needs == "pairs":
+        _check_together(section)
     if metric.needs == "samples" and kind and kind not in metric.kinds:
         raise UserError(f"{where}{name} is for {' and '.join(metric.kinds)}; {section.name} holds kind {kind}")
     if metric.needs == "latents" and "label" not in kinds:
@@ -253,11 +255,12 @@ def check_declared(name: str, model: str, targets: Mapping[str, str], section: C
         _check_stacked(section)
 
 
-def suggested(maker: Maker) -> str:
-    """Return the metric that fits best where none is named."""
+def suggested(maker: Maker, section: ConfigDict | None = None) -> str:
+    """Return the metric that fits best where none is named; `section` is the data section of the reference."""
     if "log_prob" in maker.maps:
         return "log_likelihood"
-    if maker.maps and map_for(METRICS["pairs"], maker, None):
+    is_apart = section is not None and "a" in data.kinds(section)
+    if maker.maps and map_for(METRICS["pairs"], maker, None) and not is_apart:
         return "pairs"
     if maker.maps and maker.output(next(iter(maker.maps))).kind == "point":
         return "mixture"
@@ -334,6 +337,7 @@ def _mixture(comparison: Comparison) -> dict[str, Any]:
 def _pairs(comparison: Comparison) -> dict[str, Any]:
     """Outputs beside targets, then the rows that any model must beat: those that do nothing."""
     maker, reference = comparison.maker, comparison.reference
+    _check_together(reference.section)
     name = map_for(METRICS["pairs"], maker, comparison.map_name)
     assert name is not None, "check_possible found it"
     spec, rows = maker.maps[name], reference.rows
@@ -358,6 +362,14 @@ def _pairs(comparison: Comparison) -> dict[str, Any]:
         **paired.pairs(made, targets),
         "baselines": {title: _short(paired.pairs(row, targets)) for title, row in baselines.items()},
     }
+
+
+def _check_together(section: ConfigDict) -> None:
+    if "a" in data.kinds(section):
+        raise UserError(
+            f"pairs needs pictures that belong together, and those of {section.name} do not: name some that do, such "
+            "as --reference=pairs:PATH"
+        )
 
 
 _ROW = ("psnr_db", "psnr_pooled_db", "l1", "ssim", "colourfulness")

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from train import data
 from train.data.batches import held_out
+from train.data.source import renamed
 from train.data.sources.lowres import PREFIX as LOWRES_PREFIX
 from train.data.sources.stacked import PREFIX as STACKED_PREFIX
 from zoo import media
@@ -19,6 +20,8 @@ from zoo.shared.errors import UserError
 
 _DIGITS_AND_GARMENTS = ("digits", "mnist", "fashion_mnist")
 _ROWS_AT_ONCE = 1024
+# what pairs are called where they stand for two domains
+DOMAINS = {"input": "a", "image": "b"}
 
 
 def ours(section: ConfigDict, metrics: Collection[str], has_colour: bool = False) -> Path:
@@ -52,20 +55,44 @@ def alike(*sets: np.ndarray) -> list[np.ndarray]:
     return [images[..., :1] for images in sets]
 
 
+def is_paired(section: ConfigDict) -> bool:
+    """Return whether the data of a section hold pairs of an input and an image."""
+    return DOMAINS.keys() <= data.kinds(section).keys()
+
+
+def column_for(section: ConfigDict, target: str) -> str:
+    """Return the column of images that outputs with this `target` stand beside: that one if the data have it."""
+    has_target = target in data.kinds(section) or (target in DOMAINS.values() and is_paired(section))
+    return target if has_target else "image"
+
+
 class Reference:
     """At most `count` rows of a split, chosen by the seed, and whole splits.
 
-    `section` is a data section (`train.data`).
+    `section` is a data section (`train.data`). `column` is that of `images`. Pairs stand for two domains where the
+    column is one of these: then "input" is called "a", and "image" "b".
     """
 
-    def __init__(self, section: ConfigDict, split: str, count: int | None, seed: int, extractor: Extractor) -> None:
-        self.section, self.split, self.seed, self.extractor = section, split, seed, extractor
-        self._tables = data.load(section, split)
+    def __init__(
+        self,
+        section: ConfigDict,
+        split: str,
+        count: int | None,
+        seed: int,
+        extractor: Extractor,
+        column: str = "image",
+    ) -> None:
+        self.section, self.split, self.seed, self.extractor, self.column = section, split, seed, extractor, column
+        self._tables = self._load(split)
         self.description = "; ".join(table.description for table in self._tables)
         total = min(len(table) for table in self._tables)
         self.chosen = np.arange(total)
         if count is not None and count < total:
             self.chosen = np.random.default_rng(seed).permutation(total)[:count]
+
+    def _load(self, split: str) -> data.Source:
+        is_of_domains = self.column in DOMAINS.values() and is_paired(self.section)
+        return tuple(renamed(table, DOMAINS if is_of_domains else {}) for table in data.load(self.section, split))
 
     @cached_property
     def rows(self) -> dict[str, np.ndarray]:
@@ -74,33 +101,35 @@ class Reference:
 
     @cached_property
     def images(self) -> np.ndarray:
-        """The chosen rows of the column "image", uint8 (count, H, W, C)."""
+        """The chosen rows of the column of images, uint8 (count, H, W, C)."""
         return self._images(self._tables, self.chosen)
 
     def of_split(self, split: str) -> np.ndarray:
         """Return all images of the `split`, as uint8 (N, H, W, C)."""
-        tables = data.load(self.section, split)
+        tables = self._load(split)
         return self._images(tables, np.arange(min(len(table) for table in tables)))
 
     def rows_of(self, split: str, count: int) -> dict[str, np.ndarray]:
         """Return at most `count` rows of every column of the `split`, chosen by the seed, as models see them."""
-        tables = data.load(self.section, split)
-        return self._rows(tables, np.random.default_rng(self.seed).permutation(len(tables[0]))[:count])
+        tables = self._load(split)
+        total = min(len(table) for table in tables)
+        return self._rows(tables, np.random.default_rng(self.seed).permutation(total)[:count])
 
     def fewer(self, count: int) -> "Reference":
         """Return the first `count` of these rows in the order of the seed, or all if there are no more."""
         if count >= len(self.chosen):
             return self
-        return Reference(self.section, self.split, count, self.seed, self.extractor)
+        return Reference(self.section, self.split, count, self.seed, self.extractor, self.column)
 
     def _images(self, tables: data.Source, chosen: np.ndarray) -> np.ndarray:
         for table in tables:
-            if "image" in table.specs and table.specs["image"].kind == "image":
+            column = self.column
+            if column in table.specs and table.specs[column].kind == "image":
                 if self.section.binarize == "none" and not self.section.crop:
-                    rows = table.stored(["image"], slice(None) if len(chosen) == len(table) else chosen)
-                    return table.derive(rows, ["image"])["image"]
-                seen = held_out(table, self.section, ["image"], chosen=chosen)["image"]
-                return media.stored(table.specs["image"], seen)
+                    rows = table.stored([column], slice(None) if len(chosen) == len(table) else chosen)
+                    return table.derive(rows, [column])[column]
+                seen = held_out(table, self.section, [column], chosen=chosen)[column]
+                return media.stored(table.specs[column], seen)
         raise UserError(f"{self.section.name} holds no images: measure mixture, or what its kind has")
 
     def _rows(self, tables: data.Source, chosen: np.ndarray) -> dict[str, np.ndarray]:
@@ -120,6 +149,7 @@ class Reference:
         return {
             "name": self.section.name,
             "split": self.split,
+            **({"column": self.column} if self.column != "image" else {}),
             "count": len(self.chosen),
             "binarize": self.section.get("binarize", "none"),
             "from": self.description,

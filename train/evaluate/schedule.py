@@ -106,20 +106,22 @@ class Evaluation:
     ) -> None:
         from train.evaluate.makers import from_model
         from train.evaluate.metrics import METRICS, check_possible
-        from train.evaluate.reference import Reference
+        from train.evaluate.reference import Reference, column_for
         from train.rundir.checkpoints import Checkpoints
 
         self.section, self.path = config.evaluate, workdir / logs.EVALUATIONS
         self.periods = periods(config.evaluate)
+        maker = from_model(model, lambda *_: {})
         for name in self.periods:
-            check_possible(name, from_model(model, lambda *_: {}), None)
+            check_possible(name, maker, None)
         # the one before the best too, in case the best is torn
         self.checkpoints = Checkpoints(workdir / CHECKPOINTS[BEST], state, keep=2)
         self.first = next(iter(self.periods))
         self.ranking: Metric = METRICS[self.first]
         self.figures = {name: METRICS[name].figure for name in self.periods if METRICS[name].figure}
         self.source = {"kind": "run", "model": config.model.name, "ema": config.ema, "precision": config.precision}
-        self.reference = Reference(config.data, "train", self.section.count, SEED, self._extractor(config))
+        column = column_for(config.data, maker.target(None))
+        self.reference = Reference(config.data, "train", self.section.count, SEED, self._extractor(config), column)
 
     def _extractor(self, config: ConfigDict) -> Extractor:
         """Return the extractor that the run was begun with; a `UserError` if the configuration names another.

@@ -1,7 +1,7 @@
 """Train a feature extractor that comes along: python -m train.evaluate.train_extractor --kind=pictures --output=x.onnx
 
-Both are small convolutional classifiers, whose `features`, the 64 channels behind the `logits`, stand for a picture in
-the metrics of `zoo.metrics`:
+All are small convolutional classifiers. The `features` of the first two, the 64 channels behind the `logits`, stand for
+a picture in the metrics of `zoo.metrics`; the layers of the third are what `zoo.translation.features` compares:
 
 - digits_and_fashion: grey, 28 x 28, 20 classes, the ten digits of MNIST, then the ten garments of Fashion-MNIST. On
   such pictures its features see what features made for photographs do not. It also learns from the 8 x 8 scans of
@@ -10,12 +10,15 @@ the metrics of `zoo.metrics`:
   are recognised in grey as well. So a second head, which is not in the file, learns from the same features what was
   done to the colours: nothing, an exchange of channels, or grey. (A version that also learned to tell blur and noise
   saw little else: noise of 5 levels of 255 was farther than an exchange of red and blue.)
+- style: the same objects and colours, by blocks of 3 x 3 convolutions parted by the averages of 2 x 2 pixels.
 
-The output is an ONNX file and, beside it, a JSON file with its SHA-256, its accuracies and where it comes from. The
-test splits are looked at at the end; choices are for the last twelfth of each train split, which is held out. (Two
-followed from a test split: the scans were added, and blur and noise left out, after first versions had failed there.)
+The output is an ONNX file, for `style` an .npz file of the weights (float16, the normalisations folded in), and beside
+it a JSON file with its SHA-256, its accuracies and where it comes from. The test splits are looked at at the end;
+choices are for the last twelfth of each train split, which is held out. (Two followed from a test split: the scans were
+added, and blur and noise left out, after first versions had failed there.)
 """
 
+import io
 import itertools
 import json
 import sys
@@ -42,7 +45,8 @@ class Kind(NamedTuple):
 
     `sets` names the data, each with its first class and how often an epoch passes through it; `shape` is that of a
     picture. `layers` are the (filters, size, stride) of the convolutions. With `alters` the pictures are flipped
-    and shifted, their colours are changed, and how is learned too.
+    and shifted, their colours are changed, and how is learned too. With `pools` a stride is a pooling by averages
+    before the convolution instead. `ending` is that of the file.
     """
 
     sets: dict[str, tuple[int, int]]
@@ -51,6 +55,8 @@ class Kind(NamedTuple):
     layers: tuple[tuple[int, int, int], ...]
     epochs: int
     alters: bool
+    pools: bool = False
+    ending: str = ".onnx"
 
 
 KINDS = {
@@ -70,17 +76,28 @@ KINDS = {
         epochs=16,
         alters=True,
     ),
+    "style": Kind(
+        {"cifar10": (0, 1)},
+        (32, 32, 3),
+        (10, "the objects of cifar10"),
+        # as zoo.translation.features.OUR_BLOCKS has them
+        ((32, 3, 1), (64, 3, 2), (64, 3, 1), (128, 3, 2), (128, 3, 1), (128, 3, 2)),
+        epochs=12,
+        alters=True,
+        pools=True,
+        ending=".npz",
+    ),
 }
 
 KIND = flags.DEFINE_enum("kind", None, list(KINDS), "what the extractor is for: see above")
-OUTPUT = flags.DEFINE_string("output", None, "the ONNX file to write; a JSON file of the same name comes beside it")
+OUTPUT = flags.DEFINE_string("output", None, "the file to write; a JSON file of the same name comes beside it")
 EPOCHS = flags.DEFINE_integer("epochs", None, "passes over the training data; by default those of the kind")
 
 BATCH, LEARNING_RATE, SEED = 128, 2e-3, 0
 HELD_OUT = 1 / 12  # of each train split
 _SHIFT = 3  # pixels at most, that a picture is moved by in either direction
 _OPSET, _IR_VERSION = 18, 10  # what the bundles of `export` have, too
-_PACKAGES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxslim")
+_PACKAGES = {".onnx": ("tensorflow", "keras", "tf2onnx", "onnx", "onnxslim"), ".npz": ("tensorflow", "keras")}
 
 Pictures = tuple[np.ndarray, np.ndarray]  # uint8 (count, H, W, C), and the class of each
 
@@ -89,9 +106,9 @@ def main() -> None:
     """Train, convert, measure the file itself with onnxruntime, then write it and its description."""
     if not KIND.value:
         raise UserError(f"--kind is missing: choose {' or '.join(KINDS)}")
-    if not OUTPUT.value or Path(OUTPUT.value).suffix != ".onnx":
-        raise UserError("--output is missing or does not end in .onnx: name the file to write")
     kind = KINDS[KIND.value]
+    if not OUTPUT.value or Path(OUTPUT.value).suffix != kind.ending:
+        raise UserError(f"--output is missing or does not end in {kind.ending}: name the file to write")
     epochs = kind.epochs if EPOCHS.value is None else EPOCHS.value
     if epochs < 1:
         raise UserError(f"--epochs={epochs}: use 1 or more")
@@ -105,31 +122,37 @@ def main() -> None:
     sizes = [f"{len(sets[name][0][0]):,} of {name} ({times}x per epoch)" for name, (_, times) in kind.sets.items()]
     prepared = " and ".join(name for name in kind.sets if name != "digits")
     description: dict[str, Any] = {
-        "input_range": [0, 255],
+        "input_range": [-1, 1] if kind.ending == ".npz" else [0, 255],
         "classes": kind.classes[1],
         "data": f"{', '.join(sizes)}: train splits; of tensorflow-datasets: {prepared}",
         "training": f"{epochs} epochs, batches of {BATCH}, Adam, learning rate {LEARNING_RATE} (cosine to 0), seed "
         f"{SEED}" + (f"; the colours of half of the pictures changed, in {len(CHANGES)} ways" if kind.alters else ""),
-        "versions": {name: metadata.version(name) for name in _PACKAGES},
+        "versions": {name: metadata.version(name) for name in _PACKAGES[kind.ending]},
     }
-    output, graph = Path(OUTPUT.value), _convert(kind, extractor)
-    _save(graph, description, output)
+    output = Path(OUTPUT.value)
+    save = _npz_saver(extractor) if kind.ending == ".npz" else _onnx_saver(kind, extractor)
+    save(description, output)
     description["held_out_accuracy"] = _accuracies(output, kind, lambda name: sets[name][1])
     print(f"held out: {description['held_out_accuracy']}", file=sys.stderr)
     description["test_accuracy"] = _accuracies(output, kind, lambda name: _load(kind, name, "test"))
-    _save(graph, description, output)
+    save(description, output)
     files.write_json(output.with_suffix(".json"), {"sha256": files.sha256(output), **description})
     print(f"{output}: test accuracy {description['test_accuracy']}, {output.stat().st_size:,} bytes")
 
 
 def network(kind: Kind) -> "keras.Model":
-    """Return the network: pictures (batch, *shape) in [0, 255] to `features` (batch, 64), `logits` (batch, classes)."""
+    """Return the network: pictures (batch, *shape) in [0, 255] to `features` (batch, C) and `logits` (batch, classes).
+
+    C is the number of channels of the last convolution.
+    """
     import keras
     from keras import layers
 
     image = keras.Input(kind.shape, name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1)(image)
     for filters, size, stride in kind.layers:
+        if kind.pools and stride > 1:
+            x, stride = layers.AveragePooling2D(stride)(x), 1
         x = layers.Conv2D(filters, size, stride, padding="same", use_bias=False)(x)
         x = layers.ReLU()(layers.BatchNormalization()(x))
     features = layers.GlobalAveragePooling2D(name="features")(x)
@@ -191,6 +214,42 @@ CHANGES: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
 )
 
 
+def folded(extractor: "keras.Model") -> dict[str, np.ndarray]:
+    """Return the kernel and bias of every layer, each normalisation folded into its convolution, float16.
+
+    The convolutions are called conv1_1, conv1_2, ..., by their block, which a pooling ends; the last layer is "logits".
+    """
+    from keras import layers
+
+    held, block, number, convolution = {}, 1, 0, None
+    for layer in extractor.layers:
+        if isinstance(layer, layers.AveragePooling2D):
+            block, number = block + 1, 0
+        elif isinstance(layer, layers.Conv2D):
+            number, convolution = number + 1, layer
+        elif isinstance(layer, layers.BatchNormalization):
+            scale = layer.gamma.numpy() / np.sqrt(layer.moving_variance.numpy() + layer.epsilon)
+            held[f"conv{block}_{number}/kernel"] = convolution.kernel.numpy() * scale
+            held[f"conv{block}_{number}/bias"] = layer.beta.numpy() - layer.moving_mean.numpy() * scale
+        elif isinstance(layer, layers.Dense):
+            held["logits/kernel"], held["logits/bias"] = layer.kernel.numpy(), layer.bias.numpy()
+    return {name: values.astype(np.float16) for name, values in held.items()}
+
+
+Saver = Callable[[dict[str, Any], Path], None]  # of a file with its description
+
+
+def _npz_saver(extractor: "keras.Model") -> Saver:
+    buffer = io.BytesIO()
+    np.savez(buffer, **folded(extractor))
+    return lambda description, path: files.write_bytes(path, buffer.getvalue())
+
+
+def _onnx_saver(kind: Kind, extractor: "keras.Model") -> Saver:
+    graph = _convert(kind, extractor)
+    return lambda description, path: _save(graph, description, path)
+
+
 def _convert(kind: Kind, extractor: "keras.Model") -> "onnx.ModelProto":
     import onnxslim
     import tensorflow as tf
@@ -215,12 +274,32 @@ def _save(graph: "onnx.ModelProto", description: dict[str, Any], path: Path) -> 
 
 def _accuracies(path: Path, kind: Kind, pictures: Callable[[str], Pictures]) -> dict[str, float]:
     """Return the share of `pictures(name)` that the file at `path` gives its class among all classes, by set."""
-    extractor, shares = Extractor(path), {}
+    classes, shares = (_classes_of_npz if kind.ending == ".npz" else _classes_of_onnx)(path), {}
     for name in kind.sets:
         images, labels = pictures(name)
-        predicted = extractor(images).probabilities.argmax(axis=1)
-        shares[name] = round(float((predicted == labels).mean()), 4)
+        shares[name] = round(float((classes(images) == labels).mean()), 4)
     return shares
+
+
+def _classes_of_onnx(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    extractor = Extractor(path)
+    return lambda images: extractor(images).probabilities.argmax(axis=1)
+
+
+def _classes_of_npz(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    from zoo.translation import features
+
+    layer = features.nearest(str(path), "conv9_9")
+    network = features.load(str(path), [layer]).network
+    with np.load(path) as held:
+        kernel, bias = (held[f"logits/{part}"].astype(np.float32) for part in ("kernel", "bias"))
+
+    def classes(images: np.ndarray) -> np.ndarray:
+        parts = [images[first : first + BATCH] / np.float32(127.5) - 1 for first in range(0, len(images), BATCH)]
+        means = np.concatenate([network(part)[layer].numpy().mean(axis=(1, 2)) for part in parts])
+        return (means @ kernel + bias).argmax(axis=1)
+
+    return classes
 
 
 def _load(kind: Kind, name: str, split: str) -> Pictures:

@@ -77,7 +77,7 @@ class Trainer:
             for table in source:
                 print(table.description, file=sys.stderr)
             for name, spec in self.model.columns.items():
-                if spec.names:
+                if spec.kind == "class" and spec.names:
                     print(f"{name}: {classes_told(spec.names)}", file=sys.stderr)
         self.batches = Batches(source, config.batch_size, config.seed, config.data, self.model.columns)
         state = state_of(self.model, self.averages)
@@ -232,7 +232,7 @@ class Trainer:
         except UserError as error:
             logging.warning("no data are held out (%s): sheets and bundles show rows of the train split", error)
             source = train.data.load(self.config.data, "train")
-        made = examples.of(self.model, held_out_rows(self.model, source, self.config))
+        made = examples.of(self.model, held_out_rows(self.model, source, self.config), source)
         if self.is_chief:
             examples.write(self.workdir, made)
         return made

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from train.data import Source
 from train.rundir import recorded
 from zoo.bundle import EXAMPLES
 from zoo.model import GenerativeModel
@@ -19,14 +20,20 @@ ROWS = 16
 Examples = dict[str, dict[str, np.ndarray]]
 
 
-def of(model: GenerativeModel, rows: Mapping[str, np.ndarray]) -> Examples:
-    """Return the examples of each map, by tensor: what fills its conditions from `rows`, and the targets there are."""
+def of(model: GenerativeModel, rows: Mapping[str, np.ndarray], source: Source = ()) -> Examples:
+    """Return the examples of each map, by tensor: what fills its conditions from `rows`, and the targets there are.
+
+    Rows of two tables of the `source` do not belong together: one of them shows no target of the other.
+    """
+    table_of = {name: number for number, table in enumerate(source) for name in table.specs}
     made: Examples = {}
     for name, map_ in model.maps.items():
         given = model.conditions(name, rows)
         # a reconstruction stands beside its condition, which is its target already
         columns = {tensor.name: model.declared.targets.get(tensor.name) for tensor in map_.spec.outputs}
-        targets = {name: rows[column] for name, column in columns.items() if column in rows and column not in given}
+        tables = {table_of[name] for name in given if name in table_of}
+        shown = [name for name, column in columns.items() if column in rows and tables <= {table_of.get(column)}]
+        targets = {name: rows[columns[name]] for name in shown if columns[name] not in given}
         made[name] = {key: np.asarray(values)[:ROWS] for key, values in {**given, **(targets if given else {})}.items()}
     return made
 

@@ -29,12 +29,17 @@ def sheet_of(
 ) -> np.ndarray | None:
     """Return the sheet of one map: conditions, outputs, targets side by side, or None if no output can be shown.
 
-    A map whose conditions are classes shows a class in each of so many `columns`. Points are drawn over those `behind`.
-    What follows from latents that the caller gives, such as the state of a sampler, says nothing by itself.
+    A map whose conditions are classes shows a class in each of so many `columns`. One with attributes has a column for
+    each of them, because examples change one in turn. Points are drawn over those `behind`.
+    What follows from latents that the caller gives, such as the state of a sampler, says nothing by itself; a single
+    number, such as the strength of a style, is no such latent.
     """
-    is_given = any(tensor.kind == "latent" for tensor in spec.conditions)
+    is_given = any(tensor.kind == "latent" and tensor.shape for tensor in spec.conditions)
     if is_given or not any(media.is_shown(tensor) for tensor in spec.outputs):
         return None
+    if columns is None:
+        attributes = [tensor.shape[0] for tensor in spec.conditions if tensor.kind == "attributes"]
+        columns = next((count for count in attributes if count <= len(outputs[spec.output.name])), None)
     return media.sheet(
         [
             *((tensor, inputs[tensor.name]) for tensor in spec.conditions),

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import keras
 from ml_collections import ConfigDict
 
 import zoo
@@ -69,23 +70,36 @@ def begin_with(workdir: str | os.PathLike[str], name: str, model: GenerativeMode
     """Give a new model, called `name`, and its averages the last weights of the run at `workdir`; return their step.
 
     What a model counts or adapts as it trains (statistics, turns, the strength of augmentation) is among its weights.
-    Optimisers begin anew. A run of another model, or of one with other shapes, is a `UserError`.
+    Optimisers begin anew. Of a run of another model that this one `begins_with`, the averaged weights of the maps that
+    both have are taken. A run of any other model, or of one with other shapes, is a `UserError`.
     """
     workdir = Path(workdir)
     config = recorded.read(workdir)
-    if config.model.name != name:
+    is_same = config.model.name == name
+    if not is_same and config.model.name not in model.begins_with:
         raise UserError(f"{workdir} is a run of {config.model.name}: a run of {name} cannot begin with its weights")
     old, old_averages, step = _restored(workdir, config, LAST)
-    for mine, other in itertools.zip_longest(model.variables, old.variables):
-        if mine is None or other is None or mine.shape != other.shape:
-            one, another = ("no weight" if x is None else f"{x.path} {tuple(x.shape)}" for x in (mine, other))
+    if is_same:
+        _take(workdir, model.variables, old.variables)
+        shadows = old_averages.shadows or averages.weights
+    else:
+        old_averages.adopt()
+        for shared in model.maps.keys() & old.maps.keys():
+            _take(workdir, *(made.maps[shared].network.variables for made in (model, old)))
+        shadows = averages.weights
+    for mine, other in zip(averages.shadows, shadows, strict=False):
+        mine.assign(other)
+    return step
+
+
+def _take(workdir: Path, mine: list[keras.Variable], others: list[keras.Variable]) -> None:
+    """Give weights the values of others; a `UserError` if their shapes differ."""
+    for own, other in itertools.zip_longest(mine, others):
+        if own is None or other is None or own.shape != other.shape:
+            one, another = ("no weight" if x is None else f"{x.path} {tuple(x.shape)}" for x in (own, other))
             raise UserError(
                 f"the weights of {workdir} do not fit: it has {another} where this model has {one}; take its options "
                 "(--init_from without --recipe does) and data of its shape"
             )
-    for mine, other in zip(model.variables, old.variables, strict=True):
-        mine.assign(other)
-    shadows = old_averages.shadows or averages.weights
-    for mine, other in zip(averages.shadows, shadows, strict=False):
-        mine.assign(other)
-    return step
+    for own, other in zip(mine, others, strict=True):
+        own.assign(other)

@@ -12,4 +12,5 @@ EXPERIMENTS = (
     "level_sets",
     "loss_and_quality",
     "equilibrium",
+    "cycle_consistency",
 )

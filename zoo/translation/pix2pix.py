@@ -23,10 +23,11 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
-from zoo.layers import InstanceNormalization
+from zoo.layers import KeepGrey
 from zoo.model import GenerativeModel, Map
 from zoo.shared.errors import UserError
 from zoo.spec import MapSpec, TensorSpec
+from zoo.translation.patchgan import convolution, most_halvings, patchgan
 
 DEEPEST = 8  # the paper's, for 256 pixels
 
@@ -80,8 +81,7 @@ class Pix2Pix(GenerativeModel):
         if source[:2] != target[:2]:
             raise UserError(f"pix2pix keeps the size of a picture; the input has {source[:2]}, the image {target[:2]}")
         height, width, _ = source
-        common = math.gcd(height, width)
-        deepest = (common & -common).bit_length() - 1  # 2**deepest is the highest power of 2 that divides both sides
+        deepest = most_halvings(height, width)
         depth = self.depth or min(deepest, DEEPEST)
         if not 2 <= depth <= deepest:
             raise UserError(
@@ -158,7 +158,7 @@ def unet(
     for level in range(depth):
         if level > 0:
             x = layers.LeakyReLU(negative_slope=0.2)(x)
-        x = _convolution(layers.Conv2D, x, channels[level], normalized=level > 0)
+        x = convolution(layers.Conv2D, x, channels[level], normalized=level > 0)
         skips.append(x)
 
     mirrors, masks = skips[-2::-1], []
@@ -167,55 +167,15 @@ def unet(
         inputs["u"] = keras.Input((sum(map(math.prod, shapes)),), name="u")
         masks = _masks(inputs["u"], shapes, dropout)
     for mirror, mask in zip_longest(mirrors, masks):
-        x = _convolution(layers.Conv2DTranspose, layers.ReLU()(x), mirror.shape[-1])
+        x = convolution(layers.Conv2DTranspose, layers.ReLU()(x), mirror.shape[-1])
         x = x if mask is None else layers.Multiply()([x, mask])
         x = layers.Concatenate()([x, mirror])
-    x = _convolution(layers.Conv2DTranspose, layers.ReLU()(x), output_channels, normalized=False)
+    x = convolution(layers.Conv2DTranspose, layers.ReLU()(x), output_channels, normalized=False)
     # float32 whatever the precision of training: the picture leaves the network here
     made = layers.Activation("tanh", dtype="float32")(x)
     if keep_grey:
         made = KeepGrey(dtype="float32")([made, inputs["input"]])
     return keras.Model(inputs, {"translated": made}, name="generator")
-
-
-@keras.saving.register_keras_serializable("genzoo")
-class KeepGrey(layers.Layer):
-    """Shift the colours [(batch, H, W, 3), grey (batch, H, W, 1)] to the luma `grey` (ITU-R BT.601), within [-1, 1]."""
-
-    def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:
-        """Return the shifted colours."""
-        colours, grey = inputs
-        luma = ops.sum(colours * ops.array([0.299, 0.587, 0.114], "float32"), axis=-1, keepdims=True)
-        return ops.clip(colours + grey - luma, -1.0, 1.0)
-
-
-def patchgan(shape: tuple[int, int, int], base_channels: int, halvings: int) -> keras.Model:
-    """Return the discriminator of section 6.1.2: pictures (batch, H, W, C) to one logit for each patch.
-
-    A patch's side is 16, 34, 70, 142, 286 pixels for 1, 2, 3 (the paper's), 4, 5 `halvings`, and 1 for 0: then all
-    convolutions are 1 x 1 (PixelGAN). A conditional discriminator's pictures are input and output, joined along the
-    channels. "same" padding gives H / 2^halvings rows of logits; the paper's code has two fewer.
-    """
-    x = picture = keras.Input(shape, name="picture")
-    kernel, strides = (4, [2] * halvings + [1]) if halvings else (1, [1, 1])
-    for level, stride in enumerate(strides):
-        x = _convolution(layers.Conv2D, x, base_channels * min(2**level, 8), kernel, stride, normalized=level > 0)
-        x = layers.LeakyReLU(negative_slope=0.2)(x)
-    logits = layers.Conv2D(1, kernel, padding="same", kernel_initializer=_normal(), dtype="float32")(x)
-    return keras.Model(picture, logits, name="discriminator")
-
-
-def _convolution(
-    kind: type[layers.Layer],
-    x: keras.KerasTensor,
-    filters: int,
-    kernel: int = 4,
-    stride: int = 2,
-    normalized: bool = True,
-) -> keras.KerasTensor:
-    # the normalisation brings its own shift
-    x = kind(filters, kernel, stride, "same", use_bias=not normalized, kernel_initializer=_normal())(x)
-    return InstanceNormalization()(x) if normalized else x
 
 
 def _masks(u: keras.KerasTensor, shapes: list[tuple[int, int, int]], rate: float) -> list[keras.KerasTensor]:
@@ -226,7 +186,3 @@ def _masks(u: keras.KerasTensor, shapes: list[tuple[int, int, int]], rate: float
         start, end = end, end + math.prod(shape)
         masks.append(layers.Reshape(shape)(kept[:, start:end]))
     return masks
-
-
-def _normal() -> keras.initializers.Initializer:
-    return keras.initializers.RandomNormal(0.0, 0.02)

@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 from shared import program
@@ -9,6 +10,7 @@ from shared import program
 from zoo.metrics.extractor import DIGITS_AND_FASHION, PICTURES, Extractor
 from zoo.shared import files
 from zoo.shared.errors import UserError
+from zoo.translation import features
 
 maker = program("train.evaluate.train_extractor")
 
@@ -63,6 +65,38 @@ def test_the_networks_are_those_of_the_files_that_come_along(kind, path):
     assert path.stat().st_size > 4 * network.count_params() - 4 * 1000, "what the normalisations hold is folded in"
 
 
+def test_folded_weights_make_what_the_network_makes():
+    kind = maker.KINDS["style"]
+    network, random = maker.network(kind), np.random.default_rng(0)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            channels = layer.gamma.shape[0]
+            gamma, variance = random.uniform(0.5, 1.5, (2, channels))
+            beta, mean = random.normal(0, 0.3, (2, channels))
+            layer.set_weights([gamma, beta, mean, variance])
+    held = {name: values.astype(np.float32) for name, values in maker.folded(network).items()}
+    names = [name.partition("/")[0] for name in held if name.startswith("conv") and name.endswith("/kernel")]
+    weights = {name: (held[f"{name}/kernel"], held[f"{name}/bias"]) for name in names}
+    x = random.integers(0, 256, (2, *kind.shape)).astype(np.float32)
+    deepest = features.nearest("", "conv4_1")
+    maps = features.build(weights, features.OUR_BLOCKS, [deepest])(x / 127.5 - 1)[deepest].numpy()
+    expected = network(x)["features"].numpy()
+    np.testing.assert_allclose(maps.mean((1, 2)), expected, atol=0.01 * expected.max())
+
+
+@pytest.mark.slow
+def test_a_file_of_weights_is_made_with_its_description(tmp_path, monkeypatch):
+    small = maker.KINDS["style"]._replace(sets={"shapes": (0, 1)}, layers=((4, 3, 1), (8, 3, 2)))
+    monkeypatch.setitem(maker.KINDS, "style", small)
+    monkeypatch.setattr(features, "OUR_BLOCKS", ((4,), (8,)))
+    monkeypatch.setattr(maker, "BATCH", 16)
+    made("--kind=style", f"--output={tmp_path / 'x.npz'}", "--epochs=8")
+    described = json.loads((tmp_path / "x.json").read_text())
+    assert described["sha256"] == files.sha256(tmp_path / "x.npz")
+    assert described["held_out_accuracy"]["shapes"] > 0.8
+    assert features.load(str(tmp_path / "x.npz"), ["conv2_1"]).sha256 == described["sha256"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["digits_and_fashion", "pictures"])
 def test_a_file_is_made_with_its_description(kind, tmp_path, monkeypatch):
@@ -84,6 +118,7 @@ def test_a_file_is_made_with_its_description(kind, tmp_path, monkeypatch):
         ([], "--kind is missing: choose digits_and_fashion or pictures"),
         (["--kind=pictures"], "--output is missing or does not end in .onnx"),
         (["--kind=pictures", "--output=x.txt"], "--output is missing or does not end in .onnx"),
+        (["--kind=style", "--output=x.onnx"], "--output is missing or does not end in .npz"),
         (["--kind=pictures", "--output=x.onnx", "--epochs=0"], "--epochs=0: use 1 or more"),
     ],
 )

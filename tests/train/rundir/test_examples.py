@@ -45,6 +45,15 @@ def test_conditions_come_from_the_first_rows_with_their_targets_and_classes_alon
         np.testing.assert_array_equal(made["colour"][tensor], data[column][: examples.ROWS])
 
 
+def test_a_row_of_another_table_is_no_target():
+    data = rows()
+    apart = [SimpleNamespace(specs={name: None}) for name in ("input", "image")]
+    together = [SimpleNamespace(specs={"input": None, "image": None})]
+    made = model(colour=MapSpec((INPUT, Z, LABEL), (COLOURED,)))
+    assert "coloured" not in examples.of(made, data, apart)["colour"]
+    assert "coloured" in examples.of(made, data, together)["colour"]
+
+
 def test_what_is_written_comes_back_for_every_map(tmp_path):
     made = {"colour": {"input": rows(3)["input"], "label": rows(3)["label"]}, "generate": {}}
     examples.write(tmp_path, made)

@@ -45,6 +45,24 @@ def test_conditions_outputs_and_targets_stand_side_by_side():
     np.testing.assert_array_equal(sheet, images.grid(np.concatenate(parts, axis=2)))
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(9, 4), (4, 4), (3, None)])
+def test_attributes_have_a_column_each_where_there_are_so_many_rows(rows, columns):
+    spec = MapSpec((INPUT, TensorSpec("wanted", (4,), "condition", "attributes")), (IMAGE,))
+    given, made = drawn(rows, 8, 8, 1), drawn(rows, 8, 8, 1, seed=1)
+    sheet = pictures.sheet_of(spec, {"input": given, "wanted": np.zeros((rows, 4))}, {"image": made}, {})
+    blank = np.full((rows, 8, 1, 1), 128, np.uint8)
+    parts = (images.to_uint8(given), blank, images.to_uint8(made))
+    np.testing.assert_array_equal(sheet, images.grid(np.concatenate(parts, axis=2), columns))
+
+
+def test_a_number_that_is_given_is_left_out_and_a_state_leaves_no_sheet():
+    given, made = drawn(4, 8, 8, 1), drawn(4, 8, 8, 1, seed=1)
+    for shape, is_shown in (((), True), ((3,), False)):
+        spec = MapSpec((INPUT, TensorSpec("alpha", shape, "condition", low=0, high=1)), (IMAGE,))
+        sheet = pictures.sheet_of(spec, {"input": given, "alpha": np.ones((4, *shape))}, {"image": made}, {})
+        assert (sheet is not None) == is_shown
+
+
 def test_points_are_drawn_over_those_behind_and_only_in_the_plane():
     spec = MapSpec((Z,), (POINT,))
     points, behind = drawn(9, 2), drawn(50, 2, seed=1)

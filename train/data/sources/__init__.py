@@ -22,9 +22,26 @@ PICTURES = {
     "crop": 0,  # pixels: in training, a window of pictures that are larger by so much
 }
 
-_NAMED = {"digits": "digits", "shapes": "shapes", "ring": "mixtures", "grid": "mixtures"}
-_PREFIXED = {"folder": "folder", "pairs": "pairs", "grey": "grey", "lowres": "lowres", "stacked": "stacked"}
-_OVER = ("grey", "lowres", "stacked")
+_NAMED = {
+    "digits": "digits",
+    "shapes": "shapes",
+    "faces": "faces",
+    "patterns": "patterns",
+    "ring": "mixtures",
+    "grid": "mixtures",
+}
+_PREFIXED = {
+    "folder": "folder",
+    "attributes": "attributes",
+    "pairs": "pairs",
+    "patches": "patches",
+    "domains": "domains",
+    "unpaired": "unpaired",
+    "grey": "grey",
+    "lowres": "lowres",
+    "stacked": "stacked",
+}
+_OVER = ("grey", "lowres", "stacked", "unpaired")
 
 
 def names() -> tuple[str, ...]:

@@ -15,7 +15,8 @@ split 'all' is both.
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,30 @@ def load(section: Any, split: str) -> Source:
     names, classes = _labelled(found)
     if split != "test":  # which a run loads beside 'train'
         _warn(root, found, classes)
-    chosen = files.chosen(root, names, split)
+    table = table_of(root, names, files.chosen(root, names, split), split, section, classes=classes)
+    if classes and split != "test":
+        counts = np.bincount(table.stored(["label"], slice(None))["label"], minlength=len(classes))
+        if absent := [name for name, count in zip(classes, counts, strict=True) if not count]:
+            logging.warning("no readable picture of split %r is of the classes %s", split, _told(absent))
+    beside = f"; left out: {beside:,} beside the sub-folders" if (beside := len(found) - len(names)) else ""
+    return (replace(table, description=table.description + beside),)
+
+
+def table_of(
+    root: Path,
+    names: list[str],
+    chosen: list[str],
+    split: str,
+    section: Any,
+    column: str = "image",
+    classes: Sequence[str] = (),
+    rule: str = "by the sha256 of the path; ",
+) -> Table:
+    """Return the `chosen` ones of the picture files `names` below the root, which make the `split`, as a column.
+
+    The size and the channels are those of all `names`. With `classes` there is a label, the first folder of a path.
+    `rule` says in the description how a split that is not all was chosen.
+    """
 
     def rows() -> Iterator[dict[str, np.ndarray]]:
         size = (section.image_size,) * 2 if section.image_size else files.own_size(root, names)
@@ -80,7 +104,7 @@ def load(section: Any, split: str) -> Source:
         stored = pictures.stored_size(size, section.crop)
 
         def decode(name: str) -> dict[str, np.ndarray]:
-            row = {"image": images.decode(root / name, stored, channels)}
+            row = {column: images.decode(root / name, stored, channels)}
             return {**row, "label": np.array(classes.index(name.split("/")[0]), np.int32)} if classes else row
 
         return files.decoded(root, split, chosen, decode, section.unreadable)
@@ -91,31 +115,25 @@ def load(section: Any, split: str) -> Source:
             "files": files.fingerprint(root, names),
             "split": split,
             **{option: section[option] for option in ("image_size", "crop", "channels", "unreadable")},
-            "classes": classes,
+            "column": column,
+            "classes": list(classes),
             "preprocessing": images.PREPROCESSING,
         },
         rows,
     )
-    specs = {"image": image_spec("image", columns["image"], section.crop)}
+    specs = {column: image_spec(column, columns[column], section.crop)}
     if classes:
         specs["label"] = label_spec(tuple(map(files.printable, classes)))
-        counts = np.bincount(columns["label"], minlength=len(classes))
-        absent = [name for name, count in zip(classes, counts, strict=True) if not count]
-        if absent and split != "test":
-            logging.warning("no readable picture of split %r is of the classes %s", split, _told(absent))
-    left_out = [files.others(root), f"{beside:,} beside the sub-folders" if (beside := len(found) - len(names)) else ""]
-    told = ", ".join(filter(None, left_out))
-    return (
-        Table(
-            dict(columns),
-            specs,
-            f"{len(columns['image']):,} pictures of {files.printable(str(root))}, split {split!r} "
-            f"({len(chosen):,} of {len(names):,} files, "
-            + ("" if split == ALL else "by the sha256 of the path; ")
-            + f"{len(chosen) - len(columns['image']):,} unreadable"
-            + (f"; left out: {told}" if told else "")
-            + f"), centres resized to {pictures.told(specs['image'].shape[:2], section.crop)} (Lanczos)",
-        ),
+    count, others = len(columns[column]), files.others(root)
+    return Table(
+        dict(columns),
+        specs,
+        f"{count:,} pictures of {files.printable(str(root))}, split {split!r} "
+        f"({len(chosen):,} of {len(names):,} files, "
+        + ("" if split == ALL else rule)
+        + f"{len(chosen) - count:,} unreadable"
+        + (f"; left out: {others}" if others else "")
+        + f"), centres resized to {pictures.told(specs[column].shape[:2], section.crop)} (Lanczos)",
     )
 
 
@@ -127,14 +145,15 @@ def _labelled(names: list[str]) -> tuple[list[str], list[str]]:
     """
     inside = [name for name in names if "/" in name]
     classes = sorted({name.split("/")[0] for name in inside}, key=files.natural)
-    if len(classes) < 2 or _are_splits(classes) or len(inside) < 0.9 * len(names):
+    if len(classes) < 2 or are_splits(classes) or len(inside) < 0.9 * len(names):
         return names, []
     if longest := next((name for name in classes if len(files.printable(name)) > _LONGEST), None):
         raise UserError(f"the class {longest!r} has a name of more than {_LONGEST} characters; shorten it")
     return inside, classes
 
 
-def _are_splits(classes: list[str]) -> bool:
+def are_splits(classes: list[str]) -> bool:
+    """Return whether folders of these names are splits, such as train and test, not classes."""
     return {name.casefold() for name in classes} <= _SPLIT_FOLDERS
 
 
@@ -149,7 +168,7 @@ def _warn(root: Path, names: list[str], classes: list[str]) -> None:
             *(len(beside), len(names), where, files.printable(beside[0])),
             "they are left out" if classes else "so no picture has a label",
         )
-    if len(folders) > 1 and _are_splits(folders):
+    if len(folders) > 1 and are_splits(folders):
         logging.warning(
             "the sub-folders %s of %s are splits, not classes, and their pictures are taken together: name one of them,"
             " such as folder:%s/%s",

@@ -1,18 +1,23 @@
 """Large pictures to be made from small ones: 'lowres:NAME' over any source NAME of pictures.
 
-The column "input" is the image reduced `factor` times: bicubic (Keys 1981, a = -1/2), the kernel stretched so that
-nothing aliases, as MATLAB's imresize and Pillow have it. It is computed when a row is read, after flips and crops.
+The column "input" is the image reduced `factor` times as papers on super-resolution do, see `zoo.bicubic`, and rounded
+to bytes. It is computed when a row is read, after flips and crops.
+
+Pillow's bicubic differs from it. On Set5 at factors of 2, 3 and 4 the two are 56, 55 and 54 dB apart, on the mean, over
+all channels: by at most 2 of 255 levels inside, and by up to 14 within two pixels of an edge, where Pillow leaves out
+what lies beyond and MATLAB mirrors. Patches have many edges.
 """
 
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from train.data import sources
 from train.data.source import Derived, Source
 from train.data.sources import pictures
+from zoo.bicubic import resized
 from zoo.shared.errors import UserError
 
 PREFIX = "lowres:"
@@ -51,10 +56,4 @@ def load(section: Any, split: str) -> Source:
 
 def reduced(rows: np.ndarray, factor: int) -> np.ndarray:
     """Return uint8 pictures (rows, H, W, C) as (rows, H / factor, W / factor, C)."""
-    count, height, width, channels = rows.shape
-    size = (width // factor, height // factor)
-    made = np.empty((count, size[1], size[0], channels), np.uint8)
-    for row, picture in enumerate(rows):
-        image = Image.fromarray(picture[..., 0] if channels == 1 else picture).resize(size, Image.Resampling.BICUBIC)
-        made[row] = np.asarray(image).reshape(made[row].shape)
-    return made
+    return np.clip(np.rint(resized(rows, Fraction(1, factor))), 0, 255).astype(np.uint8)

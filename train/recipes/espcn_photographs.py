@@ -1,0 +1,32 @@
+"""Photographs at twice their size by ESPCN, trained on 200 photographs.
+
+    python -m train --recipe=espcn_photographs --workdir=runs/espcn --config.data.name=lowres:patches:bsds200
+    python -m train.evaluate.super_resolution --source=runs/espcn --pictures=set5,set14,bsd100 --output=espcn.png
+
+The folder bsds200/ has the 200 training photographs of BSDS300 (Martin, Fowlkes, Tal and Malik 2001), or any others.
+--config.data.factor=3 and 4 train for those factors; --config.data.image_size must be a multiple.
+
+Result: (to be filled)
+Protocol: PSNR and SSIM as `zoo.metrics.super_resolution` says, averaged weights at the last step; one run with seed 0
+(--config.seed), hence no spread.
+Time: (to be filled)
+"""
+
+from ml_collections import ConfigDict
+
+from train.config import adam, defaults, model, source
+
+
+def get_config() -> ConfigDict:
+    """Return the configuration."""
+    config = defaults()
+    config.train_steps = 60_000
+    config.batch_size = 16
+    config.sample_every = 10_000
+    config.sample_count = 16
+    config.checkpoint_every = 5000
+    config.data = source("lowres:patches:bsds200", factor=2, image_size=48, crop=16, stride=48, flip=True, turn=True)
+    config.model = model("espcn")
+    config.optimizers.generator = adam(2e-3)
+    config.optimizers.generator.schedule = "cosine"
+    return config

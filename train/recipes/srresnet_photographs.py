@@ -1,0 +1,35 @@
+"""Photographs at four times their size by SRResNet, narrow and shallow, trained on 200 photographs.
+
+    python -m train --recipe=srresnet_photographs --workdir=runs/srresnet --config.data.name=lowres:patches:bsds200
+    python -m train.evaluate.super_resolution --source=runs/srresnet --pictures=set5,set14,bsd100 --output=srresnet.png
+
+The folder bsds200/ has the 200 training photographs of BSDS300 (Martin, Fowlkes, Tal and Malik 2001), or any others.
+The paper has 16 blocks of 64 channels, patches of 96 pixels, 350 thousand photographs and a million steps at 1e-4
+(section 3.2). On a GPU its network trains with --config.model.blocks=16 --config.model.base_channels=64
+--config.data.image_size=96 --config.data.crop=32 --config.data.stride=64 --config.train_steps=1000000
+--config.optimizers.generator.learning_rate=1e-4: not run at full length.
+
+Result: (to be filled)
+Protocol: PSNR and SSIM as `zoo.metrics.super_resolution` says, averaged weights at the last step; one run with seed 0
+(--config.seed), hence no spread.
+Time: (to be filled)
+"""
+
+from ml_collections import ConfigDict
+
+from train.config import adam, defaults, model, source
+
+
+def get_config() -> ConfigDict:
+    """Return the configuration."""
+    config = defaults()
+    config.train_steps = 12_000
+    config.batch_size = 8
+    config.sample_every = 3000
+    config.sample_count = 16
+    config.checkpoint_every = 1000
+    config.data = source("lowres:patches:bsds200", factor=4, image_size=64, crop=32, stride=64, flip=True, turn=True)
+    config.model = model("srresnet", base_channels=32, blocks=4)
+    config.optimizers.generator = adam(1e-3)
+    config.optimizers.generator.schedule = "cosine"
+    return config
