@@ -8,11 +8,13 @@ import contextlib
 import io
 import json
 import logging
+from collections.abc import Iterator
 
 import numpy as np
 import onnx
 import onnxslim
 import tf2onnx
+import tf2onnx.optimizer
 from onnx import helper
 
 from export.fold import fold_projections
@@ -26,6 +28,7 @@ from zoo.spec import MapSpec
 OPSET = 18  # the highest that tf2onnx writes, low enough for older runtimes
 _IR_VERSION = 10
 _BATCH = "batch"
+_RESHAPES = "reshape_optimizer"
 
 
 class NotConvertible(Exception):
@@ -36,10 +39,12 @@ def convert(made: Map) -> onnx.ModelProto:
     """Return the cleaned ONNX model of a map; one that would not run elsewhere raises `NotConvertible`."""
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     function = as_function(made)
+    is_free = any(tensor.is_free for tensor in made.spec.inputs)
     try:
-        converted, _ = tf2onnx.convert.from_function(
-            function, input_signature=list(function.input_signature), opset=OPSET
-        )
+        with _sure_of_reshapes() if is_free else contextlib.nullcontext():
+            converted, _ = tf2onnx.convert.from_function(
+                function, input_signature=list(function.input_signature), opset=OPSET
+            )
     except (ValueError, RuntimeError, KeyError) as error:
         raise NotConvertible(f"tf2onnx: {first_line(error)}") from error
     with contextlib.redirect_stdout(io.StringIO()):  # it prints a table
@@ -55,6 +60,22 @@ def convert(made: Map) -> onnx.ModelProto:
             axes[1].dim_param, axes[2].dim_param = f"{value.name}_height", f"{value.name}_width"
     _check(model, made.spec)
     return model
+
+
+@contextlib.contextmanager
+def _sure_of_reshapes() -> Iterator[None]:
+    """Keep tf2onnx from rewriting reshapes to computed shapes as unsqueeze, reshape and squeeze.
+
+    Pictures of 1 channel with free sides have such. Its pass `reshape_optimizer` loses the squeeze in a few of 100
+    conversions of one graph (1.17.0).
+    """
+    optimizer = tf2onnx.optimizer
+    all_passes = optimizer._get_optimizers
+    optimizer._get_optimizers = lambda: {name: made for name, made in all_passes().items() if name != _RESHAPES}
+    try:
+        yield
+    finally:
+        optimizer._get_optimizers = all_passes
 
 
 def clean(model: onnx.ModelProto) -> None:

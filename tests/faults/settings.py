@@ -20,6 +20,7 @@ from unittest import mock
 from absl import flags
 from ml_collections import config_flags
 from PIL import Image
+from shared import toy_data
 
 import train.data
 import zoo
@@ -88,12 +89,14 @@ _declared = functools.cache(zoo.declared)
 @functools.cache
 def _small(model: str) -> tuple[str, ...]:
     """Return the flags of the smallest model of this name, on data that come along."""
-    data = "grey:digits" if "input" in _declared(model).reads else "digits"
+    data = toy_data(model)
+    size = ("--config.data.image_size=16",) if data == "unpaired:shapes" else ()
     smallest = _declared(model).smallest
     return (
         "--recipe=dcgan_digits",
         f"--config.model.name={model}",
         f"--config.data.name={data}",
+        *size,
         *(f"--config.model.{key}={value}" for key, value in smallest.items()),
     )
 
@@ -473,7 +476,7 @@ def _combinations() -> Iterator[Setting]:
             unlabelled = source.startswith("folder:") and "label" in reads
             if unlabelled or ("input" in reads and source in ("digits", "ring", "folder:{place}/pictures")):
                 word = "reads" if not unlabelled else "labels"
-            elif point and "point" not in reads["image"]:
+            elif set(reads) - {"image", "input", "label"} or (point and "point" not in reads["image"]):
                 word = "reads"
             base = ("--recipe=dcgan_digits", f"--config.model.name={model}", f"--config.data.name={source}")
             yield Setting("models and sources", base, word)
@@ -554,7 +557,7 @@ def _steps() -> Iterator[Setting]:
     for model in zoo.available():
         base = _small(model)
         yield Setting(kind, base, "", STEP)
-        if model != "pix2pix":  # its grey:digits have colour
+        if toy_data(model) == "digits":  # the others have the channels that they have
             yield Setting(kind, (*base, "--config.data.channels=3"), "", STEP)
         if {"latent_dim", "base_channels"} <= set(_declared(model).options):
             yield Setting(kind, (*base, "--config.model.latent_dim=1", "--config.model.base_channels=1"), "", STEP)

@@ -1,12 +1,13 @@
 """Attributes at the door: by their names, as 0 and 1, and those that exclude one another."""
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import serving
-from serving.sample import _conditions
 from zoo.spec import MapSpec, TensorSpec
 
 NAMES = ("black hair", "blond", "glasses", "hat")
@@ -89,11 +90,24 @@ def test_without_names_and_groups_only_numbers_and_none_at_all(refused, factory)
         editor(photo=PICTURE, wanted=["hat"])
 
 
-def test_on_the_command_line(refused, tmp_path):
-    assert _conditions(["wanted=glasses,hat"], SPEC) == {"wanted": "glasses,hat"}
-    assert _conditions(["wanted="], SPEC) == {"wanted": ""}
+def test_on_the_command_line(factory, tmp_path):
+    """In a process of its own, because a program's flags are those of the whole process."""
+    bundle = factory(SPEC)
+    np.save(tmp_path / "photo.npy", np.zeros((2, 2, 2, 3), np.float32))
     np.save(tmp_path / "wanted.npy", np.array([[1, 0, 0, 1], [0, 0, 0, 0]]))
-    (values,) = _conditions([f"wanted={tmp_path}/wanted.npy"], SPEC).values()
-    assert values.tolist() == [[1, 0, 0, 1], [0, 0, 0, 0]]
-    with refused("lacking.npy is not a file"):
-        _conditions(["wanted=lacking.npy"], SPEC)
+
+    def sampled(wanted):
+        output = tmp_path / "made.npy"
+        command = [sys.executable, "-m", "serving.sample", f"--bundle={bundle}", f"--output={output}"]
+        conditions = [f"--condition=photo={tmp_path}/photo.npy", f"--condition=wanted={wanted}"]
+        done = subprocess.run([*command, *conditions], capture_output=True, text=True)
+        return np.load(output) if done.returncode == 0 else done.stderr
+
+    editor, photos = serving.load(bundle)["generate"], np.zeros((2, 2, 2, 3), np.float32)
+    for given, same in [
+        ("glasses,hat", ["glasses", "hat"]),
+        ("", []),
+        (f"{tmp_path}/wanted.npy", [[1, 0, 0, 1], [0] * 4]),
+    ]:
+        np.testing.assert_array_equal(sampled(given), next(iter(editor(photo=photos, wanted=same).values())))
+    assert "lacking.npy is not a file" in sampled("lacking.npy")

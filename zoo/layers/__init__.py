@@ -1,6 +1,7 @@
 """Layers that several models share."""
 
 from zoo.layers.bicubic import BicubicUpsampling, PixelShuffle
+from zoo.layers.bounded import Bounded
 from zoo.layers.instance_normalization import InstanceNormalization
 from zoo.layers.luma import KeepGrey, Luma
 from zoo.layers.maxout import Maxout
@@ -9,6 +10,7 @@ from zoo.layers.upsampling import NearestUpsampling
 
 __all__ = [
     "BicubicUpsampling",
+    "Bounded",
     "InstanceNormalization",
     "KeepGrey",
     "Luma",

@@ -9,8 +9,9 @@ content.
 The content loss is the squared error of the picture's maps to those that the decoder was given (equation 12). The
 style loss is that of the means and deviations in four layers (equation 13).
 
-Differences from the paper: the encoder is that of `zoo.translation.features`, which pads by zeros, and the decoder ends
-in a tanh. The decoder pads by reflection and enlarges by repeating pixels, as in the paper.
+A difference from the paper: the encoder is that of `zoo.translation.features`, which pads by zeros. The decoder pads by
+reflection and enlarges by repeating pixels, as in the paper. Its pictures are clipped in the map alone: a tanh at its
+end saturates within a few steps and learns no more.
 """
 
 from dataclasses import replace
@@ -22,7 +23,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from zoo import noise
-from zoo.layers import NearestUpsampling
+from zoo.layers import Bounded, NearestUpsampling
 from zoo.model import GenerativeModel, Map
 from zoo.shared import pinned
 from zoo.shared.errors import UserError
@@ -147,11 +148,11 @@ def stylizer(encoder: keras.Model, decoder: keras.Model, content_channels: int, 
     deepest = list(encoder.output)[-1]
     content, painting = (encoder(inputs[name])[deepest] for name in ("content", "style"))
     mixed = AdaptiveInstanceNormalization(dtype="float32")([content, painting, inputs["alpha"]])
-    return keras.Model(inputs, {"stylized": decoder(mixed)}, name="stylizer")
+    return keras.Model(inputs, {"stylized": Bounded(dtype="float32")(decoder(mixed))}, name="stylizer")
 
 
 def decoder(widths: tuple[tuple[int, ...], ...], output_channels: int) -> keras.Model:
-    """Return the mirror image of the encoder with these channels, block by block: its maps to pictures in [-1, 1].
+    """Return the mirror image of the encoder with these channels, block by block: its maps to pictures without bounds.
 
     Each 3 x 3 convolution leads back to the channels that the encoder's took. Each pooling becomes a doubling by
     repeated pixels. All layers pad by reflection, and all but the last end in a ReLU.
@@ -160,7 +161,10 @@ def decoder(widths: tuple[tuple[int, ...], ...], output_channels: int) -> keras.
     taken = [output_channels, *(wide for block in widths for wide in block)][:-1]
     for block in reversed(widths):
         for _ in block:
-            x = layers.Conv2D(taken.pop(), 3)(ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect"))
+            padded = ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+            channels = taken.pop()
+            # float32 whatever the precision of training: the picture leaves the network here
+            x = layers.Conv2D(channels, 3, dtype=None if taken else "float32")(padded)
             x = layers.ReLU()(x) if taken else x
         x = NearestUpsampling()(x) if taken else x
-    return keras.Model(inputs, layers.Activation("tanh", dtype="float32")(x), name="decoder")
+    return keras.Model(inputs, x, name="decoder")

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import keras
-from keras import layers
 
-from zoo.layers import BicubicUpsampling, KeepGrey, Luma
+from zoo.layers import BicubicUpsampling, Bounded, KeepGrey, Luma
 from zoo.model import GenerativeModel, Map
 from zoo.shared.errors import UserError
 from zoo.spec import MapSpec, TensorSpec
@@ -51,20 +50,6 @@ class Upscaling(GenerativeModel):
         small = TensorSpec("input", source.shape, "condition", "image", multiple=1, least=LEAST)
         large = TensorSpec("upscaled", target.shape, "output", "image", follows="input", reach=reach)
         return {"upscale": Map(self.upscaler, MapSpec((small,), (large,)))}
-
-
-@keras.saving.register_keras_serializable("genzoo")
-class Bounded(layers.Layer):
-    """Clip pictures to [-1, 1]. Losses are taken before, because nothing flows back through what is clipped."""
-
-    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """Return the clipped pictures."""
-        x = keras.ops.clip(x, -1.0, 1.0)
-        if x.shape[-1] == 1:
-            # the mean of two equal channels: tf2onnx turns the transpose of one channel with free sides into a reshape
-            # and a squeeze, and now and then loses the squeeze
-            x = keras.ops.mean(keras.ops.concatenate([x, x], axis=-1), axis=-1, keepdims=True)
-        return x
 
 
 def factor_of(source: tuple[int, ...], target: tuple[int, ...]) -> int:

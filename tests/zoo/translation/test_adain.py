@@ -87,7 +87,7 @@ def test_the_losses_by_hand():
 
 
 def test_a_step_lowers_the_loss_and_moves_the_decoder_alone():
-    made = make(rate=1e-2)
+    made = make(rate=1e-3)
     data = {"a": tf.constant(pictures(2, 16, 16, 3)), "b": tf.constant(pictures(2, 24, 16, 3, seed=1))}
     step = tf.function(made.train_step)
     losses = [float(step(data)["loss"]) for _ in range(5)]
