@@ -8,9 +8,9 @@
 The folder pictures/ has two folders: content/ with photographs and style/ with paintings. The paper trains at 256
 pixels on 80,000 of each.
 
-Result: (to be filled)
+Result: none yet: it was not run at full length.
 Protocol: averaged weights at the last step, one run with seed 0 (--config.seed); looked at, no figure.
-Time: (to be filled)
+Time: not measured.
 """
 
 from ml_collections import ConfigDict

@@ -5,9 +5,10 @@
     python -m serving.sample --bundle=bundles/adain --condition=content=photo.png --condition=style=painting.png \\
         --condition=alpha=0.7 --output=stylized.png
 
-Result: (to be filled)
+Result: not good yet: the pictures have the colours of the styles and bands instead of the shapes. The content loss has
+fallen from 0.64 to 0.30 and still falls.
 Protocol: averaged weights at the last step, one run with seed 0 (--config.seed); looked at, no figure.
-Time: (to be filled)
+Time: 1 to 4 minutes on 2 cores that other work shared.
 """
 
 from ml_collections import ConfigDict

@@ -6,7 +6,7 @@ The folder horse2zebra/ is the authors' set, with trainA/, trainB/, testA/ and t
 constant rate and 100 in which it falls to 0; 270,000 steps of one picture of each domain are the length that mmagic
 gives this set. Pictures are stored at 286 pixels, of which training takes windows of 256. The weights are not averaged.
 
-Result: not run at full length here: it needs a GPU. Two steps of it run.
+Result: not run at full length here: it needs a GPU.
 Protocol: seed 0 (--config.seed).
 Time: unknown.
 """

@@ -3,9 +3,10 @@
     python -m train --recipe=espcn_toy --workdir=runs/espcn
     python -m train.evaluate --source=runs/espcn --metrics=pairs
 
-Result: (to be filled)
+Result: PSNR 18.48 dB, SSIM .868, beside 13.38 dB for the enlarged input,
+11.40 for the mean image and 16.93 for the answer of the nearest training input.
 Protocol: 299 held-out digits, averaged weights at step 4,000; one run with seed 0 (--config.seed), hence no spread.
-Time: (to be filled)
+Time: 100 seconds on 2 cores that other work shared.
 """
 
 from ml_collections import ConfigDict

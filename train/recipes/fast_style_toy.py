@@ -4,9 +4,10 @@
     python -m export --workdir=runs/fast_style --output=bundles/fast_style
     python -m serving.sample --bundle=bundles/fast_style --condition=image=photo.png --output=stylized.png
 
-Result: (to be filled)
+Result: shapes keep their colours and outlines, and short strokes of the stripes appear in and below them. With a
+style weight of 2 the stripes take the place of the shapes, with 5 all pictures look alike, with 0.5 little changes.
 Protocol: averaged weights at the last step, one run with seed 0 (--config.seed); looked at, no figure.
-Time: (to be filled)
+Time: 1 to 2 minutes on 2 cores that other work shared.
 """
 
 from ml_collections import ConfigDict
@@ -21,6 +22,6 @@ def get_config() -> ConfigDict:
     config.batch_size = 4
     config.sample_every = 250
     config.data = source("shapes", flip=True)
-    config.model = model("fast_style", style="stripes", style_size=64, base_channels=8, blocks=2)
+    config.model = model("fast_style", style="stripes", style_size=64, style_weight=1.0, base_channels=8, blocks=2)
     config.optimizers.generator = adam(2e-3)
     return config

@@ -12,10 +12,10 @@ the pixels is added. The paper's SRGAN: --config.model.features=vgg19:FILE.h5 --
 The paper has 16 blocks of 64 channels, and 200 thousand steps, at 1e-4 and then at 1e-5 (section 3.2). On a GPU its
 networks train with the overrides of srresnet_photographs, of which a run must come first: not run at full length.
 
-Result: (to be filled)
+Result: none yet: it was not run at full length.
 Protocol: PSNR and SSIM as `zoo.metrics.super_resolution` says, averaged weights at the last step; one run with seed 0
 (--config.seed), hence no spread.
-Time: (to be filled)
+Time: not measured.
 """
 
 from ml_collections import ConfigDict

@@ -5,9 +5,11 @@
 
 The run runs/srresnet is that of the recipe srresnet_toy.
 
-Result: (to be filled)
+Result: PSNR 20.89 dB, SSIM .931, beside 13.38 dB for the enlarged input,
+11.40 for the mean image and 16.93 for the answer of the nearest training input. It beats the
+SRResNet that it began with (20.00 dB), which had not converged: no trade of PSNR for sharpness shows at this size.
 Protocol: 299 held-out digits, averaged weights at step 2,000; one run with seed 0 (--config.seed), hence no spread.
-Time: (to be filled)
+Time: 2 minutes on 2 cores that other work shared.
 """
 
 from ml_collections import ConfigDict

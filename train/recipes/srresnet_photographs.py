@@ -9,10 +9,10 @@ The paper has 16 blocks of 64 channels, patches of 96 pixels, 350 thousand photo
 --config.data.image_size=96 --config.data.crop=32 --config.data.stride=64 --config.train_steps=1000000
 --config.optimizers.generator.learning_rate=1e-4: not run at full length.
 
-Result: (to be filled)
+Result: none yet: it was not run at full length.
 Protocol: PSNR and SSIM as `zoo.metrics.super_resolution` says, averaged weights at the last step; one run with seed 0
 (--config.seed), hence no spread.
-Time: (to be filled)
+Time: not measured.
 """
 
 from ml_collections import ConfigDict

@@ -3,9 +3,10 @@
     python -m train --recipe=srresnet_toy --workdir=runs/srresnet
     python -m train.evaluate --source=runs/srresnet --metrics=pairs
 
-Result: (to be filled)
+Result: PSNR 20.00 dB, SSIM .917, beside 13.38 dB for the enlarged input,
+11.40 for the mean image and 16.93 for the answer of the nearest training input.
 Protocol: 299 held-out digits, averaged weights at step 3,000; one run with seed 0 (--config.seed), hence no spread.
-Time: (to be filled)
+Time: 2 minutes on 2 cores that other work shared.
 """
 
 from ml_collections import ConfigDict

@@ -9,7 +9,7 @@ mean absolute error of the way back is 0.116 in units of [-1, 1]: pictures are n
 Protocol: all edits of 200 held-out faces, averaged weights at step 1,500, one run with seed 0 (--config.seed), hence no
 spread. The classifier (seed 0, 12 epochs on the 2,000 faces of the train split) reads all attributes of the held-out
 faces rightly. Two updates of the discriminator instead of five, at a higher rate, left it behind for 500 steps.
-Time: (to be filled)
+Time: 12 minutes on 2 cores that much other work shared; alone it was not measured.
 """
 
 from ml_collections import ConfigDict
