@@ -7,9 +7,12 @@
 Domain a has the outlines of 1,000 shapes, domain b the coloured pictures of 1,000 others. The held-out shapes have
 both, so the true error is known.
 
-Result: none yet: it was not run at full length.
+Result: outlines to colours, L1 .062 in units of [-1, 1] and PSNR 24.3 dB, beside .242 and 14.4 dB for the mean image
+and .042 and 22.1 dB for the answer of the nearest training outline, which sees pairs. Colours to outlines, .050 and
+21.1 dB, beside .205 and 14.2, .102 and 15.8. Shapes and places are right; without pairs nothing says which colour an
+outline has, and some are wrong.
 Protocol: 200 held-out shapes, averaged weights at the last step; seed 0 (--config.seed).
-Time: not measured.
+Time: 27 minutes on 2 cores that much other work shared; alone it was not measured.
 """
 
 from ml_collections import ConfigDict

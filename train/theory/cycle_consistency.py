@@ -14,7 +14,8 @@ distance between inputs, is 1 if the output tells nothing.
 
 The claim would be false if a map of the adversarial loss alone came as near to as many different pictures as one with
 the way back, or if its outputs told as much of their inputs. It says nothing about the right partner: neither map need
-find the negative of its input.
+find the negative of its input. And it depends on the data: between two rings of 8 Gaussians a GAN alone did not
+collapse in three seeds that were tried.
 """
 
 from collections.abc import Sequence

