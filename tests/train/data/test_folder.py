@@ -7,7 +7,6 @@ import unicodedata
 
 import numpy as np
 import pytest
-from absl import logging
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -22,13 +21,6 @@ from zoo.shared.errors import UserError
 def root(tmp_path):
     (tmp_path / "pictures").mkdir()
     return tmp_path / "pictures"
-
-
-@pytest.fixture
-def warnings(monkeypatch):
-    said = []
-    monkeypatch.setattr(logging, "warning", lambda text, *values: said.append(text % values))
-    return said
 
 
 def section(root, **changes):

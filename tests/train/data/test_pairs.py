@@ -4,7 +4,6 @@ import unicodedata
 
 import numpy as np
 import pytest
-from absl import logging
 from PIL import Image
 
 from train import data
@@ -18,13 +17,6 @@ from zoo.shared.errors import UserError
 def root(tmp_path):
     (tmp_path / "pairs").mkdir()
     return tmp_path / "pairs"
-
-
-@pytest.fixture
-def warnings(monkeypatch):
-    said = []
-    monkeypatch.setattr(logging, "warning", lambda text, *values: said.append(text % values))
-    return said
 
 
 def section(root, **changes):
