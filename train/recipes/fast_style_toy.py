@@ -22,6 +22,6 @@ def get_config() -> ConfigDict:
     config.batch_size = 4
     config.sample_every = 250
     config.data = source("shapes", flip=True)
-    config.model = model("fast_style", style="stripes", style_size=64, style_weight=1.0, base_channels=8, blocks=2)
+    config.model = model("fast_style", style="stripes", style_size=64, base_channels=8, blocks=2)
     config.optimizers.generator = adam(2e-3)
     return config

@@ -48,7 +48,7 @@ class FastStyle(GenerativeModel):
         "base_channels": 32,
         "blocks": 5,
         "content_weight": 1.0,
-        "style_weight": 5.0,
+        "style_weight": 1.0,
         "tv_weight": 0.1,
         "features": "",
     }
