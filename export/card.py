@@ -115,6 +115,8 @@ def _call(spec: MapSpec, name: str) -> str:
 def _agreement(manifest: bundle.Manifest, name: str) -> str:
     told = manifest.parity[name]
     batches = ", ".join(map(str, told["batches"]))
+    if "batch_at_other_sides" in told:
+        batches += f", and of {told['batch_at_other_sides']} pictures of other sides"
     figures = ", ".join(f"{runtime} {figure:.2g}" for runtime, figure in told["largest_difference_from_keras"].items())
     what = "share of rows that differ" if manifest.maps[name].output.levels else "largest difference"
     return (

@@ -44,8 +44,7 @@ def measure(
     largest = dict.fromkeys(others, 0.0)
     rows = {name: {tensor.name: [] for tensor in spec.outputs} for name in others}
     start = 0
-    is_free = any(tensor.multiple for tensor in spec.conditions)
-    for batch in (*BATCHES, *([_AT_OTHER_SIDES] if is_free else [])):
+    for batch in (*BATCHES, *([_AT_OTHER_SIDES] if _is_free(spec) else [])):
         rows_given = noise.cycled(given or {}, batch, start)
         if batch == _AT_OTHER_SIDES:
             rows_given |= other_sides(spec, rows_given)
@@ -75,7 +74,12 @@ def measure(
 
 def protocol(spec: MapSpec, seed: int) -> dict[str, Any]:
     """Return how `measure` compared."""
-    return {"tolerance": DIFFERING if spec.output.levels else TOLERANCE, "batches": list(BATCHES), "noise_seed": seed}
+    told = {"tolerance": DIFFERING if spec.output.levels else TOLERANCE, "batches": list(BATCHES), "noise_seed": seed}
+    return told | ({"batch_at_other_sides": _AT_OTHER_SIDES} if _is_free(spec) else {})
+
+
+def _is_free(spec: MapSpec) -> bool:
+    return any(tensor.multiple for tensor in spec.conditions)
 
 
 def other_sides(spec: MapSpec, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
