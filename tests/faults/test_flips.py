@@ -21,7 +21,8 @@ from export.build import build
 from train import config
 from train.check import check
 from train.evaluate import makers
-from train.evaluate.metrics import Comparison
+from train.evaluate.comparison import Comparison
+from train.evaluate.metrics import measure
 from train.evaluate.reference import Reference
 from train.evaluate.schedule import Evaluation
 from train.rundir import examples, layout, logs, pictures, restore
@@ -121,7 +122,7 @@ def measured(place: Path) -> dict:
     """Return what `python -m train.evaluate --source=PLACE --reference=digits` prints."""
     maker = makers.create(str(place))
     reference = Reference(maker.data or config.source("digits"), "test", 16, 0, Extractor(DIGITS_AND_FASHION))
-    return Comparison(maker, reference, 16, 0, maker.protocol).measure("sliced_wasserstein")
+    return measure(Comparison(maker, reference, 16, 0, maker.protocol), "sliced_wasserstein")
 
 
 def served(place: Path, file: str = "") -> dict:

@@ -49,7 +49,9 @@ from train.data.cache import home_expanded
 from train.data.sources import PICTURES
 from train.data.sources.folder import PREFIX
 from train.evaluate import makers
-from train.evaluate.metrics import METRICS, Comparison, check_declared, check_possible, features_of, map_for, suggested
+from train.evaluate.comparison import Comparison, map_for
+from train.evaluate.latents import features_of
+from train.evaluate.metrics import METRICS, check_declared, check_possible, measure, suggested
 from train.evaluate.reference import Reference, column_for, has_colour, ours
 from train.rundir.layout import CHECKPOINTS, LAST, check_kept
 from zoo.metrics.extractor import Extractor
@@ -136,7 +138,7 @@ def main() -> None:
     names = NAMES.value or [suggested(maker, section)]
     for name in names:
         check_possible(name, maker, MAP.value)
-    if MAP.value and maker.maps and MAP.value not in (map_for(METRICS[name], maker, MAP.value) for name in names):
+    if MAP.value and maker.maps and MAP.value not in (map_for(METRICS[name].needs, maker, MAP.value) for name in names):
         raise UserError(f"--map={MAP.value}: {', '.join(names)} does not look at that map")
     if OTHER.value:
         other_section(maker.data, maker.maps["log_prob"].conditions[0].shape)
@@ -144,7 +146,7 @@ def main() -> None:
         backend.start()
     comparison = compare(maker, names, extractor)
     for name in names:
-        print(json.dumps(comparison.measure(name), allow_nan=False), flush=True)
+        print(json.dumps(measure(comparison, name), allow_nan=False), flush=True)
     if PICTURE.value:
         files.write_bytes(home_expanded(PICTURE.value, "--picture"), picture_of_latents(comparison))
 

@@ -158,14 +158,15 @@ class Evaluation:
 
         The maker has the averaged weights inside of `applied`, and outside its own, which a checkpoint holds.
         """
-        from train.evaluate.metrics import Comparison
+        from train.evaluate.comparison import Comparison
+        from train.evaluate.metrics import measure
 
         source = {**self.source, "step": step}
         comparison = Comparison(maker, self.reference, self.section.count, SEED, source)
         figures = {}
         for name in self._due(step, is_last):
             with applied():
-                line = comparison.measure(name)
+                line = measure(comparison, name)
             if name in self.figures:
                 figures[self.figures[name]] = line[self.figures[name]]
             if name == self.first:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from train import config, data
+from train.evaluate.comparison import Comparison
 from train.evaluate.makers import Maker
-from train.evaluate.metrics import Comparison, check_declared, suggested
+from train.evaluate.metrics import check_declared, measure, suggested
 from train.evaluate.reference import Reference, column_for
 from zoo import media
 from zoo.metrics import pairs as paired
@@ -44,7 +45,7 @@ def judged(section, name):
 @pytest.mark.parametrize(("name", "source", "target"), [("a_to_b", "input", "image"), ("b_to_a", "image", "input")])
 def test_hidden_pairs_judge_both_maps_in_their_direction(name, source, target):
     comparison = judged(PAIRS, name)
-    line = comparison.measure("pairs")
+    line = measure(comparison, "pairs")
     (table,) = data.load(PAIRS, "test")
     rows = {column: table.columns[column][comparison.reference.chosen] for column in (source, target)}
     if name == "a_to_b":
@@ -75,5 +76,5 @@ def test_unpaired_domains_are_no_pairs():
         check_declared("pairs", "cyclegan", TARGETS, UNPAIRED, "--metrics=")
     check_declared("pairs", "cyclegan", TARGETS, PAIRS, "--metrics=")
     with pytest.raises(UserError, match="belong together"):
-        judged(UNPAIRED, "a_to_b").measure("pairs")
+        measure(judged(UNPAIRED, "a_to_b"), "pairs")
     assert (suggested(maker(), UNPAIRED), suggested(maker(), PAIRS)) == ("frechet", "pairs")

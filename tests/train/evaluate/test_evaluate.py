@@ -10,8 +10,9 @@ from shared import program, python, tiny_config, trained
 
 from train import config, data
 from train.evaluate import makers
+from train.evaluate.comparison import Comparison
 from train.evaluate.makers import Maker
-from train.evaluate.metrics import METRICS, Comparison
+from train.evaluate.metrics import METRICS, measure
 from train.evaluate.reference import Reference, alike, ours
 from zoo import images, noise
 from zoo.metrics.extractor import DIGITS_AND_FASHION, PICTURES, Extracted, Extractor
@@ -322,31 +323,31 @@ def test_real_images_beside_themselves_are_perfect_and_train_beside_test_nearly(
     train, test = scans("train"), scans("test")
     same, other = compared(test), compared(train[::5])
     assert len(same.reference.images) == len(other.reference.images) == 299
-    assert same.measure("frechet")["frechet_distance"] == pytest.approx(0, abs=1e-6)
-    assert same.measure("precision_recall")["precision"] == 1
-    assert same.measure("two_sample")["accuracy"] == 0, "each has a copy in the other set"
+    assert measure(same, "frechet")["frechet_distance"] == pytest.approx(0, abs=1e-6)
+    assert measure(same, "precision_recall")["precision"] == 1
+    assert measure(same, "two_sample")["accuracy"] == 0, "each has a copy in the other set"
     for metric, figure in (("score", "inception_score"), ("ms_ssim", "ms_ssim")):
-        of_test, beside = same.measure(metric), other.measure(metric)
+        of_test, beside = measure(same, metric), measure(other, metric)
         assert of_test[figure] == of_test[f"reference_{figure}"] == beside[f"reference_{figure}"] != beside[figure]
-    assert other.measure("two_sample")["accuracy"] == pytest.approx(0.5, abs=0.1)
-    assert other.measure("precision_recall")["recall"] > 0.7
-    assert abs(other.measure("kernel")["kernel_distance"]) < 3 * other.measure("kernel")["standard_error"]
-    assert other.measure("density_coverage")["coverage"] > 0.8
-    assert (other.measure("parzen")["validation"], other.measure("parzen")["count"]) == (149, 150)
-    assert other.measure("sliced_wasserstein")["count"] == 299
+    assert measure(other, "two_sample")["accuracy"] == pytest.approx(0.5, abs=0.1)
+    assert measure(other, "precision_recall")["recall"] > 0.7
+    assert abs(measure(other, "kernel")["kernel_distance"]) < 3 * measure(other, "kernel")["standard_error"]
+    assert measure(other, "density_coverage")["coverage"] > 0.8
+    assert (measure(other, "parzen")["validation"], measure(other, "parzen")["count"]) == (149, 150)
+    assert measure(other, "sliced_wasserstein")["count"] == 299
 
 
 def test_half_of_the_classes_cost_recall_and_not_precision():
     train, labels = scans("train"), scans("train", column="label")
-    whole = compared(train[:299]).measure("precision_recall")
-    half = compared(train[labels < 5][:299]).measure("precision_recall")
+    whole = measure(compared(train[:299]), "precision_recall")
+    half = measure(compared(train[labels < 5][:299]), "precision_recall")
     assert half["precision"] > whole["precision"] - 0.05
     assert half["recall"] < whole["recall"] - 0.2
 
 
 def test_the_score_of_few_real_images_is_that_of_as_many_samples():
     """It grows with the count: 1,000 samples would beat the 299 real ones that they are."""
-    line = compared(scans("test")[np.arange(1000) % 299]).measure("score")
+    line = measure(compared(scans("test")[np.arange(1000) % 299]), "score")
     assert line["count"] == 299
     assert line["inception_score"] == line["reference_inception_score"]
 
@@ -371,14 +372,14 @@ def test_the_rows_of_a_reference_belong_together():
 def test_what_looks_at_whole_splits_says_so():
     comparison = compared(scans("train")[:100])
     for name, splits in (("nearest_neighbours", "train; test, held out"), ("parzen", "test: a part chooses sigma")):
-        told = comparison.measure(name)["protocol"]["reference"]
+        told = measure(comparison, name)["protocol"]["reference"]
         assert told["splits"].startswith(splits)
         assert not told.keys() & {"split", "count", "from"}
 
 
 def test_the_width_of_the_parzen_window_is_not_chosen_on_what_was_trained_on():
     """Copies of the training images: the best width for these would be the least there is."""
-    line = compared(scans("train")).measure("parzen")
+    line = measure(compared(scans("train")), "parzen")
     assert line["sigma"] > 0.11
 
 
@@ -395,11 +396,11 @@ def test_every_metric_tells_noise_from_digits():
         ("sliced_wasserstein", "average", 1),
         ("parzen", "nats", -1),
     ):
-        assert sign * noisy.measure(name)[key] > sign * fair.measure(name)[key], name
+        assert sign * measure(noisy, name)[key] > sign * measure(fair, name)[key], name
 
 
 def test_a_generator_that_copies_training_images_is_caught():
-    line = compared(scans("train")[:100]).measure("nearest_neighbours")
+    line = measure(compared(scans("train")[:100]), "nearest_neighbours")
     assert (line["close_share"], line["median_ratio"]) == (1, 0)
     assert line["closer_probability"] == pytest.approx(1, abs=0.01)
     assert (line["count_train"], line["count_held_out"], line["count_fake"]) == (1498, 299, 100)
@@ -420,7 +421,7 @@ def test_score_needs_classes():
 
     blind.path, blind.protocol = "blind.onnx", {}
     with pytest.raises(UserError, match=r"blind.onnx has no output called probabilities or logits"):
-        compared(scans("test"), extractor=blind).measure("score")
+        measure(compared(scans("test"), extractor=blind), "score")
 
 
 def test_an_extractor_that_cannot_see_what_it_judges_is_told_of(capsys):
@@ -434,7 +435,7 @@ def test_an_extractor_that_cannot_see_what_it_judges_is_told_of(capsys):
         (colour[..., :1], config.source("digits"), DIGITS_AND_FASHION, ""),
         (colour[..., :1], config.source("digits"), PICTURES, ""),
     ):
-        compared(samples, section=section, extractor=Extractor(path)).measure("frechet")
+        measure(compared(samples, section=section, extractor=Extractor(path)), "frechet")
         told = capsys.readouterr().err
         assert f"warning: frechet by {path} {said}" in told if said else "warning" not in told
         assert told.count("\n") == bool(said)
@@ -445,21 +446,21 @@ def test_digits_and_garments_are_all_that_their_extractor_knows(tmp_path, cache,
     flags = f"--source={folder}", f"--reference=folder:{folder}", "--metrics=frechet"
     (line,) = printed(capsys, *flags)
     assert line["protocol"]["extractor"]["file"] == PICTURES.name
-    compared(scans("test")[:80], "all", section=config.source(f"folder:{folder}")).measure("frechet")
+    measure(compared(scans("test")[:80], "all", section=config.source(f"folder:{folder}")), "frechet")
     assert "it knows digits and garments only: leave --extractor out" in capsys.readouterr().err
 
 
 def test_modes_are_counted_beside_stacked_pictures_only_and_by_what_knows_digits():
     with pytest.raises(UserError, match="stacked_modes is for stacked pictures; the reference is digits: use stacked:"):
-        compared(scans("test")).measure("stacked_modes")
+        measure(compared(scans("test")), "stacked_modes")
     stacked = config.source("stacked:digits")
     with pytest.raises(UserError, match=r"counts digits, and pictures.onnx knows the ten objects of cifar10 only"):
-        compared(RED[:, :8, :8], section=stacked, extractor=Extractor(PICTURES)).measure("stacked_modes")
+        measure(compared(RED[:, :8, :8], section=stacked, extractor=Extractor(PICTURES)), "stacked_modes")
 
 
 def test_points_and_foreign_files_are_refused(tmp_path, bundle):
     with pytest.raises(UserError, match="ring holds no images: measure mixture"):
-        compared(np.zeros((80, 8, 8, 1), np.uint8), section=config.source("ring")).measure("frechet")
+        measure(compared(np.zeros((80, 8, 8, 1), np.uint8), section=config.source("ring")), "frechet")
     model = onnx.load(bundle / "model.onnx")
     del model.metadata_props[:]
     onnx.save(model, tmp_path / "other.onnx")

@@ -10,9 +10,10 @@ from shared import python, tiny_config, trained
 
 from train import config, data
 from train.data import SPLITS
-from train.evaluate import metrics
+from train.evaluate import latents, likelihoods
+from train.evaluate.comparison import Comparison, map_for
 from train.evaluate.makers import Maker
-from train.evaluate.metrics import METRICS, Comparison, check_possible, map_for, suggested
+from train.evaluate.metrics import METRICS, check_possible, measure, suggested
 from train.evaluate.reference import Reference
 from zoo import images
 from zoo.metrics.extractor import Extractor
@@ -53,7 +54,7 @@ def compared(made, count=None, split="test", seed=0, samples=1, map_name=None):
 
 
 def measured(made, name, **options):
-    return json.loads(json.dumps(compared(made, **options).measure(name), allow_nan=False))
+    return json.loads(json.dumps(measure(compared(made, **options), name), allow_nan=False))
 
 
 # what a metric needs
@@ -71,9 +72,9 @@ def measured(made, name, **options):
 )
 def test_a_metric_finds_the_map_that_has_what_it_needs(metric, names, found):
     made = maker(*names, targets={"coloured": "image"})
-    assert map_for(METRICS[metric], made, None) == found
-    assert map_for(METRICS[metric], made, found) == found
-    assert map_for(METRICS[metric], made, "none of these") == found
+    assert map_for(METRICS[metric].needs, made, None) == found
+    assert map_for(METRICS[metric].needs, made, found) == found
+    assert map_for(METRICS[metric].needs, made, "none of these") == found
     check_possible(metric, made, None)
 
 
@@ -199,7 +200,7 @@ def test_one_importance_sample_is_the_elbo():
 def test_the_noise_of_a_bound_follows_from_the_seed_the_example_and_the_sample(monkeypatch):
     given = weigh(1.0)
     whole = measured(given, "log_likelihood", samples=3)
-    monkeypatch.setattr(metrics, "_ROWS_A_CALL", 70)
+    monkeypatch.setattr(likelihoods, "_ROWS_A_CALL", 70)
     assert measured(given, "log_likelihood", samples=3) == whole, "not from how many rows are run at once"
     assert measured(given, "log_likelihood", samples=3, seed=1)["nats"] != whole["nats"]
 
@@ -334,7 +335,7 @@ def test_a_representation_needs_labels(tmp_path, monkeypatch):
         (tmp_path / f"{number}.png").write_bytes(images.encode_png(np.zeros((8, 8, 1), np.uint8)))
     made = maker("encode", run=lambda *_: {}, section=f"folder:{tmp_path}")
     with pytest.raises(UserError, match="representation needs labels, and folder:.* has none"):
-        metrics.features_of(compared(made))
+        latents.features_of(compared(made))
 
 
 def test_a_run_of_several_maps_is_measured_by_the_program(tmp_path):

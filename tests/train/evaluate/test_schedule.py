@@ -14,7 +14,8 @@ from shared import assert_same_state, checkpoint, tiny_config, trained, trainer
 from train import config
 from train.evaluate import makers
 from train.evaluate import schedule as evaluation
-from train.evaluate.metrics import METRICS, Comparison
+from train.evaluate.comparison import Comparison
+from train.evaluate.metrics import METRICS, measure
 from train.evaluate.reference import Reference
 from train.rundir import restore
 from zoo.metrics.extractor import DIGITS_AND_FASHION, PICTURES, Extractor
@@ -192,7 +193,7 @@ def judged(workdir):
     """Return what a run was judged beside while it trained, and the Frechet distance of its last checkpoint to it."""
     maker = makers.create(str(workdir))
     reference = Reference(maker.data, "train", 70, evaluation.SEED, Extractor())
-    return reference, Comparison(maker, reference, 70, evaluation.SEED, {}).measure("frechet")
+    return reference, measure(Comparison(maker, reference, 70, evaluation.SEED, {}), "frechet")
 
 
 def test_the_figures_are_those_of_the_saved_checkpoint_beside_the_train_split(run):

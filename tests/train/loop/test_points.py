@@ -9,11 +9,13 @@ from PIL import Image
 from shared import python, tiny_config, trained
 
 from train import config, data
-from train.evaluate import makers, metrics
-from train.evaluate.metrics import Comparison
+from train.evaluate import makers
+from train.evaluate.comparison import Comparison
+from train.evaluate.metrics import measure
 from train.evaluate.reference import Reference
 from train.rundir import pictures
 from zoo import images, noise
+from zoo.metrics import mixtures
 from zoo.metrics.extractor import Extractor
 from zoo.shared.errors import UserError
 from zoo.spec import MapSpec, TensorSpec
@@ -49,8 +51,8 @@ def compared(maker, count=2500, seed=0):
 def test_the_metric_sees_the_averaged_generator_s_samples_of_seed_0(run, monkeypatch):
     directory, made = run
     seen = []
-    monkeypatch.setattr(metrics, "measure", lambda points, mixture: seen.append((points, mixture)) or {"modes": 1})
-    line = compared(makers.create(str(directory))).measure("mixture")
+    monkeypatch.setattr(mixtures, "measure", lambda points, mixture: seen.append((points, mixture)) or {"modes": 1})
+    line = measure(compared(makers.create(str(directory))), "mixture")
     inputs = noise.fill(made.model.maps["generate"].spec, 2500, seed=0)
     raw = made.run_map("generate", inputs)["point"]
     with made.averages.applied():
@@ -58,7 +60,7 @@ def test_the_metric_sees_the_averaged_generator_s_samples_of_seed_0(run, monkeyp
     ((points, mixture),) = seen
     np.testing.assert_allclose(points, averaged, atol=1e-6)
     assert not np.allclose(points, raw, atol=1e-5)
-    assert mixture is metrics.MIXTURES["ring"]
+    assert mixture is mixtures.MIXTURES["ring"]
     source = {"kind": "run", "model": made.config.model.name, "checkpoint": "last", "step": 4, "ema": 0.9}
     reference = {"name": "ring", "splits": "its centres and sigma, no rows", "binarize": "none"}
     told = {"source": source, "map": "generate", "samples": 2500, "seed": 0, "reference": reference}
@@ -75,7 +77,7 @@ def test_the_program_counts_the_modes_of_2500_samples_unless_told_otherwise(run)
         2500,
         "ring",
     )
-    assert line == compared(makers.create(str(run[0]))).measure("mixture")
+    assert line == measure(compared(makers.create(str(run[0]))), "mixture")
 
 
 def maker_of(name, points=None):
@@ -86,19 +88,19 @@ def maker_of(name, points=None):
 
 def test_a_generator_of_the_four_corners_of_the_grid_is_told_so():
     maker = maker_of("grid", lambda z: 4 * np.sign(z))
-    line = json.loads(json.dumps(compared(maker).measure("mixture"), allow_nan=False))
+    line = json.loads(json.dumps(measure(compared(maker), "mixture"), allow_nan=False))
     assert (line["metric"], line["modes"], line["high_quality"], line["count"]) == ("mixture", 4, 1, 2500)
     assert line["reverse_kl"] == pytest.approx(math.log(25 / 4), abs=0.01)
     quadrants = np.unique(noise.fill(SPEC, 2500, seed=0)["z"] > 0, axis=0, return_counts=True)[1] / 2500
     assert line["reverse_kl"] == pytest.approx((quadrants * np.log(25 * quadrants)).sum())
-    other = compared(maker, count=100, seed=7).measure("mixture")
+    other = measure(compared(maker, count=100, seed=7), "mixture")
     assert (other["count"], other["protocol"]["samples"], other["protocol"]["seed"]) == (100, 100, 7)
     assert other["reverse_kl"] != line["reverse_kl"]
 
 
 def test_points_beside_other_data_have_no_modes_to_count():
     with pytest.raises(UserError, match="mixture is for runs on ring or grid; this one is on digits") as error:
-        compared(maker_of("digits", lambda z: z)).measure("mixture")
+        measure(compared(maker_of("digits", lambda z: z)), "mixture")
     assert "\n" not in str(error.value)
 
 
@@ -108,7 +110,7 @@ def test_the_exported_file_finds_the_modes_that_its_run_finds(run, tmp_path):
     directory, _ = run
     build.build(directory, tmp_path / "bundle")
     made = [makers.create(str(source)) for source in (directory, tmp_path / "bundle/model.onnx")]
-    of_run, of_file = (compared(maker).measure("mixture") for maker in made)
+    of_run, of_file = (measure(compared(maker), "mixture") for maker in made)
     assert of_run["modes"] == of_file["modes"]
     assert of_file["protocol"]["source"]["kind"] == "onnx"
 
@@ -131,4 +133,4 @@ def test_the_bundle_shows_2500_points(run, tmp_path):
 
 def test_points_have_no_features_to_compare(run):
     with pytest.raises(UserError, match="frechet is for outputs of kind image; generate makes point"):
-        compared(makers.create(str(run[0]))).measure("frechet")
+        measure(compared(makers.create(str(run[0]))), "frechet")

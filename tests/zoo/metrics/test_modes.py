@@ -7,8 +7,9 @@ import pytest
 
 from train import data
 from train.config import source
+from train.evaluate.comparison import Comparison
 from train.evaluate.makers import Maker
-from train.evaluate.metrics import Comparison
+from train.evaluate.metrics import measure
 from train.evaluate.reference import Reference
 from zoo.metrics.extractor import Extracted, Extractor
 from zoo.metrics.modes import coverage, stacked_coverage, stacked_mode
@@ -130,7 +131,7 @@ def test_the_metric_tells_of_samples_and_reference_apart(monkeypatch):
     reference = Reference(SECTION, "test", 500, 0, Levels())
     reference.images = stacked(EVERY_MODE[:500])
     maker = Maker({}, {}, None, None, {}, lambda count, seed: stacked(EVERY_MODE[:count]))
-    line = Comparison(maker, reference, 100, 0, {}).measure("stacked_modes")
+    line = measure(Comparison(maker, reference, 100, 0, {}), "stacked_modes")
     assert (line["metric"], line["modes"], line["count"], line["reference_modes"]) == ("stacked_modes", 100, 100, 500)
     assert line["reverse_kl"] == pytest.approx(math.log(10))
     assert line["reference_reverse_kl"] == pytest.approx(math.log(2))
