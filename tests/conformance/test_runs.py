@@ -11,11 +11,12 @@ import onnx as onnx_library
 import onnxruntime
 import pytest
 import tensorflow as tf
+from elsewhere import installed
 from reference import complaints, run_in_reference
 from shared import REPOSITORY, assert_same_state, checkpoint, metrics, tiny_config, trained
 
 import serving
-from export import build, onnx, saved_model
+from export import build, onnx, parity, saved_model
 from train.loop.trainer import Trainer
 from train.rundir import examples
 from zoo import bundle, media, noise
@@ -54,12 +55,14 @@ def test_a_run_leaves_what_there_is_to_look_at(run):
     assert list((workdir / "tensorboard").iterdir())
 
 
-def test_keras_saved_model_onnxruntime_and_the_reference_agree_in_every_map(run, exported, monkeypatch):
+def test_keras_saved_model_and_every_runtime_agree_in_every_map(run, exported, monkeypatch):
+    """Pictures of free sides come at other sides than those of training."""
     _, whole = run
     monkeypatch.setattr(tf.saved_model, "load", functools.cache(tf.saved_model.load))  # one file holds all maps
     served = serving.load(exported)
     for name, made in whole.model.maps.items():
         inputs = held_out_inputs(run, name, 3, seed=99)
+        inputs |= parity.other_sides(made.spec, inputs)
         with whole.averages.applied():
             expected = as_run(made)(inputs)
         file = exported / served.manifest.onnx_file(name)
@@ -69,6 +72,7 @@ def test_keras_saved_model_onnxruntime_and_the_reference_agree_in_every_map(run,
             "onnxruntime": onnx.load(file.read_bytes())(inputs),
             "onnx.reference": run_in_reference(file, inputs),
             "serving": served[name](count=3, seed=99, **conditions),
+            **{runtime: run_there(file, inputs) for runtime, run_there in installed().items()},
         }
         for runtime, result in results.items():
             for tensor in made.spec.outputs:
