@@ -116,23 +116,29 @@ def _row_by_row(function: Callable[..., Any], rows: tuple[tf.Tensor, ...], dtype
     return tf.map_fn(lambda row: function(*row), rows, fn_output_signature=dtypes, parallel_iterations=1)
 
 
-def _hidden_of_row(v: tf.Tensor, start: tf.Tensor, W: tf.Tensor) -> tf.Tensor:
-    before = tf.cumsum(tf.expand_dims(v, 2) * W, axis=1, exclusive=True)
-    return tf.sigmoid(tf.expand_dims(start, 1) + before)  # (batch, width, H)
+def _before(v: tf.Tensor) -> tf.Tensor:
+    """Return, for each pixel of a row (batch, width), those before it, zero at its own place and after: [b, i, j]."""
+    width = v.shape[1]
+    return tf.expand_dims(v, 1) * (tf.linalg.band_part(tf.ones((width, width)), -1, 0) - tf.eye(width))
+
+
+def _hidden_of_row(before: tf.Tensor, start: tf.Tensor, W: tf.Tensor) -> tf.Tensor:
+    # a product with the masked pixels: a running sum adds as much, but takes more than twice as long
+    return tf.sigmoid(tf.expand_dims(start, 1) + tf.matmul(before, W))  # (batch, width, H)
 
 
 def _logits_of_row(v: tf.Tensor, start: tf.Tensor, W: tf.Tensor, V: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    return b + tf.reduce_sum(V * _hidden_of_row(v, start, W), axis=-1)
+    return b + tf.reduce_sum(V * _hidden_of_row(_before(v), start, W), axis=-1)
 
 
 def _gradients_of_row(
     upstream: tf.Tensor, v: tf.Tensor, start: tf.Tensor, W: tf.Tensor, V: tf.Tensor, b: tf.Tensor
 ) -> list[tf.Tensor]:
     """Return the gradients to start, W, V and b for those to the logits, `upstream` (batch, width)."""
-    h, each = _hidden_of_row(v, start, W), tf.expand_dims(upstream, 2)
+    before, each = _before(v), tf.expand_dims(upstream, 2)
+    h = _hidden_of_row(before, start, W)
     to_a = each * V * h * (1.0 - h)
-    after = tf.cumsum(to_a, axis=1, exclusive=True, reverse=True)  # a pixel's column of W enters the a of all after it
-    to_W = tf.reduce_sum(tf.expand_dims(v, 2) * after, axis=0)
+    to_W = tf.tensordot(before, to_a, ((0, 1), (0, 1)))  # a pixel's column of W enters the a of all after it
     return [tf.reduce_sum(to_a, axis=1), to_W, tf.reduce_sum(each * h, axis=0), tf.reduce_sum(upstream, axis=0)]
 
 
