@@ -26,7 +26,7 @@ def get_config() -> ConfigDict:
     config.sample_every = 10_000
     config.sample_count = 16
     config.checkpoint_every = 5000
-    config.data = source("lowres:patches:bsds200", factor=2, image_size=48, crop=16, stride=48, flip=True, turn=True)
+    config.data = source("lowres:patches:bsds200", factor=2, image_size=96, crop=32, stride=48, flip=True, turn=True)
     config.model = model("espcn")
     config.optimizers.generator = adam(2e-3)
     config.optimizers.generator.schedule = "cosine"

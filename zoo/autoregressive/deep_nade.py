@@ -3,7 +3,12 @@
 Uria, Murray and Larochelle, "A deep and tractable density estimator" (2014). A network sees the pixels v that are
 known, and by a mask m which they are, and gives the odds of all others:
 
-    p(v_i = 1 | v_known) = sigm(V_i,: h_n + b_i),    h_1 = relu(W (v * m) + F m + c_1),    h_k = relu(W_k h_{k-1} + c_k)
+    p(v_i = 1 | v_known) = sigm(V_i,: h_n + b_i)
+    h_1 = relu(W (v * m) + F m / sqrt(D) + c_1),    h_k = relu(W_k h_{k-1} + c_k)
+
+The paper has no sqrt(D). It is there for Adam, whose step moves all D weights of a unit by about as much: the flags m
+are all positive, so that these moves add up, and units die. Without it 368 of the 500 units of the first layer were
+dead after 80,000 steps on MNIST.
 
 So every order o of the D pixels has an exact likelihood, prod_k p(v_{o_k} | v_{o_1}, ..., v_{o_{k-1}}). A training
 step draws for each picture an order and how many pixels d of it are known, 0 to D - 1, and takes the loss
@@ -127,8 +132,13 @@ class Conditionals(keras.Model):
     def call(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Make all the logits in one pass."""
         v, known = inputs["v"], inputs["known"]
-        first = tf.matmul(v * known, self.W.value) + tf.matmul(known, self.F.value) + self.c.value
+        first = tf.matmul(v * known, self.W.value) + tf.matmul(known, self.scaled_F) + self.c.value
         return {"logits": tf.matmul(self.last(first), self.V.value, transpose_b=True) + self.b.value}
+
+    @property
+    def scaled_F(self) -> tf.Tensor:
+        """What a flag adds to the first layer, (D, H)."""
+        return self.F.value / math.sqrt(self.dimensions)
 
     def last(self, first: tf.Tensor) -> tf.Tensor:
         """Return the last hidden layer (batch, H) for what the first one has summed up."""
@@ -143,7 +153,8 @@ class Conditionals(keras.Model):
         `turn(k, logit)` is told the number of the turn and the logit (batch,) of its pixel, given those before it. It
         returns the pixel's value and what to keep, (batch,) each.
         """
-        W, F, V, b, c = (weight.value for weight in (self.W, self.F, self.V, self.b, self.c))
+        W, V, b, c = (weight.value for weight in (self.W, self.V, self.b, self.c))
+        F = self.scaled_F
         pixels = tf.transpose(order)  # (D, batch): a turn reads one row
         first = tf.zeros_like(tf.gather(W, pixels[0])) + c
         kept = tf.TensorArray(tf.float32, size=self.dimensions, element_shape=(None,))

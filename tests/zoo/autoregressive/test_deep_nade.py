@@ -67,7 +67,7 @@ def logits_by_the_book(model, v, known):
     """The formula in the module's docstring for one picture, float64."""
     own = model.conditionals
     W, F, V, b, c = (weight.numpy().astype(np.float64) for weight in (own.W, own.F, own.V, own.b, own.c))
-    h = np.maximum(W.T @ (v * known) + F.T @ known + c, 0)
+    h = np.maximum(W.T @ (v * known) + F.T @ known / len(v) ** 0.5 + c, 0)
     for layer in own.upper:
         h = np.maximum(layer.kernel.numpy().astype(np.float64).T @ h + layer.bias.numpy(), 0)
     return V @ h + b
