@@ -23,11 +23,11 @@ from train.config import adam, defaults, model, source
 def get_config() -> ConfigDict:
     """Return the configuration."""
     config = defaults()
-    config.train_steps = 20_000
+    config.train_steps = 60_000
     config.batch_size = 100
     config.steps_per_call = 100
-    config.checkpoint_every = 2000
-    config.sample_every = 5000
+    config.checkpoint_every = 10_000
+    config.sample_every = 20_000
     config.ema = 0.0  # the learning rate falls to zero: an average wins nothing
     config.data = source("mnist", binarize="dynamic")
     config.model = model("deep_nade")
