@@ -132,11 +132,11 @@ class Conditionals(keras.Model):
     def call(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Make all the logits in one pass."""
         v, known = inputs["v"], inputs["known"]
-        first = tf.matmul(v * known, self.W.value) + tf.matmul(known, self.scaled_F) + self.c.value
+        first = tf.matmul(v * known, self.W.value) + tf.matmul(known, self.flag_weights) + self.c.value
         return {"logits": tf.matmul(self.last(first), self.V.value, transpose_b=True) + self.b.value}
 
     @property
-    def scaled_F(self) -> tf.Tensor:
+    def flag_weights(self) -> tf.Tensor:
         """What a flag adds to the first layer, (D, H)."""
         return self.F.value / math.sqrt(self.dimensions)
 
@@ -154,7 +154,7 @@ class Conditionals(keras.Model):
         returns the pixel's value and what to keep, (batch,) each.
         """
         W, V, b, c = (weight.value for weight in (self.W, self.V, self.b, self.c))
-        F = self.scaled_F
+        F = self.flag_weights
         pixels = tf.transpose(order)  # (D, batch): a turn reads one row
         first = tf.zeros_like(tf.gather(W, pixels[0])) + c
         kept = tf.TensorArray(tf.float32, size=self.dimensions, element_shape=(None,))
