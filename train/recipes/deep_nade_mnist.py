@@ -11,9 +11,9 @@ deep_nade.py, a run of 80,000 updates came to -95.85 and -91.89.
 Protocol: DYNAMIC binarisation (training digits redrawn for every batch), test digits drawn once, 1,000 of them chosen
 by seed 0; weights at step 60,000, no average; seed 0 alone. Every digit has orders of its own, `importance_weighted_k`
 in the report for k orders. The sqrt(D) was chosen by 2,000 training digits that were held out for it, after 2,500
-updates; nothing else was tuned. Two hidden layers of 500 units and batches of 100 are those of the authors' published script, which has 20,000
-updates of stochastic gradient descent. Published for FIXED binarisation, another test set: -89.17 in one order, -85.96
-by 16, -85.10 by 128.
+updates; nothing else was tuned. Two hidden layers of 500 units and batches of 100 are those of the authors' published
+script, which has 20,000 updates of stochastic gradient descent. Published for FIXED binarisation, another test set:
+-89.17 in one order, -85.96 by 16, -85.10 by 128.
 Time: 39 minutes of half a core, of which other work had the rest; the evaluation takes 5 more.
 """
 

@@ -1,10 +1,11 @@
 """How likely do models find handwritten digits that they have not seen (8 x 8 scans, binarised)?
 
 DYNAMIC binarisation: a pixel is white with the probability that its grey level gives; training scans are redrawn for
-every batch, the 299 held-out scans drawn once. Each row is the recipe MODEL_digits as it comes along, 3,000 steps on
-64 scans (VAE: 6,000, DeepNADE: 10,000). The averaged weights at the last step are judged. The VAE's figure is a lower
-bound, by 50 importance samples for each scan. DeepNADE's is that of an ensemble of 50 orders of the pixels, others for
-each scan, and exact for it. All others are exact. Independent pixels, fitted to the training scans, reach -27.22 nats.
+every batch, the 299 held-out scans drawn once. Each row is the recipe MODEL_digits as it comes along, 3,000 steps on 64
+scans (VAE: 6,000, DeepNADE: 10,000). The weights at the last step are judged, averaged where the recipe says so. The
+VAE's figure is a lower bound, by 50 importance samples for each scan. DeepNADE's is that of an ensemble of 50 orders of
+the pixels, others for each scan, and exact for it. All others are exact. Independent pixels, fitted to the training
+scans, reach -27.22 nats.
 """
 
 from train.studies import Column, Study
