@@ -57,6 +57,7 @@ def tiny_config(model: str, **changes) -> ConfigDict:
     if "image_size" in settings.data:
         settings.data.image_size = 16 if data == "unpaired:shapes" else 0
     settings.model.update(zoo.declared(model).smallest)
+    settings.jit = "auto"  # tests of XLA compile for themselves
     settings.update(
         train_steps=4, batch_size=4, steps_per_call=2, checkpoint_every=2, sample_every=4, sample_count=4, ema=0.9
     )

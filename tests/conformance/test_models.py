@@ -164,7 +164,8 @@ def test_two_replicas_train_as_one_device_with_the_whole_batch(name, mirrored, t
     monkeypatch.setattr(Trainer, "draw_samples", lambda self: None)  # sheets take as long as training
     trained(settings, tmp_path / "one")
     states = [checkpoint(tmp_path / run, 4) for run in ("one", "two")]
-    assert_same_state(*states, tolerance=1e-6)
+    # sums in another order: up to 2e-6 apart were seen on a processor without AVX-512
+    assert_same_state(*states, tolerance=1e-5)
     start = checkpoint(tmp_path / "one", 2)
     assert any(not np.array_equal(value, start[key]) for key, value in states[0].items() if key.startswith("weights"))
     for weight in two.model.variables:

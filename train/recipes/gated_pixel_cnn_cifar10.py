@@ -9,8 +9,9 @@ have 7.886 and the paper reports 3.03. The samples have the colours and the smoo
 Protocol: 25,000 of the 50,000 training pictures, those that were at hand, 2.6 epochs; a mixture of 10 discretised
 logistics for each pixel; weights at step 4,000, no average, after a learning rate that falls to zero; the error is that
 over the test pictures; seed 0 alone. Nothing was tuned.
-Time: 31 minutes of one core that other work shared; the evaluation takes 2 more. A size that wants a GPU, not run:
---config.model.base_channels=128 --config.model.depth=15 --config.model.kernel_size=5 --config.train_steps=200000.
+Time: 31 minutes of one core that other work shared; the evaluation takes 2 more. A size that wants a GPU, not run at
+full length: --config.model.base_channels=128 --config.model.depth=15 --config.model.kernel_size=5
+--config.train_steps=200000.
 """
 
 from ml_collections import ConfigDict
