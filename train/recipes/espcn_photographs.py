@@ -6,7 +6,7 @@
 The folder bsds200/ has the 200 training photographs of BSDS300 (Martin, Fowlkes, Tal and Malik 2001), or any others.
 --config.data.factor=3 and 4 train for those factors; --config.data.image_size must be a multiple.
 
-Result at x2, PSNR in dB and SSIM: 36.34 and .9523 on Set5 (bicubic 33.66 and .9299), 32.16 and .9046 on Set14 (30.23
+Result: at x2, PSNR in dB and SSIM, 36.34 and .9523 on Set5 (bicubic 33.66 and .9299), 32.16 and .9046 on Set14 (30.23
 and .8687), 31.20 and .8860 on BSD100 (29.56 and .8431). SRCNN, which learned from ImageNet, has 36.66 on Set5 (Dong et
 al. 2014): not reached. The learning rate was compared with two others on Set5 itself, after 3,000 steps.
 Protocol: PSNR and SSIM as `zoo.metrics.super_resolution` says, averaged weights at the last step; one run with seed 0

@@ -31,8 +31,8 @@ class Study:
     """Runs to train, their seeds, and the figures to measure.
 
     `rows`: the configuration keys that each row, by its title, sets in the `recipe`; the key "recipe" names another.
-    `metrics`, `checkpoints`, `count` and `split` are those of `train.evaluate`. `columns`: what the table shows, by
-    title; say there whether less or more is better.
+    `metrics`, `checkpoints`, `count`, `split`, `map` and `reference` are those of `train.evaluate`. `columns`: what the
+    table shows, by title; say there whether less or more is better.
 
     `published`: rows of others, by title: the texts below all the headings of the table, which has the columns once for
     each checkpoint. `source` says whose they are and how they were measured.
@@ -46,6 +46,8 @@ class Study:
     checkpoints: tuple[str, ...] = (LAST,)
     count: int = 10_000
     split: str = "test"
+    map: str = ""
+    reference: str = ""
     published: Mapping[str, Sequence[str]] = field(default_factory=dict)
     source: str = ""
 

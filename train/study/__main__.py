@@ -22,7 +22,7 @@ from absl import flags
 from tqdm import tqdm
 
 import zoo
-from train import config, studies
+from train import config, data, studies
 from train.check import check
 from train.data import SPLITS
 from train.loop.stopping import has_settled
@@ -38,6 +38,7 @@ JOBS = flags.DEFINE_integer("jobs", 1, "runs at a time; each trains on its share
 TABLE = flags.DEFINE_bool("table", False, "print the table of what is stored, then stop")
 
 SEED = 0  # of the evaluations
+_OPTIONAL = "map", "reference"  # flags of `train.evaluate` that a study need not give
 _THREADS = "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"
 
 
@@ -98,6 +99,7 @@ def prepare(name: str, jobs: int) -> results.Result:
             "seed": SEED,
             "cores": cores,
             "threads": max(1, cores // jobs),
+            **{flag: getattr(study, flag) for flag in _OPTIONAL if getattr(study, flag)},
         },
         "versions": {"genzoo": zoo.__version__, **libraries, "python": platform.python_version()},
         "seeds": list(study.seeds),
@@ -132,6 +134,8 @@ def _check(study: studies.Study) -> None:
             raise UserError(f"the study's {what} are {', '.join(named) or 'none'}: it needs different ones")
     if bars := [title for title in (*study.rows, *study.columns, *study.published) if "|" in title]:
         raise UserError(f"the title {bars[0]!r} would break the table: use no |")
+    if study.reference:
+        data.check(config.source(study.reference))
     if not isinstance(study.count, int) or study.count < 2:
         raise UserError(f"the study's count is {study.count}: use a whole number of samples, 2 or more")
     cells = len(study.columns) * len(study.checkpoints)
@@ -139,6 +143,12 @@ def _check(study: studies.Study) -> None:
         raise UserError(f"the study has published rows of other than {cells} texts, one for each column and checkpoint")
     if study.published and not study.source:
         raise UserError("the study has published rows and no source: say whose they are and how they were measured")
+
+
+def asked(protocol: Mapping[str, Any]) -> list[str]:
+    """Return the flags of `train.evaluate` that ask for what the protocol says, at any checkpoint."""
+    told = {flag: protocol[flag] for flag in ("count", "split", "seed", *_OPTIONAL) if flag in protocol}
+    return [*(f"--{flag}={value}" for flag, value in told.items()), f"--metrics={','.join(protocol['metrics'])}"]
 
 
 def _row(study: studies.Study, title: str) -> dict[str, Any]:
@@ -219,11 +229,9 @@ class Runner:
         step = steps[-1]["step"] if steps else 0
         if step < settings.train_steps and not (settings.stop.steps and has_settled(steps, settings.stop)):
             raise UserError(f"{title!r} with seed {seed} was stopped at step {step}; the same command resumes it")
-        asked = [f"--{flag}={protocol[flag]}" for flag in ("count", "split", "seed")]
-        asked.append(f"--metrics={','.join(protocol['metrics'])}")
-        lines = {}
+        measure, lines = (f"--source={workdir}", *asked(protocol)), {}
         for checkpoint in protocol["checkpoints"]:
-            printed = self._call(log, "train.evaluate", f"--source={workdir}", f"--checkpoint={checkpoint}", *asked)
+            printed = self._call(log, "train.evaluate", *measure, f"--checkpoint={checkpoint}")
             lines[checkpoint] = [json.loads(line) for line in printed]
         # inside training calls, their tracing included; without start-up, checkpoints and evaluations
         starts = [0, *(line["step"] for line in steps)]

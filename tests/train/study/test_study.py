@@ -242,6 +242,7 @@ def test_another_definition_is_refused_by_what_differs(done):
         ('("frechet",)', '("frechet", "frechett")', "unknown metric 'frechett'; did you mean 'frechet'?"),
         ('Column("frechet",', 'Column("kernel",', "unknown metric of a column 'kernel'; known: frechet"),
         ("count=80", 'checkpoints=("last", "best")', "row 'DCGAN': --checkpoint=best: this run was not evaluated"),
+        ("count=80", 'reference="digit"', "unknown data set 'digit'; did you mean 'digits'?"),
         ("count=80", 'split="tests"', "unknown split 'tests'; did you mean 'test'?"),
         ('"model.base_channels": 5', '"model.widht": 5', "row 'Wide, or not': unknown configuration key 'model.widht'"),
         (
@@ -328,6 +329,15 @@ def test_every_study_that_comes_along_could_be_run(name, tmp_path):
         process = python("-m", "train.study", f"--study={name}", *places, **here)
         assert f"another study runs in --workdir={tmp_path}" in said(process, 2)
     assert not (tmp_path / "results").exists()
+
+
+def test_an_evaluation_is_asked_for_the_map_and_the_reference_of_the_study(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stand_in("cyclegan_emoji", tmp_path)
+    flags = study_program.asked(study_program.prepare("unpaired_emoji", 1)["protocol"])
+    assert {"--map=a_to_b", "--reference=pairs:emoji", "--split=test", "--metrics=pairs"} <= set(flags)
+    flags = study_program.asked(study_program.prepare("ring", 1)["protocol"])
+    assert not [flag for flag in flags if flag.startswith(("--map", "--reference"))]
 
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "docs" / "results").glob("*.json")), ids=lambda path: path.stem)
