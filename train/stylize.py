@@ -30,7 +30,9 @@ STEPS = flags.DEFINE_integer("steps", 300, "steps of L-BFGS at most")
 CONTENT_WEIGHT = flags.DEFINE_float("content_weight", 1.0, "of the content loss")
 STYLE_WEIGHT = flags.DEFINE_float("style_weight", 2.0, "of the style loss")
 TV_WEIGHT = flags.DEFINE_float("tv_weight", 0.5, "of the total variation: larger is smoother")
-FEATURES = flags.DEFINE_string("features", "", "the frozen network: ours, or vgg19:FILE.h5 with Keras' weights")
+FEATURES = flags.DEFINE_string(
+    "features", "", "the frozen network: ours, vgg19:FILE.h5, or a chain in ONNX or Keras, such as imagenet:vgg16.onnx"
+)
 START = flags.DEFINE_enum("start", "content", ["content", "noise"], "what the pixels are at first")
 SEED = flags.DEFINE_integer("seed", 0, "of the noise, if it starts with that")
 EVERY = flags.DEFINE_integer("every", 50, "steps between intermediate pictures, OUTPUT-000050.png; 0 for none")

@@ -1,12 +1,12 @@
 """Frozen feature networks: what the losses of style transfer, and content losses elsewhere, compare pictures by.
 
-    frozen = features.load("", ["conv2_1", "conv4_1"])          # ours; "vgg19:/path/weights.h5" for VGG-19
+    frozen = features.load("", ["conv2_1", "conv4_1"])          # ours; "imagenet:vgg16.onnx" for a file of yours
     maps = frozen.network(pictures)                             # {"conv2_1": ..., "conv4_1": ...}
     deepest = features.nearest("", "conv5_4")                   # "conv4_1": the name that this network has
 
-A network is a row of blocks of 3 x 3 convolutions with ReLU, parted by 2 x 2 pooling. The layers are called as in
-Simonyan and Zisserman (2015): conv3_2 is the second convolution of the third block, after its ReLU. All pooling takes
-averages, which Gatys, Ecker and Bethge (2016, section 2) found better for this use than maxima.
+A network is a row of blocks of convolutions with ReLU, parted by 2 x 2 pooling. The layers are called as in Simonyan
+and Zisserman (2015): conv3_2 is the second convolution of the third block, after its ReLU. All pooling takes averages,
+which Gatys, Ecker and Bethge (2016, section 2) found better for this use than maxima.
 
 `features` names the network:
 
@@ -14,6 +14,9 @@ averages, which Gatys, Ecker and Bethge (2016, section 2) found better for this 
   how, and how well it knows the ten objects. Its normalisations are folded into its convolutions.
 - "FILE.npz": another one that this program made.
 - "vgg19:FILE.h5": VGG-19 with Keras' weights, matched by the names of the layers.
+- "FILE.onnx", "FILE.keras", "FILE.h5": the chain of convolutions that the file holds, see `zoo.translation.chain`. It
+  takes pixels in [-1, 1]; "unit:FILE" says [0, 1], "imagenet:FILE" that less ImageNet's means, over its deviations, as
+  PyTorch's networks take them, and "caffe:FILE" bytes in blue, green, red less its means, as Keras' VGG takes them.
 
 The weights are constants of the graph. They are no variables, so that no optimiser moves them, and no checkpoint or
 moving average holds them.
@@ -34,6 +37,8 @@ from keras import layers
 
 from zoo.shared import pinned
 from zoo.shared.errors import UserError, first_line
+from zoo.translation import chain
+from zoo.translation.chain import Weights
 
 OURS = Path(__file__).with_name("features.npz")
 # how many channels each convolution of each block has
@@ -46,10 +51,12 @@ VGG19_ORIGIN = (
     "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 )
 VGG19_MD5 = "253f8cb515780f3b799900260a226db6"
-_BGR_MEANS = np.array([103.939, 116.779, 123.68], np.float32)  # of ImageNet, by Keras' preprocess_input
+# of ImageNet: in bytes of blue, green, red, by Keras' preprocess_input, and of red, green, blue in [0, 1], by PyTorch's
+_BGR_MEANS = np.array([103.939, 116.779, 123.68], np.float32)
+_MEANS, _DEVIATIONS = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]], np.float32)
+_TAKES = ("unit", "imagenet", "caffe")  # what a network takes pixels for, if not [-1, 1]
+_CHAINS = (".onnx", ".keras", ".h5")
 _LAYER = re.compile(r"conv(\d+)_(\d+)")
-
-Weights = dict[str, tuple[np.ndarray, np.ndarray]]  # kernel (3, 3, inputs, outputs) and bias (outputs,) of each layer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,71 +126,95 @@ def _names(blocks: tuple[tuple[int, ...], ...]) -> list[str]:
 
 
 def _blocks(features: str) -> tuple[tuple[int, ...], ...]:
-    return VGG19_BLOCKS if features.startswith(VGG19) else OUR_BLOCKS
+    path, digest = pinned.split(features)
+    takes, place = _parted(path)
+    if takes == "vgg19":
+        return VGG19_BLOCKS
+    if Path(place).suffix not in _CHAINS:
+        return OUR_BLOCKS
+    wide: dict[int, list[int]] = {}
+    for name, (_, bias) in _weights(path, _read(path, digest)[0]).items():
+        wide.setdefault(_place(name)[0], []).append(len(bias))
+    return tuple(map(tuple, wide.values()))
+
+
+def _parted(path: str) -> tuple[str, str]:
+    """Return what the network takes pixels for, "vgg19" or one of `_TAKES` or "", and the path of its file."""
+    takes, colon, place = path.partition(":")
+    return (takes, place) if colon and takes in (VGG19.removesuffix(":"), *_TAKES) else ("", path)
 
 
 def _read(path: str, digest: str) -> tuple[bytes, str]:
     if not path:
         return pinned.read(OURS, digest, "the feature network")
-    place = path.removeprefix(VGG19)
-    if path.startswith(VGG19) and not os.path.isfile(os.path.expanduser(place)):
+    takes, place = _parted(path)
+    if takes == "vgg19" and not os.path.isfile(os.path.expanduser(place)):
         raise UserError(
             f"features={path}: there is no file {place!r}; genzoo downloads nothing: get {VGG19_ORIGIN} (80 MB, MD5 "
             f"{VGG19_MD5} by Keras' source) and name it by features={VGG19}FILE.h5"
         )
-    if not path.startswith(VGG19) and Path(place).suffix != ".npz":
+    if takes != "vgg19" and Path(place).suffix not in ((".npz",) if not takes else ()) + _CHAINS:
         raise UserError(
-            f"features={path}: use '' for ours, FILE.npz of train_extractor, or {VGG19}FILE.h5 with Keras' weights; "
-            "training needs gradients, which other files such as ONNX do not give"
+            f"features={path}: use '' for ours, FILE.npz of train_extractor, {VGG19}FILE.h5 with Keras' weights, or a "
+            f"chain of convolutions in a file that ends in {', '.join(_CHAINS)}"
         )
     return pinned.read(place, digest, "the feature network")
 
 
-def _network(path: str, data: bytes, chosen: tuple[str, ...]) -> keras.Model:
-    is_vgg = path.startswith(VGG19)
+def _weights(path: str, data: bytes) -> Weights:
+    takes, place = _parted(path)
     try:
-        weights = _vgg19_weights(data) if is_vgg else _npz_weights(data)
+        if takes == "vgg19":
+            return _vgg19_weights(data)
+        if Path(place).suffix not in _CHAINS:
+            return _npz_weights(data)
+        return chain.of_onnx(data) if place.endswith(".onnx") else chain.of_keras(Path(os.path.expanduser(place)))
     except UserError as error:
         raise UserError(f"features={path}: {error}") from None
-    except Exception as error:  # a damaged file may make h5py and numpy raise anything
+    except Exception as error:  # a damaged file may make h5py, numpy, onnx and Keras raise anything
         raise UserError(f"features={path} holds no weights of a feature network: {first_line(error)}") from None
-    return build(weights, _blocks(path), chosen, caffe=is_vgg)
 
 
-def build(
-    weights: Weights, blocks: tuple[tuple[int, ...], ...], chosen: Iterable[str], caffe: bool = False
-) -> keras.Model:
+def _network(path: str, data: bytes, chosen: tuple[str, ...]) -> keras.Model:
+    takes, _ = _parted(path)
+    return build(_weights(path, data), chosen, "caffe" if takes == "vgg19" else takes)
+
+
+def build(weights: Weights, chosen: Iterable[str], takes: str = "") -> keras.Model:
     """Return the network of these constant weights, up to the last of the layers `chosen`: see `Frozen`.
 
-    With `caffe` it takes the pictures' bytes in blue, green, red less the means of ImageNet, as VGG was trained.
+    `takes` is "" or one of "unit", "imagenet" and "caffe", see the docstring of this file.
     """
-    chosen, made = set(chosen), {}
+    chosen, made, before = set(chosen), {}, 1
     inputs = keras.Input((None, None, None), name="picture")
-    x = Prepared(caffe)(inputs)
-    for block, wide in enumerate(blocks, 1):
-        if block > 1:
-            x = layers.AveragePooling2D(2, dtype="float32", name=f"pool{block - 1}")(x)
-        for number in range(1, len(wide) + 1):
-            name = f"conv{block}_{number}"
-            x = ConstantConvolution(*weights[name], name=name)(x)
-            if name in chosen:
-                made[name] = x
-            if len(made) == len(chosen):
-                return keras.Model(inputs, made, name="features")
+    x = Prepared(takes)(inputs)
+    for name, (kernel, bias) in weights.items():
+        block, _ = _place(name)
+        if block > before:
+            x, before = layers.AveragePooling2D(2, dtype="float32", name=f"pool{before}")(x), block
+        x = ConstantConvolution(kernel, bias, name=name)(x)
+        if name in chosen:
+            made[name] = x
+        if len(made) == len(chosen):
+            return keras.Model(inputs, made, name="features")
     raise ValueError(f"no layers {sorted(chosen - made.keys())}")
 
 
 class Prepared(layers.Layer):
     """Pictures (batch, H, W, 1 or 3) in [-1, 1] as the first convolution takes them: (batch, H, W, 3)."""
 
-    def __init__(self, caffe: bool) -> None:
+    def __init__(self, takes: str) -> None:
         super().__init__(dtype="float32")
-        self.caffe = caffe
+        self.takes = takes
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Return grey as colour, and for `caffe` the bytes in blue, green, red less the means of ImageNet."""
+        """Return grey as colour, in the range that the network takes."""
         x = x * tf.ones(3, x.dtype)
-        return (x[..., ::-1] + 1.0) * 127.5 - _BGR_MEANS if self.caffe else x
+        if self.takes == "caffe":
+            return (x[..., ::-1] + 1.0) * 127.5 - _BGR_MEANS
+        if self.takes == "imagenet":
+            return ((x + 1.0) / 2.0 - _MEANS) / _DEVIATIONS
+        return (x + 1.0) / 2.0 if self.takes == "unit" else x
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape with three channels."""
@@ -191,7 +222,7 @@ class Prepared(layers.Layer):
 
 
 class ConstantConvolution(layers.Layer):
-    """A 3 x 3 convolution with bias and ReLU whose weights are constants; zeros lie outside. All is float32."""
+    """A convolution with bias and ReLU that keeps the size, of constant weights; zeros lie outside. All is float32."""
 
     def __init__(self, kernel: np.ndarray, bias: np.ndarray, name: str) -> None:
         super().__init__(name=name, dtype="float32")

@@ -169,6 +169,7 @@ def test_the_fingerprint_tells_which_input_is_made(colours):
         ("lowres:digits", {"factor": 17}, "from 2 to 16"),
         ("lowres:digits", {"factor": 2.0}, "from 2 to 16"),
         ("lowres:digits", {"factor": True}, "from 2 to 16"),
+        ("lowres:cifar10", {"image_size": 50, "factor": 3}, "not divide by data.factor=3: set data.image_size=51"),
         ("grey:digits", {"factor": 2}, "unknown option of the data source 'grey:digits' 'factor'"),
     ],
 )

@@ -45,7 +45,7 @@ def forward(x, weights, pooled_before=("conv2_1",)):
 def test_the_layers_are_those_of_a_forward_pass_by_hand():
     weights = tiny_weights()
     x = np.random.default_rng(1).uniform(-1, 1, (2, 5, 7, 3)).astype(np.float32)
-    network = features.build(weights, TINY, ["conv1_1", "conv2_1"])
+    network = features.build(weights, ["conv1_1", "conv2_1"])
     found, expected = network(x), forward(x.astype(np.float64), weights)
     assert set(found) == {"conv1_1", "conv2_1"}
     assert found["conv2_1"].shape == (2, 2, 3, 2)
@@ -54,7 +54,7 @@ def test_the_layers_are_those_of_a_forward_pass_by_hand():
 
 
 def test_a_network_has_no_variables_and_a_gradient_to_the_picture():
-    network = features.build(tiny_weights(), TINY, ["conv2_1"])
+    network = features.build(tiny_weights(), ["conv2_1"])
     assert network.variables == []
     x = tf.random.stateless_uniform((1, 4, 4, 3), [1, 2])
     with tf.GradientTape() as tape:
@@ -64,16 +64,26 @@ def test_a_network_has_no_variables_and_a_gradient_to_the_picture():
 
 
 def test_grey_is_seen_as_colour_of_equal_channels():
-    network = features.build(tiny_weights(), TINY, ["conv1_2"])
+    network = features.build(tiny_weights(), ["conv1_2"])
     grey = np.random.default_rng(1).uniform(-1, 1, (1, 4, 6, 1)).astype(np.float32)
     np.testing.assert_array_equal(network(grey)["conv1_2"], network(grey.repeat(3, -1))["conv1_2"])
 
 
 def test_vgg_takes_bytes_in_blue_green_red_less_the_means():
     picture = np.random.default_rng(1).integers(0, 256, (1, 2, 3, 3)).astype(np.float32)
-    found = features.Prepared(caffe=True)(picture / 127.5 - 1)
+    found = features.Prepared("caffe")(picture / 127.5 - 1)
     expected = keras.applications.vgg19.preprocess_input(picture.copy())
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(("takes", "mode"), [("", "tf"), ("imagenet", "torch"), ("caffe", "caffe")])
+def test_a_network_gets_pixels_as_keras_prepares_them(takes, mode):
+    from keras.src.applications import imagenet_utils
+
+    picture = np.random.default_rng(1).integers(0, 256, (1, 2, 3, 3)).astype(np.float32)
+    expected = imagenet_utils.preprocess_input(picture.copy(), mode=mode)
+    np.testing.assert_allclose(features.Prepared(takes)(picture / 127.5 - 1), expected, atol=1e-4)
+    np.testing.assert_allclose(features.Prepared("unit")(picture / 127.5 - 1), picture / 255, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +144,7 @@ def test_the_weights_of_vgg19_are_found_by_their_names(tmp_path, monkeypatch):
     name = f"vgg19:{tmp_path / 'w.h5'}"
     frozen = features.load(name, ["conv1_2", "conv2_1"])
     x = np.random.default_rng(1).uniform(-1, 1, (1, 4, 4, 3)).astype(np.float32)
-    prepared = features.Prepared(caffe=True)(x).numpy().astype(np.float64)
+    prepared = features.Prepared("caffe")(x).numpy().astype(np.float64)
     kept = {layer: weights[layer] for layer in ("conv1_1", "conv1_2", "conv2_1")}
     expected = forward(prepared, kept)
     for layer, maps in frozen.network(x).items():
@@ -178,13 +188,17 @@ def test_weights_of_another_network_are_refused(tmp_path, monkeypatch):
     [
         ("vgg19:nowhere.h5", "genzoo downloads nothing: get https://"),
         ("nowhere.npz", "cannot read the feature network nowhere.npz"),
-        ("x.onnx", "training needs gradients"),
+        ("nowhere.onnx", "cannot read the feature network nowhere.onnx"),
+        ("x.pth", "a chain of convolutions in a file that ends in .onnx, .keras, .h5"),
+        ("imagenet:x.npz", "a chain of convolutions in a file that ends in .onnx, .keras, .h5"),
+        ("imagenet:{}/bad.onnx", "holds no weights"),
+        ("{}/bad.keras", "holds no weights"),
         ("vgg19:{}/bad.h5", "holds no weights"),
         ("{}/bad.npz", "holds no weights"),
     ],
 )
 def test_what_cannot_be_used_is_one_line(name, said, tmp_path):
-    for ending in ("h5", "npz"):
+    for ending in ("h5", "npz", "onnx", "keras"):
         (tmp_path / f"bad.{ending}").write_bytes(b"no weights")
     with pytest.raises(UserError) as refused:
         features.load(name.format(tmp_path), ["conv1_1"])

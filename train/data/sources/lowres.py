@@ -28,6 +28,10 @@ def check(section: Any) -> None:
     """Raise a `UserError` unless the section names a source of pictures and a factor."""
     pictures.check_over(section, PREFIX)
     pictures.check_integer("factor", section.factor, range(2, 17), "a whole number from 2 to 16")
+    size, factor = getattr(section, "image_size", 0), section.factor
+    if size % factor:
+        nearest = max(1, round(size / factor)) * factor
+        raise UserError(f"pictures of {size} px do not divide by data.factor={factor}: set data.image_size={nearest}")
     if section.binarize != "none":
         raise UserError(f"data.binarize is {section.binarize!r}; small pictures need 'none'")
 
