@@ -31,6 +31,13 @@ def manifest(targets=(), **maps):
     return Manifest("tiny", specs, dict(targets), recipe, 7, {"keras": "3"}, dict.fromkeys(specs, told))
 
 
+def test_a_wider_tolerance_is_told_where_it_was_needed():
+    told = manifest(generate=((Z,), (IMAGE,)))
+    assert "(export fails above 0.0001)" in card.text(told, {})
+    told.parity["generate"] |= {"last_bits": 10, "largest_difference_from_keras": {"onnxruntime": 2e-4}}
+    assert "(export fails above 10 times what the Keras model makes of another last bit" in card.text(told, {})
+
+
 def section(text, name):
     """Return the part of a card on one map."""
     return text.split(f"## {name}\n")[1].split("\n## ")[0]

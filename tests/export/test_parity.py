@@ -49,6 +49,26 @@ def test_runtimes_that_disagree_are_named(change, message):
         parity.measure(maker(), {"other": maker(change)}, SPEC, seed=1)
 
 
+def steep(slope, change=0.0):
+    """Return a map that amplifies the last bits of its input by the slope, and one that differs from it by `change`."""
+
+    def run(inputs):
+        phase = inputs["z"].astype(np.float64).sum(axis=1) * slope
+        return {"image": (np.sin(phase)[:, None, None, None] * np.full((1, 2, 2, 1), 0.9) + change).astype(np.float32)}
+
+    return run
+
+
+def test_a_map_that_amplifies_last_bits_may_differ_by_some_of_its_own_answer_to_them():
+    # numbers near 1 have last bits of 6e-8 to 1.2e-7, so that the answer to another one is about 1e-4
+    measured = parity.measure(steep(1e3), {"other": steep(1e3, 3e-4)}, SPEC, seed=1)
+    assert measured["other"] == pytest.approx(3e-4, rel=0.01)
+    with pytest.raises(parity.NotEqual, match="difference 0.0003"):
+        parity.measure(steep(1.0), {"other": steep(1.0, 3e-4)}, SPEC, seed=1)
+    with pytest.raises(parity.NotEqual, match=r"difference 0.0045 \(at most 0.0039 is allowed\)"):
+        parity.measure(steep(1e5), {"other": steep(1e5, 4.5e-3)}, SPEC, seed=1)
+
+
 def test_a_fault_in_keras_itself_is_seen():
     with pytest.raises(parity.NotEqual, match="was the model trained"):
         parity.measure(maker(lambda image: image * np.float32("nan")), {"other": maker()}, SPEC, seed=1)
@@ -260,5 +280,6 @@ def test_shape_and_range_of_a_loop_are_checked(change, message):
 
 
 def test_the_protocol_tells_the_tolerance_that_was_used():
-    assert parity.protocol(SPEC, 7) == {"tolerance": 1e-4, "batches": [1, 5, 16], "noise_seed": 7}
+    assert parity.protocol(SPEC, 7) == {"tolerance": 1e-4, "last_bits": 10, "batches": [1, 5, 16], "noise_seed": 7}
+    assert "last_bits" not in parity.protocol(LOOP, 7)
     assert parity.protocol(LOOP, 7)["tolerance"] == 0.1

@@ -24,6 +24,7 @@ def get_config() -> ConfigDict:
     config.train_steps = 2500
     config.batch_size = 4
     config.sample_every = 500
+    config.ema = 0.99
     config.data = source("domains:pictures", image_size=96, crop=32, flip=True)
     config.model = model("adain")
     config.optimizers.decoder = adam(1e-3)

@@ -12,9 +12,13 @@ test/openmoji/ it is made by
     for split in train test; do mkdir -p emoji/$split; cp -r set/$split/noto emoji/$split/input; \\
         cp -r set/$split/openmoji emoji/$split/image; done
 
-Result: none yet: it was not run at full length.
-Protocol: 209 held-out pairs, averaged weights at the last step; seed 0 (--config.seed).
-Time: not measured.
+Result: L1 .378 +- .006 in units of [-1, 1] from noto to openmoji and .362 +- .009 back, beside .410 for the copy, .356
+and .407 for the mean picture of the other designer, and .277 and .309 for the answer to the nearest training input,
+which sees pairs. PSNR 8.92 and 11.02 dB, the copy 9.40: lines a pixel aside cost more than none. The pictures have
+openmoji's black outlines, white insides and yellow faces; on even grounds they have a faint grid.
+Protocol: 209 held-out pairs, +- is the standard error over them; averaged weights at the last step; one run with seed 0
+(--config.seed).
+Time: 28 minutes of one core that other work shared.
 """
 
 from ml_collections import ConfigDict

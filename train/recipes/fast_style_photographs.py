@@ -24,6 +24,7 @@ def get_config() -> ConfigDict:
     config.train_steps = 2000
     config.batch_size = 4
     config.sample_every = 500
+    config.ema = 0.99
     config.data = source("patches:bsds200", image_size=96, flip=True)
     config.model = model("fast_style", style="painting.jpg", style_size=192, base_channels=16)
     config.optimizers.generator = adam(1e-3)

@@ -25,10 +25,11 @@ HAIR = "black_hair,brown_hair,blond_hair,red_hair"
 def get_config() -> ConfigDict:
     """Return the configuration."""
     config = defaults()
-    config.train_steps = 4000
+    config.train_steps = 2000
     config.batch_size = 40
-    config.sample_every = 1000
-    config.checkpoint_every = 1000
+    config.sample_every = 500
+    config.checkpoint_every = 500
+    config.ema = 0.99
     config.data = source(
         "attributes:avatars", attributes=f"{HAIR},long_hair,glasses,mustache", exclusive=HAIR, flip=True
     )
