@@ -96,9 +96,11 @@ def command(manifest: bundle.Manifest, name: str, place: str = ".") -> str:
 
 
 def _example(tensor: TensorSpec) -> str:
-    """Return what a condition may be: a name, or FILE with the ending that `media.read` reads."""
+    """Return what a condition may be: a name, a number, or FILE with the ending that `media.read` reads."""
     if _is_named(tensor):
         return shlex.quote(tensor.names[0])
+    if not tensor.shape and tensor.high < float("inf"):
+        return f"{tensor.high:g}"
     return f"FILE{media.ARRAY if tensor.kind == 'video' else media.ending(tensor)}"
 
 

@@ -18,6 +18,7 @@ PHOTO = TensorSpec("photo", (2, 2, 3), "condition", "image")
 MEAN = TensorSpec("mean", (2,), "output")
 VIDEO = TensorSpec("video", (3, 2, 2, 3), "output", "video")
 SOUND = TensorSpec("sound", (50,), "output", "audio", rate=100.0)
+ALPHA = TensorSpec("alpha", (), "condition", "latent", low=0.0, high=1.0)
 PAST = dataclasses.replace(VIDEO, name="past", role="condition")
 HEARD = dataclasses.replace(SOUND, name="heard", role="condition")
 LOOP = dataclasses.replace(IMAGE, levels=2)
@@ -56,6 +57,7 @@ def section(text, name):
         ((PHOTO, LABEL, Z), MEAN, "--condition=photo=FILE.png --output=out.npy"),
         # a video as a condition is read from an array
         ((PAST,), VIDEO, "--condition=past=FILE.npy --output=out.gif"),
+        ((PHOTO, ALPHA), IMAGE, "--condition=photo=FILE.png --condition=alpha=1 --output=out.png"),
         ((HEARD,), SOUND, "--condition=heard=FILE.wav --output=out.wav"),
     ],
 )

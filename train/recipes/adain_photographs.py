@@ -8,9 +8,12 @@
 The folder pictures/ has two folders: content/ with photographs and style/ with paintings. The paper trains at 256
 pixels on 80,000 of each.
 
-Result: none yet: it was not run at full length.
+Result: with 200 photographs and 9 paintings, things stay where they are and take the colours and the contrast of the
+painting, and coarse strokes in its directions; fine ones do not come through. Four blocks of the encoder, which is the
+paper's depth, with a style weight of .01 made yellow weaves that show neither the content nor the style: the network
+that comes along has seen 32 pixels, and its fourth block keeps little of a picture.
 Protocol: averaged weights at the last step, one run with seed 0 (--config.seed); looked at, no figure.
-Time: not measured.
+Time: 8 minutes of one core that other work shared.
 """
 
 from ml_collections import ConfigDict
@@ -26,6 +29,6 @@ def get_config() -> ConfigDict:
     config.sample_every = 500
     config.ema = 0.99
     config.data = source("domains:pictures", image_size=96, crop=32, flip=True)
-    config.model = model("adain")
+    config.model = model("adain", depth=3, style_weight=0.1)
     config.optimizers.decoder = adam(1e-3)
     return config

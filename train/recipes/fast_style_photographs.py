@@ -8,9 +8,11 @@
 The folder bsds200/ has the 200 training photographs of BSDS300 (Martin, Fowlkes, Tal and Malik 2001), or any others.
 The paper trains the network of 32 channels (--config.model.base_channels=32) at 256 pixels on 80,000 photographs.
 
-Result: none yet: it was not run at full length.
+Result: with The Scream, Contrast of Forms and The Starry Night, photographs keep their contours and take the colours and
+the strokes of the painting. Over even places lies a fine grid, and one bright blob, which is in none of the pictures.
+With a style weight of 1, dark pictures lose their content.
 Protocol: averaged weights at the last step, one run with seed 0 (--config.seed); looked at, no figure.
-Time: not measured.
+Time: 9 minutes of one core that other work shared.
 """
 
 from ml_collections import ConfigDict
@@ -21,11 +23,11 @@ from train.config import adam, defaults, model, source
 def get_config() -> ConfigDict:
     """Return the configuration."""
     config = defaults()
-    config.train_steps = 2000
+    config.train_steps = 1500
     config.batch_size = 4
     config.sample_every = 500
     config.ema = 0.99
     config.data = source("patches:bsds200", image_size=96, flip=True)
-    config.model = model("fast_style", style="painting.jpg", style_size=192, base_channels=16)
+    config.model = model("fast_style", style="painting.jpg", style_size=192, base_channels=16, style_weight=0.5)
     config.optimizers.generator = adam(1e-3)
     return config
