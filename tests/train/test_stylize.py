@@ -134,7 +134,7 @@ def test_noise_follows_from_the_seed(files):
         ("--seed=-1", "--seed=-1: use an integer"),
         ("--tv_weight=-1", "--tv_weight=-1.0: use a number from 0"),
         ("--tv_weight=nan", "--tv_weight=nan: use a number from 0"),
-        ("--features=x.onnx", "training needs gradients"),
+        ("--features=x.pth", "a chain of convolutions in a file"),
         ("--features=vgg19:nowhere.h5", "genzoo downloads nothing"),
         ("--size=16", "take a larger --size"),
     ],

@@ -141,7 +141,7 @@ def test_a_model_comes_back_only_with_the_same_encoder(tmp_path):
         ((16, 16, 2), (16, 16, 3), {}, "1 or 3 channels, not 2 and 3"),
         ((16, 16, 3), (16, 16, 3), {"depth": 5}, "model.depth=5: use 1 to 4"),
         ((16, 16, 3), (16, 16, 3), {"style_weight": -1.0}, "model.style_weight=-1.0"),
-        ((16, 16, 3), (16, 16, 3), {"features": "x.onnx"}, "training needs gradients"),
+        ((16, 16, 3), (16, 16, 3), {"features": "x.pth"}, "a chain of convolutions in a file"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(content, painting, options, said):
