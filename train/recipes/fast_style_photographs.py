@@ -8,9 +8,9 @@
 The folder bsds200/ has the 200 training photographs of BSDS300 (Martin, Fowlkes, Tal and Malik 2001), or any others.
 The paper trains the network of 32 channels (--config.model.base_channels=32) at 256 pixels on 80,000 photographs.
 
-Result: with The Scream, Contrast of Forms and The Starry Night, photographs keep their contours and take the colours and
-the strokes of the painting. Over even places lies a fine grid, and one bright blob, which is in none of the pictures.
-With a style weight of 1, dark pictures lose their content.
+Result: with The Scream, Contrast of Forms and The Starry Night, photographs keep their contours and take the colours
+and the strokes of the painting. Over even places lies a fine grid, and one bright blob, which is in none of the
+pictures. With a style weight of 1, dark pictures lose their content.
 Protocol: averaged weights at the last step, one run with seed 0 (--config.seed); looked at, no figure.
 Time: 9 minutes of one core that other work shared.
 """
