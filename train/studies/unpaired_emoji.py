@@ -5,6 +5,12 @@ names judge the map from noto to openmoji. The recipe is cyclegan_emoji, shorten
 was chosen by these figures. The rows in italics do nothing: "do nothing" copies the input. "Nearest input" gives the
 answer to the nearest training input, so it sees pairs, which no CycleGAN does.
 
+The pictures tell what the figures do not. With both losses, emoji get openmoji's black lines, and their own parts and
+colours can be told. The GAN alone keeps the outer shape and fills all of them with one pattern: its map has collapsed,
+as the paper says of the adversarial loss alone. Its error is no larger for it, since the true answer is white and thin
+inside: the three rows with a game differ by less than the standard error over pairs (.006). The cycle alone comes home
+by way of a negative, which no discriminator sees. Without the identity loss little changes.
+
 In the picture the inputs are Google's Noto Emoji (Apache License 2.0) and the answers are made after OpenMoji (CC BY-SA
 4.0).
 """
