@@ -79,7 +79,7 @@ def test_folded_weights_make_what_the_network_makes():
     weights = {name: (held[f"{name}/kernel"], held[f"{name}/bias"]) for name in names}
     x = random.integers(0, 256, (2, *kind.shape)).astype(np.float32)
     deepest = features.nearest("", "conv4_1")
-    maps = features.build(weights, features.OUR_BLOCKS, [deepest])(x / 127.5 - 1)[deepest].numpy()
+    maps = features.build(weights, [deepest])(x / 127.5 - 1)[deepest].numpy()
     expected = network(x)["features"].numpy()
     np.testing.assert_allclose(maps.mean((1, 2)), expected, atol=0.01 * expected.max())
 
