@@ -181,6 +181,7 @@ def test_other_ratios_are_refused_in_one_line(name, source, target, said):
         ("srgan", {"pixel_weight": -1.0}, "model.pixel_weight=-1.0: use 0 or more"),
         ("srgan", {"adversarial_weight": 0.0}, "that is SRResNet"),
         ("srgan", {"content": "features", "content_layer": "relu"}, "layers are called as VGG's, such as conv3_1"),
+        ("srgan", {"content": "pixels", "content_layer": "none"}, "layers are called as VGG's, such as conv3_1"),
         (
             "srgan",
             {"content": "features", "content_layer": "conv5_1", "features": "vgg19:nowhere.h5"},
