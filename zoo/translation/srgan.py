@@ -87,7 +87,10 @@ class SRGAN(SRResNet):
                 raise UserError(f"model.{key}={getattr(self, key)}: use 0 or more")
         if not self.adversarial_weight:
             raise UserError("model.adversarial_weight=0: that is SRResNet; use --config.model.name=srresnet")
-        features.least_side(self.content_layer)  # a name that is none is refused, whether the layer is used or not
+        try:
+            features.least_side(self.content_layer)  # a name that is none is refused, whether the layer is used or not
+        except UserError as error:
+            raise UserError(f"model.content_layer: {error}") from None
         if self.content == "features" and min(self.columns["image"].shape[:2]) < features.least_side(self._layer):
             raise UserError(
                 f"model.content_layer={self.content_layer} needs pictures of {features.least_side(self._layer)} pixels "
