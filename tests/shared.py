@@ -48,8 +48,9 @@ def toy_data(model: str) -> str:
 def tiny_config(model: str, **changes) -> ConfigDict:
     """Return the model's recipe with its smallest network, on 8 px digits in batches of 4, for 4 steps.
 
-    A model that reads an "input" gets grey digits, or reduced ones where its recipe has such; one of two domains gets
-    shapes at 16 px. "data.name" among the `changes` brings that source's options.
+    Of phases, if there are any, each begins 2 steps after the one before: a third has no step of its own. A model that
+    reads an "input" gets grey digits, or reduced ones where its recipe has such; one of two domains gets shapes at
+    16 px. "data.name" among the `changes` brings that source's options.
     """
     data = changes.get("data.name", toy_data(model))
     settings = config.load(recipe_of(model), [f"--config.data.name={data}", f"--config.model.name={model}"])
@@ -61,6 +62,8 @@ def tiny_config(model: str, **changes) -> ConfigDict:
     settings.update(
         train_steps=4, batch_size=4, steps_per_call=2, checkpoint_every=2, sample_every=4, sample_count=4, ema=0.9
     )
+    for number, phase in enumerate(sorted(settings.phases.values(), key=lambda phase: phase.start)):
+        phase.update(start=2 * number, batch_size=0)
     settings.update_from_flattened_dict(changes)
     check(settings)
     return settings
@@ -83,6 +86,9 @@ def stand_in(recipe: str, directory: Path) -> None:
             path = directory / folder / column / "1.png"
             path.parent.mkdir(parents=True)
             path.write_bytes(images.encode_png(np.zeros((64, 64, 3), np.uint8)))
+    if prefix == "folder":
+        (directory / folder).mkdir(parents=True)
+        (directory / folder / "1.png").write_bytes(images.encode_png(np.zeros((64, 64, 3), np.uint8)))
     if prefix == "attributes":
         (directory / folder).mkdir()
         names = section.attributes.split(",")

@@ -33,7 +33,7 @@ WITHOUT_TENSORFLOW = (
         for room in ("metrics", "shared")
         for path in (REPOSITORY / "zoo" / room).glob("[a-z]*.py")
     ),
-    *("train", "train.check", "train.config", "train.engine.strategies"),
+    *("train", "train.check", "train.config", "train.engine.phases", "train.engine.strategies"),
     *("train.evaluate.makers", "train.evaluate.metrics", "train.evaluate.reference", "train.evaluate.schedule"),
     *("train.rundir.layout", "train.rundir.logs", "train.studies", "train.study", "train.study.results"),
     *("export", "export.card"),

@@ -91,7 +91,9 @@ def _sizes(settings: ConfigDict) -> str:
     """Return the settings that memory depends on."""
     of_the_data = ["data.image_size"] if "image_size" in settings.data else []
     of_the_model = [f"model.{key}" for key in settings.model if key.endswith(_WIDTHS)]
-    return ", ".join(f"--config.{key}" for key in ("batch_size", "sample_count", *of_the_data, *of_the_model))
+    of_phases = [f"phases.{name}.batch_size" for name, phase in settings.phases.items() if phase.batch_size]
+    keys = ("batch_size", "sample_count", *of_the_data, *of_the_model, *of_phases)
+    return ", ".join(f"--config.{key}" for key in keys)
 
 
 def _train(workdir: Path, settings: ConfigDict) -> None:

@@ -1,6 +1,7 @@
 """The one place where a configuration is checked; it calls each section's own check. No TensorFlow here."""
 
 import math
+from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -50,6 +51,7 @@ def check(config: ConfigDict) -> None:
             raise unknown(f"option of model {config.model.name}", key, declared.options)
     known = declared.players_of(dict.fromkeys(declared.players_if, True))
     _check_optimizers(config, declared.players_of({**declared.options, **options}), known)
+    _check_phases(config, declared.phase_options)
     train.data.check(config.data)
     _check_columns(config, declared.columns_read({**declared.options, **options}))
     schedule.check(config, declared.targets)
@@ -80,6 +82,7 @@ def _check_memory(config: ConfigDict) -> None:
     needed = {"batch_size": (config.batch_size, 24), "sample_count": (config.sample_count, 32 + pixels)}
     if config.evaluate.metrics:
         needed["evaluate.count"] = (config.evaluate.count, pixels)
+    needed |= {f"phases.{name}.batch_size": (phase.batch_size, 24) for name, phase in config.phases.items()}
     for key, (count, size) in needed.items():
         check_fits(key, count, size)
 
@@ -124,6 +127,30 @@ def _check_optimizers(config: ConfigDict, players: tuple[str, ...], known: tuple
                 raise UserError(f"{where}.{key}={optimizer[key]}: use a number in [0, 1)")
         if not 0 < optimizer.get("epsilon", 1.0) < math.inf:
             raise UserError(f"{where}.epsilon={optimizer.epsilon}: use a positive number")
+
+
+def _check_phases(config: ConfigDict, options: dict[str, Any]) -> None:
+    """Refuse phases that no run could have; `options` are those that the model declares for a phase."""
+    begun: dict[int, str] = {}
+    for name, phase in config.phases.items():
+        where = f"--config.phases.{name}"
+        if phase.start < 0:
+            raise UserError(f"{where}.start={phase.start}: use a step, 0 or more")
+        if phase.start in begun:
+            raise UserError(f"{where}.start={phase.start}: the phase {begun[phase.start]} begins there, too")
+        begun[phase.start] = name
+        if phase.batch_size < 0:
+            raise UserError(f"{where}.batch_size={phase.batch_size}: use a positive integer, or 0 for the run's own")
+        if not 0 <= phase.learning_rate < math.inf:
+            raise UserError(
+                f"{where}.learning_rate={phase.learning_rate}: use a positive number, or 0 for each optimiser's own"
+            )
+        for key in phase.model:
+            if key not in options:
+                raise unknown(f"option of a phase of {config.model.name}", key, options)
+    if begun and 0 not in begun:
+        first = min(begun)
+        raise UserError(f"--config.phases.{begun[first]}.start={first}: the first phase begins at step 0")
 
 
 def _one_of(config: ConfigDict, key: str, values: tuple[str, ...]) -> None:

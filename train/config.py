@@ -1,8 +1,8 @@
 """The configuration of a run and where it comes from; `train.check` checks it. No TensorFlow here.
 
 A recipe (a file in `train/recipes/`, or a path to your own) returns an `ml_collections.ConfigDict` made with
-`defaults`, `model`, `source`, `adam`, `sgd` and `rmsprop` below, so that it states only what differs; every key can
-then be overridden by a flag `--config.KEY=VALUE`.
+`defaults`, `model`, `source`, `phase`, `adam`, `sgd` and `rmsprop` below, so that it states only what differs; every
+key can then be overridden by a flag `--config.KEY=VALUE`.
 """
 
 import json
@@ -26,9 +26,10 @@ _MAY_GROW = "train_steps"
 # may change when a run is resumed: no number of the training depends on them (of the data, the fingerprint is compared)
 _MAY_CHANGE = ("keep_checkpoints", "checkpoint_every", "sample_every", "data.name")
 # keys that came later, with what they were before: runs and results from that time lack them
-LATER = {"init_from": ""}
+LATER = {"init_from": "", "phases": {}}
 # belongs to the data, not to the recipe, where another source is named
 _OF_THE_DATA = ("image_size", "channels", "input_channels")
+_PHASE: dict[str, Any] = {"start": 0, "batch_size": 0, "learning_rate": 0.0, "model": {}}
 # what an error line calls a value of each type
 _TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "a section"}
 
@@ -66,6 +67,7 @@ def defaults() -> ConfigDict:
             "data": source("digits"),
             "model": {},
             "optimizers": {},
+            "phases": {},  # of training, by name, each made by `phase`; none is one phase
         }
     )
 
@@ -86,6 +88,17 @@ def source(name: str, **options: Any) -> ConfigDict:
         if key not in known:
             raise unknown(f"option of the data source {name!r}", key, known)
     return _section(name, known, options)
+
+
+def phase(start: int, batch_size: int = 0, learning_rate: float = 0.0, **options: Any) -> ConfigDict:
+    """Return the section of a phase of training, from step `start` until the next one begins.
+
+    A batch size of 0 is the run's, a learning rate of 0 each player's own; `options` are the model's for a phase. All
+    optimisers begin a phase as new ones.
+    """
+    return ConfigDict(
+        {"start": start, "batch_size": batch_size, "learning_rate": float(learning_rate), "model": options}
+    )
 
 
 def adam(learning_rate: float, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8) -> ConfigDict:
@@ -143,6 +156,7 @@ def load(recipe: str, arguments: Sequence[str] = ()) -> ConfigDict:
         config.model = model(name, **_shared(config.model, zoo.defaults(name)))
         for key in _own(config):
             del config[key]  # only the recipe's model would hear it
+        config.phases = {}
         config.optimizers = {player: config.optimizers.get(player, adam(1e-3)) for player in _players(config)}
     name = overrides.get("data.name", config.data.name)
     if name != config.data.name:
@@ -217,6 +231,13 @@ def _misfits(tree: dict[str, Any]) -> Iterator[str]:
         yield from _lacking(where, section, ("name", "learning_rate") if known is _constants else ("name",))
         yield from _unlike(where, {"name": section["name"]}, {"name": ""})
         yield from _unlike(where, section, {"name": "", **known(section["name"])})
+    yield from _unlike("phases.", tree["phases"], {name: {} for name in tree["phases"]})
+    options = zoo.declared(tree["model"]["name"]).phase_options
+    for name, section in tree["phases"].items():
+        where = f"phases.{name}."
+        yield from _lacking(where, section, ("start",))
+        yield from _unlike(where, section, _PHASE)
+        yield from _unlike(f"{where}model.", section.get("model", {}), options)
 
 
 def _lacking(where: str, section: dict[str, Any], needed: Iterable[str]) -> Iterator[str]:
@@ -254,9 +275,16 @@ def _complete(config: ConfigDict) -> None:
     """Fill in the options that a configuration leaves out, at their defaults, so that each has its flag."""
     parts = [(config.model, zoo.defaults), (config.data, train.data.defaults)]
     for section, known in [*parts, *((section, _constants) for section in config.optimizers.values())]:
-        for key, value in known(section.name).items():
-            if key not in section:
-                section[key] = value
+        _fill(section, known(section.name))
+    for section in config.phases.values():
+        _fill(section, _PHASE)
+        _fill(section.model, zoo.declared(config.model.name).phase_options)
+
+
+def _fill(section: ConfigDict, known: dict[str, Any]) -> None:
+    for key, value in known.items():
+        if key not in section:
+            section[key] = value
 
 
 def _players(config: ConfigDict) -> tuple[str, ...]:

@@ -45,6 +45,7 @@ _MODELS = {
     "pix2pix": "zoo.translation.pix2pix:Pix2Pix",
     "pixel_cnn": "zoo.autoregressive.pixel_cnn:PixelCNN",
     "pixel_rnn": "zoo.autoregressive.pixel_rnn:PixelRNN",
+    "progressive": "zoo.adversarial.progressive:Progressive",
     "projection_gan": "zoo.adversarial.projection_gan:ProjectionGAN",
     "rpgan": "zoo.adversarial.rpgan:RpGAN",
     "sngan": "zoo.adversarial.sngan:SNGAN",

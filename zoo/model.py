@@ -41,6 +41,7 @@ class GenerativeModel(keras.Model):
 
     - `options`: its options with their defaults; each becomes an attribute;
     - `fixed`: options of a base class that the paper leaves no choice of;
+    - `phase_options`: the options of one phase of training with their defaults, if it can be trained in phases;
     - `reads`: the columns that a training step reads, each with the kinds that it accepts; `reads_if`: more columns
       where an option is true;
     - `players`: the names of its optimisers, in the order of their updates; `players_if`: more where an option is true;
@@ -64,6 +65,7 @@ class GenerativeModel(keras.Model):
 
     options: ClassVar[dict[str, Any]] = {}
     fixed: ClassVar[dict[str, Any]] = {}
+    phase_options: ClassVar[dict[str, Any]] = {}
     reads: ClassVar[dict[str, tuple[str, ...]]] = {}
     reads_if: ClassVar[dict[str, dict[str, tuple[str, ...]]]] = {}
     players: ClassVar[tuple[str, ...]] = ()
@@ -123,6 +125,24 @@ class GenerativeModel(keras.Model):
     def weights_of(self, player: str) -> list[keras.Variable]:
         """Return the weights that a player's optimiser updates: those of the network of its name, or all if alone."""
         return self.trainable_variables if len(self.player_names) == 1 else getattr(self, player).trainable_variables
+
+    def weights_in_use(self, player: str) -> list[keras.Variable]:
+        """Return those of a player's weights that its updates move now: all, unless a phase leaves some alone.
+
+        A weight that sleeps must get no update. One with a gradient of 0 would still move by its optimiser's momentum.
+        """
+        return self.weights_of(player)
+
+    def enter(self, phase: Mapping[str, Any], start: int = 0, end: int | None = None) -> None:
+        """Go on as in a phase of training that lasts from step `start` until `end`, or for good.
+
+        `phase` holds `phase_options`; one that is left out has its default. `step` may be any step of the phase: a run
+        that is resumed enters in its middle. A graph that was traced keeps the phase it was traced in: call
+        `tf.function` anew. An unknown option is a `UserError`; a model that declares none refuses all.
+        """
+        for key in phase:
+            if key not in self.declared.phase_options:
+                raise unknown(f"option of a phase of {type(self).__name__}", key, self.declared.phase_options)
 
     def compile(self, **optimizers: keras.optimizers.Optimizer) -> None:
         """Set one optimiser per player, by its name, and build its state; call it inside the strategy's scope.
@@ -202,7 +222,7 @@ class GenerativeModel(keras.Model):
         """
         # Keras sums gradients over replicas: the share of each makes the sum a mean over the whole batch
         share = 1.0 / tf.distribute.get_strategy().num_replicas_in_sync
-        variables = self.weights_of(player)
+        variables = self.weights_in_use(player)
         weights = [variable.value for variable in variables]
         totals = [
             functools.reduce(tf.add, contributions)

@@ -1,7 +1,8 @@
 """Declarations of models, read from their source text: a configuration is checked before TensorFlow is imported.
 
-A model class declares literals: `options`, `fixed`, `reads`, `reads_if`, `players`, `players_if`, `targets`. They are
-merged along its base classes, as Python would inherit them, each base read in the same way from its own file.
+A model class declares literals: `options`, `fixed`, `phase_options`, `reads`, `reads_if`, `players`, `players_if`,
+`targets`. They are merged along its base classes, as Python would inherit them, each base read in the same way from its
+own file.
 """
 
 import ast
@@ -17,7 +18,7 @@ from typing import Any
 from zoo.shared.errors import UserError, unknown
 from zoo.spec import KINDS
 
-LITERALS = ("options", "fixed", "reads", "reads_if", "players", "players_if", "targets", "smallest")
+LITERALS = ("options", "fixed", "phase_options", "reads", "reads_if", "players", "players_if", "targets", "smallest")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Declaration:
 
     options: dict[str, Any] = field(default_factory=dict)
     fixed: dict[str, Any] = field(default_factory=dict)
+    phase_options: dict[str, Any] = field(default_factory=dict)
     reads: dict[str, tuple[str, ...]] = field(default_factory=dict)
     reads_if: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     players: tuple[str, ...] = ()
@@ -81,11 +83,15 @@ def declaration(module: str, class_name: str) -> Declaration:
 
 def _faults(found: Declaration) -> Iterator[str]:
     """Yield what in a declaration could be no part of a configuration, in words."""
-    for option, default in found.options.items():
-        if not isinstance(option, str) or not option.isidentifier() or option == "name":
-            yield f"options has the key {option!r}; use words, as of attributes, and not 'name'"
-        elif not _is_plain(default):
-            yield f"options has {option}={default!r}; use a finite number, text, true or false, None, or a list of them"
+    for where, options in (("options", found.options), ("phase_options", found.phase_options)):
+        for option, default in options.items():
+            if not isinstance(option, str) or not option.isidentifier() or option == "name":
+                yield f"{where} has the key {option!r}; use words, as of attributes, and not 'name'"
+            elif not _is_plain(default):
+                yield (
+                    f"{where} has {option}={default!r}; use a finite number, text, true or false, None, or a list of "
+                    "them"
+                )
     conditional = {f"reads_if[{option!r}]": columns for option, columns in found.reads_if.items()}
     for where, columns in {"reads": found.reads, **conditional}.items():
         if not isinstance(columns, dict) or not all(_are_kinds(name, kinds) for name, kinds in columns.items()):

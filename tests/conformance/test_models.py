@@ -20,6 +20,7 @@ from shared import REPOSITORY, assert_same_state, checkpoint, flags_of, recipe_o
 
 import zoo
 from train import config
+from train.engine import phases
 from train.loop.trainer import Trainer
 from zoo import noise
 from zoo.model import GenerativeModel, declaration_of
@@ -100,6 +101,12 @@ def test_config_round_trips_through_json(model):
     assert [weight.shape for weight in again.variables] == [weight.shape for weight in model.variables]
 
 
+def test_a_phase_has_the_options_that_are_declared_and_no_other(name, model):
+    with pytest.raises(UserError, match="unknown option of a phase of .* 'nothing_like_it'"):
+        model.enter({"nothing_like_it": 1})
+    model.enter(zoo.declared(name).phase_options)
+
+
 def test_an_unknown_option_is_refused_with_the_nearest_one(name, model):
     option = next(iter(zoo.defaults(name)), None)
     if option is None:
@@ -117,14 +124,19 @@ def test_a_missing_column_and_one_of_another_kind_are_refused(name, model):
         zoo.create(name, columns={**model.columns, column: other})
 
 
-def test_two_steps_move_every_trainable_weight_and_keep_losses_finite(model):
+def test_two_steps_of_each_phase_move_every_trainable_weight_and_keep_losses_finite(name, model):
+    settings = tiny_config(name)
+    if zoo.declared(name).phase_options and not settings.phases:
+        pytest.skip("no recipe says which phases train all weights")
     before = [weight.numpy() for weight in model.trainable_variables]
-    step = tf.function(model.train_step)
-    for seed in range(2):
-        logs = step(tensors(batch(model, seed=seed)))
-        model.step.assign_add(1)
-        assert any(name.endswith("loss") for name in logs)
-        assert all(np.isfinite(value) and value.shape == () for value in logs.values())
+    for phase in phases.of(settings):
+        model.enter(phase.options, phase.start, phase.end)
+        step = tf.function(model.train_step)
+        for seed in range(2):
+            logs = step(tensors(batch(model, seed=seed)))
+            model.step.assign_add(1)
+            assert any(name.endswith("loss") for name in logs)
+            assert all(np.isfinite(value) and value.shape == () for value in logs.values())
     for weight, old in zip(model.trainable_variables, before, strict=True):
         assert not np.array_equal(weight.numpy(), old), f"{weight.path} did not move"
     owned = [id(weight) for player in model.player_names for weight in model.weights_of(player)]

@@ -73,6 +73,8 @@ _LEAST: dict[str, float] = {
     **{"model.depth": 1, "depth": 0, "halvings": 0, "dropout": 0, "l1_weight": 0, "gan_weight": 0, "beta": 0},
     **{"warmup_steps": 0, "learning_rate": 1e-9, "epsilon": 1e-12},
     **dict.fromkeys(("beta_1", "beta_2", "momentum", "rho"), 0),
+    **{"max_channels": 1, "group_size": 1, "penalty_target": 1e-9, "drift_weight": 0},
+    **{"phases.p8.start": 1, "phases.p8.batch_size": 0, "phases.p8.learning_rate": 0},
 }
 # texts that are read only where another key asks for them
 _UNUSED = ("init_from", "stop.log", "evaluate.extractor", "evaluate.extractor_range", "evaluate.extractor_output")
@@ -172,6 +174,29 @@ def _optimizers() -> Iterator[Setting]:
     yield Setting(kind, (*base, "--config.optimizers.critic.name=sgd"), "configuration key")
     yield Setting(kind, (*base, f"{place}.beta_1=0.99999999"), "beta_1")
     yield Setting(kind, (*base, f"{place}.warmup_steps=1000000"), "warmup_steps")
+
+
+def _phases() -> Iterator[Setting]:
+    kind, base = "phases", ("--recipe=progressive_digits",)
+    for key, value in config.flatten(config.load("progressive_digits").phases.p8.to_dict()):
+        yield from _of_key(kind, base, f"phases.p8.{key}", value)
+    for more, word in (
+        (("--config.phases.p4.start=1",), "step 0"), (("--config.phases.p8.start=800",), "fade8 begins there"),
+        (("--config.phases.p9.start=1",), "configuration key"), (("--config.phases.p8.sides=4",), "configuration key"),
+        (("--config.phases=",), "phases"), (("--config.model.name=dcgan", "--config.phases.p8.start=9"), "phases"),
+        (("--config.model.name=dcgan",), ""), (("--config.train_steps=3",), ""),
+    ):  # fmt: skip
+        yield Setting(kind, (*base, *more), word)
+    for more, word in (
+        (("--config.phases.p8.model.side=16",), "side=16"), (("--config.phases.p4.model.side=5",), "side=5"),
+        (("--config.phases.p4.model.fade=true",), "no smaller side"), (("--config.phases.p8.model.side=0",), ""),
+        (("--config.phases.p8.model.fade=true",), "the last phase"),
+        (("--config.data.image_size=12",), "image_size=16"), (("--config.phases.p8.batch_size=6",), "batch_size"),
+        (("--config.phases.p8.batch_size=8",), ""),
+    ):  # fmt: skip
+        yield Setting(kind, (*base, *more, "--config.model.base_channels=2"), word, BUILD)
+    small = (*base, "--config.batch_size=4", "--config.model.base_channels=2", "--config.model.max_channels=2")
+    yield Setting(kind, (*small, "--config.phases.fade8.start=1", "--config.phases.p8.start=2"), "", STEP)
 
 
 def _sources() -> Iterator[Setting]:
@@ -304,6 +329,9 @@ for _number, (_line, _word) in enumerate(
         ("config.data.image_sise = 8", "image_size"), ("config.model.hidden = 8", "hidden_units"),
         ("config.model = 3", "TypeError"), ("config.data = None", "data"), ("config.model = None", "model"),
         ("config.model.update({'hidden_units': None})", "hidden_units"), ("config.seed = 'x'", "seed"),
+        ("config.phases.one = c.phase(0, side=4)", "phases.one.model.side"), ("config.phases.one = c.phase(0)", ""),
+        ("config.phases.one = c.phase('0')", "start"), ("config.phases.one = {'batch_size': 4}", "phases.one.start"),
+        ("config.phases.one = 3", "phases.one"), ("config.phases.one = {'start': 0, 'model': 3}", "phases.one.model"),
         ("config.seed = 1.5", "TypeError"), ("config.seed = True", "seed"), ("config.ema = 0", ""),
         ("config.ema = float('nan')", "ema"), ("config.ema = 1e-320", "ema"),
         ("config.train_steps = 2**70", "train_steps"),
@@ -613,8 +641,8 @@ _CHOICES = {
 def settings() -> list[Setting]:
     """Return all odd settings, each once."""
     made = (
-        _keys(), _options(), _optimizers(), _sources(), _slips(), _command_lines(), _recipes(), _models(), _workdirs(),
-        _combinations(), _sizes(), _memory(), _metrics(), _steps(),
+        _keys(), _options(), _optimizers(), _phases(), _sources(), _slips(), _command_lines(), _recipes(), _models(),
+        _workdirs(), _combinations(), _sizes(), _memory(), _metrics(), _steps(),
     )  # fmt: skip
     return list(dict.fromkeys(setting for part in made for setting in part))
 

@@ -71,6 +71,7 @@ def bundles_differ(place: Path, other: Path) -> bool:
 def scenarios(made: Path) -> list[Scenario]:
     trained = tiny_config("nade", **OPTIONS, **MEASURED, train_steps=3)
     longer = tiny_config("nade", **OPTIONS, train_steps=4)
+    grown = tiny_config("progressive", **OPTIONS, train_steps=3, **{"phases.fade8.start": 1, "phases.p8.start": 2})
     folder = tiny_config("nade", **{**OPTIONS, "data.name": "digits"}, train_steps=1)
     export = ("--workdir=" + str(made / "run"), "--output={place}/bundle")
     sample = ("--bundle=" + str(made / "bundle"), "--count=4")
@@ -94,6 +95,7 @@ def scenarios(made: Path) -> list[Scenario]:
             pictures,
         ),
         Scenario("a run made longer", "train.__main__", of(longer), copied("run")),
+        Scenario("a run that grows at each step", "train.__main__", of(grown)),
         Scenario("an export", "export.__main__", (*export, "--overwrite"), differs=bundles_differ),
         Scenario(
             "an export over a bundle",

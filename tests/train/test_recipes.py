@@ -45,7 +45,9 @@ def test_every_recipe_passes_the_check_and_names_its_own_command_and_what_came_o
     assert "seed" in text
 
 
-@pytest.mark.parametrize("recipe", CIFAR10)
+@pytest.mark.parametrize(
+    "recipe", [recipe for recipe in config.recipes() if recipe.endswith(("_cifar10", "_celeba_hq"))]
+)
 def test_a_recipe_that_was_not_run_at_full_length_says_so(recipe):
     assert "not run at full length" in " ".join(docstring(recipe).split())
 
@@ -58,9 +60,10 @@ def test_every_model_has_a_recipe():
 @prepared_cifar10
 @pytest.mark.parametrize("recipe", CIFAR10)
 def test_cifar10_recipes_train(recipe, tmp_path, cache):
-    """Two steps of the recipe's own network and constants, narrower and on a batch of ten."""
+    """Two steps of the recipe's own network and constants, narrower and on a batch of eighty."""
     settings = config.load(recipe)
-    settings.update(train_steps=2, batch_size=10, steps_per_call=1, sample_count=4)
+    # 5 updates of one critic and groups of 16 examples of another divide it
+    settings.update(train_steps=2, batch_size=80, steps_per_call=1, sample_count=4)
     settings.model.base_channels = 4
     check(settings)
     made = trained(settings, tmp_path)

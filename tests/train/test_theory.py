@@ -20,6 +20,7 @@ from train.theory import (
     optimal_discriminator,
     page,
     parallel_lines,
+    progressive_growing,
     two_bumps,
     vanishing_gradient,
 )
@@ -237,6 +238,41 @@ def test_the_way_back_keeps_a_map_from_sending_many_scans_to_few():
         for variant in cycle_consistency.VARIANTS
     )
     assert max(alone) < min(tied) < result.numbers["share of real pictures that as many other real ones lie next to"]
+
+
+def test_the_distance_that_both_reach_and_when():
+    """The second never comes below 3: both are asked when they first came to 3 or less."""
+    growing, full = [9.0, 4.0, 2.0, 5.0, 1.0], [8.0, 6.0, 5.0, 3.0, 4.0]
+    assert progressive_growing.reached(growing, full) == (3.0, 2, 3)
+    assert progressive_growing.reached(full, growing) == (3.0, 3, 2)
+
+
+def test_growing_has_as_many_steps_as_training_at_full_size():
+    assert progressive_growing.schedule("full size", 16, 10) == [({}, 0, 120)]
+    assert progressive_growing.schedule("growing", 16, 10) == [
+        ({"side": 4}, 0, 20),
+        ({"side": 8, "fade": True}, 20, 40),
+        ({"side": 8}, 40, 60),
+        ({"side": 16, "fade": True}, 60, 80),
+        ({"side": 16}, 80, 120),
+    ]
+
+
+def test_growing_and_full_size_are_measured_alike(monkeypatch):
+    """At the tiniest size nothing is shown; every number is there."""
+    for name, value in {"_SIDE": 8, "_WIDTHS": (3, 4), "_CHUNK_STEPS": 2, "_MEASURED": 16}.items():
+        monkeypatch.setattr(progressive_growing, name, value)
+    seen, figure = {}, progressive_growing._figure
+    monkeypatch.setattr(
+        progressive_growing, "_figure", lambda curves, *rest: seen.update(curves) or figure(curves, *rest)
+    )
+    result = progressive_growing.run(seeds=[0], budget=1.0)
+    for (curve,) in seen.values():
+        assert len(set(curve.distances)) == len(curve.distances) == 8, "it learns in every phase"
+    assert mean(result, "share of the time that growing takes to the distance that both reach") > 0
+    assert result.numbers["sliced Wasserstein distance of as many other real pictures (x 1,000)"] > 0
+    assert "phases of 4 steps" in result.protocol and "16 steps in all" in result.protocol
+    assert json.dumps([result.holds, result.numbers])
 
 
 @pytest.mark.slow

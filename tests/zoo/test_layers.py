@@ -1,11 +1,22 @@
-"""Spectral normalisation against the singular values, maxout against its definition."""
+"""Spectral normalisation against the singular values, the other layers against their definitions."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo.layers import Maxout, NearestUpsampling, SpectralConv2D, SpectralDense
+from zoo.layers import (
+    EqualizedConv2D,
+    EqualizedDense,
+    Fade,
+    Maxout,
+    MinibatchDeviation,
+    NearestUpsampling,
+    PixelNormalization,
+    SpectralConv2D,
+    SpectralDense,
+)
+from zoo.shared.errors import UserError
 
 
 def converged(layer, x, rounds=100):
@@ -113,3 +124,94 @@ def test_nearest_upsampling_of_fixed_sides_is_one_resize():
     enlarging = [op for op in graph.get_operations() if op.type.startswith("Resize")]
     assert len(enlarging) == 1
     assert tf.get_static_value(enlarging[0].inputs[1]).tolist() == [4, 6]
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "fan_in"),
+    [
+        (lambda **options: EqualizedDense(400, **options), (7,), 7),
+        (lambda **options: EqualizedConv2D(60, 3, padding="same", **options), (4, 4, 5), 3 * 3 * 5),
+        (lambda **options: EqualizedConv2D(300, 4, **options), (4, 4, 2), 4 * 4 * 2),
+    ],
+    ids=["dense", "convolution", "to a pixel"],
+)
+def test_a_kernel_is_scaled_by_he_s_constant_while_it_runs(layer, shape, fan_in):
+    keras.utils.set_random_seed(0)
+    for options, gain in (({}, 2**0.5), ({"gain": 1.0}, 1.0)):
+        made = layer(**options)
+        made.build((None, *shape))
+        assert made.scale == pytest.approx(gain / fan_in**0.5, rel=1e-12)
+        assert np.std(made._kernel) == pytest.approx(1.0, abs=0.05)
+        np.testing.assert_allclose(made.kernel, made._kernel.numpy() * made.scale, rtol=1e-6)
+        np.testing.assert_array_equal(made.bias, np.zeros(made.bias.shape))
+
+
+def test_the_layer_runs_with_the_scaled_kernel_and_an_unscaled_bias_and_learns_the_one_below():
+    x = tf.random.stateless_normal((2, 7), seed=[1, 2])
+    made = EqualizedDense(3)
+    made.build((None, 7))
+    made.bias.assign([1.0, 2.0, 3.0])
+    with tf.GradientTape() as tape:
+        y = made(x)
+    np.testing.assert_allclose(y, x @ made._kernel * (2 / 7) ** 0.5 + made.bias, rtol=1e-5)
+    (kernel, _) = made.trainable_variables
+    assert kernel is made._kernel
+    np.testing.assert_allclose(
+        tape.gradient(y, kernel.value), np.broadcast_to((2 / 7) ** 0.5 * np.sum(x, axis=0)[:, None], (7, 3)), rtol=1e-5
+    )
+
+
+def test_pixel_normalisation_gives_every_feature_vector_a_mean_square_of_one():
+    x = tf.constant([[[[3.0, 4.0], [0.0, 0.0]]]])
+    np.testing.assert_allclose(PixelNormalization()(x), [[[[3 / 12.5**0.5, 4 / 12.5**0.5], [0.0, 0.0]]]], rtol=1e-6)
+    np.testing.assert_allclose(PixelNormalization()(x[0, 0]), PixelNormalization()(x)[0, 0])
+
+
+def test_the_statistic_of_a_minibatch_by_hand():
+    """Two groups of two. Deviations of the first at four places: 1, 2, 0 and 3, so 1.5; of the second: all 0."""
+    a = np.array([1.0, 2.0, 5.0, 0.0]).reshape(2, 2, 1)
+    b = np.array([3.0, 6.0, 5.0, 6.0]).reshape(2, 2, 1)
+    x = np.stack([a, b, a, a]).astype(np.float32)
+    y = MinibatchDeviation(2)(x)
+    assert y.shape == (4, 2, 2, 2)
+    np.testing.assert_array_equal(y[..., :1], x)
+    np.testing.assert_allclose(y[..., 1], np.array([1.5, 1.5, 0, 0])[:, None, None] * np.ones((4, 2, 2)), atol=1.1e-4)
+    all_four = np.std(x, axis=0).mean()
+    np.testing.assert_allclose(MinibatchDeviation(4)(x)[..., 1], np.full((4, 2, 2), all_four), rtol=1e-4)
+
+
+def test_replicas_form_the_groups_of_one_device_and_a_batch_without_whole_groups_is_refused(mirrored):
+    x = tf.random.stateless_normal((8, 3, 3, 2), seed=[1, 2])
+    layer = MinibatchDeviation(2)
+    whole = layer(x).numpy()
+    np.testing.assert_array_equal(np.concatenate([layer(part) for part in tf.split(x, 4)]), whole)
+
+    @tf.function(autograph=False)
+    def run():
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return layer(tf.reshape(x, (2, 4, 3, 3, 2))[replica])
+
+    parts = mirrored.experimental_local_results(mirrored.run(run))
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    with pytest.raises(UserError, match="a minibatch of 8 does not divide into groups of 3"):
+        MinibatchDeviation(3)(x)
+
+
+def test_equal_examples_have_a_statistic_with_a_finite_gradient():
+    x = tf.ones((2, 2, 2, 1))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        statistic = MinibatchDeviation(2)(x)[..., 1:]
+    np.testing.assert_allclose(statistic, np.full((2, 2, 2, 1), 1e-4), rtol=1e-5)
+    assert np.isfinite(tape.gradient(statistic, x)).all()
+
+
+def test_a_fade_is_the_old_tensor_at_0_and_the_new_one_at_1_to_the_last_bit():
+    old, new = (tf.random.stateless_normal((50,), seed=[seed, 2], stddev=1e3) for seed in (1, 2))
+    fade = Fade()
+    for alpha, expected in ((0.0, old), (1.0, new)):
+        fade.alpha.assign(alpha)
+        np.testing.assert_array_equal(fade(old, new), expected)
+    fade.alpha.assign(0.25)
+    np.testing.assert_allclose(fade(old, new), 0.75 * old + 0.25 * new, rtol=1e-5, atol=1e-3)
+    assert [weight.path for weight in fade.non_trainable_variables] == [fade.alpha.path]

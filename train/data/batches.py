@@ -27,17 +27,25 @@ class Batches:
     """The endless stream of batches of one split: epoch after epoch, each in a fresh order, with nothing dropped."""
 
     def __init__(
-        self, source: Source, batch_size: int, seed: int, section: Any = None, reads: Iterable[str] | None = None
+        self,
+        source: Source,
+        batch_size: int,
+        seed: int,
+        section: Any = None,
+        reads: Iterable[str] | None = None,
+        begin: tuple[int, int] = (0, 0),
     ) -> None:
         """Take `batch_size` (all replicas together) rows of each table of `source` a step.
 
         `section` is the data section, whose options change pictures at random: `binarize`, `flip`, `crop`. Only the
-        columns `reads` are handed over, None for all.
+        columns `reads` are handed over, None for all. `begin` is (step, rows): the first step that there is, and how
+        many rows of each table the steps before it took, in batches of other sizes.
         """
         self.source = source
         self.batch_size = batch_size
         self.seed = seed
         self.section = section
+        self.begin = begin
         known = [name for table in source for name in table.specs]
         self.reads = known if reads is None else [name for name in known if name in set(reads)]
         # Two for each table, since a batch may straddle two epochs.
@@ -47,7 +55,8 @@ class Batches:
 
     def indices(self, step: int, table: int = 0) -> np.ndarray:
         """Return the rows of a table in the global batch of `step`, int64 (batch_size,)."""
-        positions = np.arange(self.batch_size) + step * self.batch_size
+        first, rows = self.begin
+        positions = np.arange(self.batch_size) + rows + (step - first) * self.batch_size
         epochs, offsets = np.divmod(positions, len(self.source[table]))
         chosen = np.empty_like(positions)
         for epoch in np.unique(epochs).tolist():
@@ -105,7 +114,7 @@ class Batches:
         import tensorflow as tf
 
         share = self._share(replicas)
-        sample = {name: values[:1] for name, values in self.example(0, 0, replicas).items()}
+        sample = {name: values[:1] for name, values in self.example(first_step, 0, replicas).items()}
         specs = {name: spec for table in self.source for name, spec in table.specs.items()}
 
         def draw(positions: np.ndarray) -> list[np.ndarray]:

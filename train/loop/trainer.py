@@ -1,4 +1,4 @@
-"""The training loop: strategies, averaging, checkpoints, resumption, NaN policy, sheets, logs. It knows no model.
+"""The training loop: strategies, phases, averaging, checkpoints, resumption, NaN policy, sheets. It knows no model.
 
 A run is a function of its configuration alone: noise follows from (seed, step, replica), the order of the data from
 (seed, step). So a run that was interrupted, even by kill -9, ends in the same bits as one that was not.
@@ -25,9 +25,9 @@ import zoo
 from train.config import check_fits
 from train.data import Source, Table
 from train.data.batches import Batches, held_out
-from train.engine import strategies
+from train.engine import phases, strategies
 from train.engine.averaging import MovingAverage
-from train.engine.optimizers import build
+from train.engine.optimizers import build, reset
 from train.engine.steps import CompiledSteps
 from train.evaluate.makers import from_model
 from train.evaluate.schedule import Evaluation
@@ -57,8 +57,11 @@ class Trainer:
 
     def __init__(self, config: ConfigDict, workdir: Path, strategy: tf.distribute.Strategy) -> None:
         replicas = strategy.num_replicas_in_sync
-        if config.batch_size % replicas:
-            raise UserError(f"--config.batch_size={config.batch_size} does not divide over {replicas} devices")
+        self.phases = phases.of(config)
+        for phase in self.phases:
+            if phase.batch_size % replicas:
+                key = batch_size_key(config, phase)
+                raise UserError(f"--config.{key}={phase.batch_size} does not divide over {replicas} devices")
         self.config = config
         self.workdir = workdir
         self.strategy = strategy
@@ -68,30 +71,30 @@ class Trainer:
         self.summaries: tf.summary.SummaryWriter | None = None
 
         self._check_workers_agree()
-        source = train.data.load(config.data, "train")
+        self.source = train.data.load(config.data, "train")
         with strategy.scope():
-            self.model = create_model(config, source)
+            self.model = create_model(config, self.source)
             self.model.noise_key.assign([config.seed, 0])
             self.averages = MovingAverage(self.model, config.ema)
         if self.is_chief:
-            for table in source:
+            for table in self.source:
                 print(table.description, file=sys.stderr)
             for name, spec in self.model.columns.items():
                 if spec.kind == "class" and spec.names:
                     print(f"{name}: {classes_told(spec.names)}", file=sys.stderr)
-        self.batches = Batches(source, config.batch_size, config.seed, config.data, self.model.columns)
         state = state_of(self.model, self.averages)
         self.checkpoints = Checkpoints(workdir / CHECKPOINTS[LAST], state, config.keep_checkpoints)
-        self._claim_model("+".join(table.fingerprint() for table in source))
+        self._claim_model("+".join(table.fingerprint() for table in self.source))
         self.examples = self._claim_examples()
         if self.is_chief:
             warn_of_levels(self.model, self.examples)
+            if late := [phase.name for phase in self.phases if phase.start >= config.train_steps]:
+                logging.warning("the run ends at step %d, before the phases %s", config.train_steps, ", ".join(late))
         has_evaluation = config.evaluate.metrics and self.is_chief
         self.evaluation = Evaluation(config, workdir, state, self.model) if has_evaluation else None
-        jit = strategies.use_jit(config.jit, config.precision, strategy)
-        after_step = lambda: self.averages.update(self.model.step)  # noqa: E731
-        self._steps = CompiledSteps(self.model, strategy, jit, after_step)
-        self._runs = {name: as_run(made) for name, made in self.model.maps.items()}
+        self._jit = strategies.use_jit(config.jit, config.precision, strategy)
+        self.phase: phases.Phase | None = None
+        self._enter()
 
     def run(self) -> bool:
         """Train until `train_steps` (True) or until SIGTERM or SIGINT asks to stop (False); both leave a checkpoint."""
@@ -113,6 +116,11 @@ class Trainer:
                 if self.config.stop.steps and self.config.stop.log not in means:
                     raise unknown("log", self.config.stop.log, means)
                 self._record(means, target, time.monotonic() - started, bar)
+                if self.step == self.phase.end:
+                    # first, so that what is drawn, saved and judged is what a run has that is resumed here
+                    self._enter()
+                    self._tell_phase()
+                    self.restart_iterator()
                 if drawing:
                     self.draw_samples()
                 if saving:
@@ -184,7 +192,7 @@ class Trainer:
 
     def _points_behind(self) -> np.ndarray | None:
         """Return the training points that a scatter is drawn over, if the data are points."""
-        table = self.batches.source[0]
+        table = self.source[0]
         is_points = "image" in table.specs and table.specs["image"].kind == "point"
         return table.columns["image"][:_MAX_BEHIND] if is_points else None
 
@@ -204,13 +212,37 @@ class Trainer:
         if self.is_chief:
             self.checkpoints.save(self.step)
 
+    def _enter(self) -> None:
+        """Begin the phase of the current step, or go on with it.
+
+        Nothing that was traced in another phase is used: its graph would go on with that one.
+        """
+        phase = phases.enter(self.model, self.phases, self.step)
+        if self.step == phase.start:
+            for optimizer in self.model.optimizers.values():
+                reset(optimizer)
+        if phase == self.phase:
+            return
+        self.phase = phase
+        begin = (phase.start, phase.rows)
+        self.batches = Batches(
+            self.source, phase.batch_size, self.config.seed, self.config.data, self.model.columns, begin
+        )
+        after_step = lambda: self.averages.update(self.model.step)  # noqa: E731
+        self._steps = CompiledSteps(self.model, self.strategy, self._jit, after_step)
+        self._runs = {name: as_run(made) for name, made in self.model.maps.items()}
+
+    def _tell_phase(self) -> None:
+        if self.phase.name and self.is_chief:
+            tqdm.write(f"step {self.step} is of phase {self.phase.name}", file=sys.stderr)
+
     def restart_iterator(self) -> None:
         """Begin the data at the current step."""
 
         def local_batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
             replicas = self.strategy.num_replicas_in_sync
             local = replicas // context.num_input_pipelines
-            remaining = self.config.train_steps - self.step
+            remaining = min(self.config.train_steps, self.phase.end or math.inf) - self.step
             return self.batches.dataset(self.step, remaining, local, local * context.input_pipeline_id, replicas)
 
         self.iterator = iter(self.strategy.distribute_datasets_from_function(local_batches))
@@ -249,6 +281,7 @@ class Trainer:
         if restored is not None:
             self.step = restored
             self.attempts = int(self.model.noise_key.numpy()[1])
+        self._enter()
         if self.is_chief:
             self.checkpoints.drop_after(self.step)
             self._forget_after(-1 if restored is None else self.step)
@@ -258,6 +291,7 @@ class Trainer:
         if self.is_chief:
             if restored is not None:
                 print(f"resumed at step {self.step}", file=sys.stderr)
+            self._tell_phase()
             # a first checkpoint, so that there is always one to roll back to; or one that knows of new bookkeeping
             if restored is None or not recorded.is_current(self.workdir):
                 self.save()
@@ -276,6 +310,7 @@ class Trainer:
         self.attempts += 1
         self.step = self.rolled_back_to = restored
         self.model.noise_key.assign([self.config.seed, self.attempts])
+        self._enter()
         if self.is_chief:
             self._forget_after(self.step)
         self.restart_iterator()
@@ -298,7 +333,8 @@ class Trainer:
     def _next_boundary(self) -> int:
         # a fixed grid: calls end at the same steps whether the run was interrupted or not
         periods = (self.config.steps_per_call, self.config.checkpoint_every, self.config.sample_every)
-        return min(self.config.train_steps, *(self.step - self.step % period + period for period in periods))
+        ends = (self.config.train_steps, self.phase.end or math.inf)
+        return min(*ends, *(self.step - self.step % period + period for period in periods))
 
     def _record(self, series: dict[str, np.ndarray], target: int, seconds: float, bar: tqdm) -> None:
         """Move on to `target`, and log the means of the call that led there."""
@@ -382,18 +418,39 @@ def create_model(config: ConfigDict, source: Source) -> GenerativeModel:
     model = zoo.create(config.model.name, columns=columns, **options)
     for table in source:
         check_classes(table, model.columns)
+    in_order = phases.of(config)
+    row = 4 * sum(math.prod(spec.shape) for spec in model.columns.values())
     # where the kernel has no memory left, it ends the process without a word
-    check_fits("batch_size", config.batch_size, 4 * sum(math.prod(spec.shape) for spec in model.columns.values()))
+    for phase in in_order:
+        check_fits(batch_size_key(config, phase), phase.batch_size, row)
     model.compile(
-        **{name: build(config.optimizers[name], config.train_steps, model.step) for name in model.player_names}
+        **{
+            name: build(config.optimizers[name], config.train_steps, model.step, in_order)
+            for name in model.player_names
+        }
     )
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    if config.batch_size // replicas % model.batch_divisor:
-        raise UserError(
-            f"--config.batch_size={config.batch_size}: {config.model.name} divides the batch of each device by "
-            f"{model.batch_divisor}; use a multiple of {model.batch_divisor * replicas}"
-        )
+    for phase in in_order:
+        _check_phase(config, model, phase)
     return model
+
+
+def batch_size_key(config: ConfigDict, phase: phases.Phase) -> str:
+    """Return the key that a phase has its batch size from."""
+    return f"phases.{phase.name}.batch_size" if phase.name and config.phases[phase.name].batch_size else "batch_size"
+
+
+def _check_phase(config: ConfigDict, model: GenerativeModel, phase: phases.Phase) -> None:
+    """Refuse a phase that the model cannot enter, or whose batch it cannot part."""
+    try:
+        model.enter(phase.options, phase.start, phase.end)
+    except UserError as error:
+        raise UserError(f"--config.phases.{phase.name}: {error}") from None
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if phase.batch_size // replicas % model.batch_divisor:
+        raise UserError(
+            f"--config.{batch_size_key(config, phase)}={phase.batch_size}: {config.model.name} divides the batch of "
+            f"each device by {model.batch_divisor}; use a multiple of {model.batch_divisor * replicas}"
+        )
 
 
 def check_classes(table: Table, reads: Iterable[str]) -> None:
@@ -438,8 +495,11 @@ def classes_told(names: tuple[str, ...]) -> str:
 
 
 def print_layers(config: ConfigDict) -> None:
-    """Print the maps, the layers and the parameters of the configured model."""
+    """Print the phases, the maps, the layers and the parameters of the configured model."""
     model = create_model(config, train.data.load(config.data, "train"))
+    for phase in phases.of(config) if config.phases else ():
+        options = "".join(f", {key} {value}" for key, value in phase.options.items())
+        print(f"phase {phase.name}: from step {phase.start:,} on, batches of {phase.batch_size}{options}")
     for name, made in model.maps.items():
         inputs, outputs = (", ".join(map(_told, tensors)) for tensors in (made.spec.inputs, made.spec.outputs))
         print(f"{name}: {inputs} -> {outputs}")

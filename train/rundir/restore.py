@@ -10,6 +10,7 @@ import keras
 from ml_collections import ConfigDict
 
 import zoo
+from train.engine import phases
 from train.engine.averaging import MovingAverage
 from train.rundir import recorded
 from train.rundir.checkpoints import Checkpoints
@@ -40,8 +41,9 @@ def described(path: Path) -> dict[str, Any]:
 def load(workdir: str | os.PathLike[str], checkpoint: str = LAST) -> tuple[ConfigDict, GenerativeModel, int]:
     """Return the configuration, the model with its averaged weights, and the step of the run at `workdir`.
 
-    `checkpoint` is "last", or "best" by the metric that the run was evaluated by. The model is built in Keras' current
-    precision, so that a run in bfloat16 comes back in float32. No run, or no usable checkpoint, is a `UserError`.
+    `checkpoint` is "last", or "best" by the metric that the run was evaluated by. The model is in the phase of the
+    step. It is built in Keras' current precision, so that a run in bfloat16 comes back in float32. No run, or no usable
+    checkpoint, is a `UserError`.
     """
     workdir = Path(workdir)
     config = recorded.read(workdir)
@@ -63,6 +65,7 @@ def _restored(workdir: Path, config: ConfigDict, checkpoint: str) -> tuple[Gener
     step = Checkpoints(workdir / CHECKPOINTS[checkpoint], state_of(model, averages)).restore(partial=True)
     if step is None:
         raise nothing
+    phases.enter(model, phases.of(config), step)
     return model, averages, step
 
 

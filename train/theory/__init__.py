@@ -13,4 +13,5 @@ EXPERIMENTS = (
     "loss_and_quality",
     "equilibrium",
     "cycle_consistency",
+    "progressive_growing",
 )

@@ -10,6 +10,8 @@ import tensorflow as tf
 from train import config, data
 from train.data import Source, Table
 from train.data.batches import Batches
+from train.engine.averaging import MovingAverage
+from train.engine.optimizers import reset
 from train.engine.steps import CompiledSteps
 from zoo.adversarial.gan_grid import GANGrid
 from zoo.adversarial.networks import Networks
@@ -27,17 +29,33 @@ class Run:
         batch_size: int,
         seed: int,
         betas: tuple[float, float] = (0.5, 0.999),
+        ema: float = 0.0,
         **learning_rates: float,
     ) -> None:
-        """Take the learning rate of Adam for each player of the model that `create` makes, by its name."""
+        """Take the learning rate of Adam for each player of the model that `create` makes, by its name.
+
+        `averages` hold its maps' weights with a decay of `ema`.
+        """
         keras.utils.set_random_seed(seed)
         self.model = create()
         self.model.noise_key.assign([seed, 0])
         self.model.compile(
             **{player: keras.optimizers.Adam(rate, *betas, epsilon=1e-8) for player, rate in learning_rates.items()}
         )
+        self.averages = MovingAverage(self.model, ema)
         self._iterator = iter(Batches(source, batch_size, seed, reads=self.model.columns).dataset(0, 2**40))
-        self._steps = CompiledSteps(self.model, tf.distribute.get_strategy())
+        self._compile()
+
+    def enter(self, phase: Mapping[str, Any], start: int, end: int | None) -> None:
+        """Begin a phase, see `GenerativeModel.enter`, as the trainer does."""
+        self.model.enter(phase, start, end)
+        for optimizer in self.model.optimizers.values():
+            reset(optimizer)
+        self._compile()
+
+    def _compile(self) -> None:
+        after_step = lambda: self.averages.update(self.model.step)  # noqa: E731
+        self._steps = CompiledSteps(self.model, tf.distribute.get_strategy(), after_step=after_step)
 
     def advance_to(self, step: int) -> None:
         """Train until `step` steps are done, if they are not."""

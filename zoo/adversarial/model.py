@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from zoo.adversarial.networks import Networks, build, check_positive
-from zoo.adversarial.objectives import OBJECTIVES, Objective, wasserstein_critic
+from zoo.adversarial.objectives import OBJECTIVES, Objective
 from zoo.adversarial.penalties import Penalty, Uniform
 from zoo.model import GenerativeModel, Map
 from zoo.shared.errors import UserError
@@ -143,7 +143,7 @@ class AdversarialModel(GenerativeModel):
             f"real_{what}": tf.reduce_mean(squash(real_logits)),
             f"fake_{what}": tf.reduce_mean(squash(fake_logits)),
         }
-        if self.game.discriminator is wasserstein_critic:
+        if self.game.is_distance:
             logs["wasserstein_estimate"] = logs["real_output"] - logs["fake_output"]
         return logs
 

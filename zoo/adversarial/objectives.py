@@ -17,7 +17,8 @@ class Objective(NamedTuple):
     """The losses of the two players, and how to read the discriminator's output.
 
     Above `boundary` it says "real"; a critic without one only ranks samples. With `is_probability`, sigmoid(output) is
-    the probability of "real"; with `is_relativistic`, the generator's loss depends on the real outputs too.
+    the probability of "real"; with `is_relativistic`, the generator's loss depends on the real outputs too; with
+    `is_distance`, the difference of the mean outputs estimates W1.
     """
 
     discriminator: Loss
@@ -25,6 +26,7 @@ class Objective(NamedTuple):
     boundary: float | None = 0.0
     is_probability: bool = False
     is_relativistic: bool = False
+    is_distance: bool = False
 
 
 def binary_discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
@@ -42,11 +44,15 @@ def non_saturating_generator(fake_logits: tf.Tensor, real_logits: tf.Tensor) -> 
     return tf.reduce_mean(tf.nn.softplus(-fake_logits))
 
 
-def least_squares(a: float = 0.0, b: float = 1.0, c: float = 1.0) -> Objective:
-    """Return the objective of LSGAN (Mao et al. 2016): a, b label fake and real for D, c is what G aims at."""
+def least_squares(a: float = 0.0, b: float = 1.0, c: float = 1.0, fake_weight: float = 1.0) -> Objective:
+    """Return the objective of LSGAN (Mao et al. 2016): a, b label fake and real for D, c is what G aims at.
+
+    `fake_weight` multiplies D's loss on fakes.
+    """
 
     def discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
-        return 0.5 * tf.reduce_mean((real_logits - b) ** 2) + 0.5 * tf.reduce_mean((fake_logits - a) ** 2)
+        fake_loss = 0.5 * fake_weight * tf.reduce_mean((fake_logits - a) ** 2)
+        return 0.5 * tf.reduce_mean((real_logits - b) ** 2) + fake_loss
 
     def generator(fake_logits: tf.Tensor, real_logits: tf.Tensor) -> tf.Tensor:
         return 0.5 * tf.reduce_mean((fake_logits - c) ** 2)
@@ -62,6 +68,15 @@ def wasserstein_critic(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Ten
 def critic_generator(fake_logits: tf.Tensor, real_logits: tf.Tensor) -> tf.Tensor:
     """Return -E f(G(z)): the generator of WGAN and of the hinge loss."""
     return -tf.reduce_mean(fake_logits)
+
+
+def wasserstein(drift: float = 0.0) -> Objective:
+    """Return the objective of WGAN; `drift` E f(x)^2 keeps the critic's outputs near 0 (Karras et al. 2018)."""
+
+    def critic(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+        return wasserstein_critic(real_logits, fake_logits) + drift * tf.reduce_mean(real_logits**2)
+
+    return Objective(critic if drift else wasserstein_critic, critic_generator, boundary=None, is_distance=True)
 
 
 def hinge_discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
@@ -83,7 +98,7 @@ OBJECTIVES = {
     "minimax": Objective(binary_discriminator, minimax_generator, is_probability=True),
     "non_saturating": Objective(binary_discriminator, non_saturating_generator, is_probability=True),
     "least_squares": least_squares(),
-    "wasserstein": Objective(wasserstein_critic, critic_generator, boundary=None),
+    "wasserstein": wasserstein(),
     "hinge": Objective(hinge_discriminator, critic_generator),
     "relativistic": Objective(relativistic_discriminator, relativistic_generator, boundary=None, is_relativistic=True),
 }

@@ -33,9 +33,13 @@ def gradient_norm(critic: Critic, x: tf.Tensor) -> tf.Tensor:
     return tf.sqrt(squared_gradient_norm(critic, x) + _EPSILON)
 
 
-def gradient(critic: Critic, real: tf.Tensor, fake: tf.Tensor, uniform: Uniform) -> tf.Tensor:
-    """Return E (||grad f(x_hat)|| - 1)^2, x_hat between pairs (WGAN-GP: Gulrajani et al. 2017, Algorithm 1)."""
-    return tf.reduce_mean((gradient_norm(critic, _between(real, fake, uniform)) - 1.0) ** 2)
+def gradient(critic: Critic, real: tf.Tensor, fake: tf.Tensor, uniform: Uniform, target: float = 1.0) -> tf.Tensor:
+    """Return E (||grad f(x_hat)|| - 1)^2, x_hat between pairs (WGAN-GP: Gulrajani et al. 2017, Algorithm 1).
+
+    Another `target` gamma makes it E (||grad f(x_hat)|| - gamma)^2 / gamma^2 (Karras et al. 2018).
+    """
+    slope = gradient_norm(critic, _between(real, fake, uniform))
+    return tf.reduce_mean(((slope - target) / target) ** 2)
 
 
 def one_sided_gradient(critic: Critic, real: tf.Tensor, fake: tf.Tensor, uniform: Uniform) -> tf.Tensor:

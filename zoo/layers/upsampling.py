@@ -18,10 +18,10 @@ class NearestUpsampling(keras.layers.Layer):
         """Return `x` with every pixel as a block of four."""
         return _doubled(x)
 
-    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape with doubled sides."""
-        height, width = (side and 2 * side for side in shape[1:3])
-        return (shape[0], height, width, shape[3])
+        height, width = (side and 2 * side for side in input_shape[1:3])
+        return (input_shape[0], height, width, input_shape[3])
 
 
 @tf.custom_gradient

@@ -1,10 +1,13 @@
 """Learning-rate schedules at the points where their values are known, and the constants that papers assume."""
 
+import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from train import config
-from train.engine.optimizers import Schedule, build
+from train.engine.optimizers import Schedule, build, reset
+from train.engine.phases import Phase
 
 
 @pytest.mark.parametrize(
@@ -45,8 +48,6 @@ def test_optimizers_have_the_constants_of_their_sections():
 
 
 def test_a_player_with_several_updates_a_step_has_the_rate_of_the_step():
-    import keras
-
     section = config.sgd(1.0)
     section.schedule = "linear"
     steps = tf.Variable(0, dtype=tf.int64)
@@ -58,3 +59,42 @@ def test_a_player_with_several_updates_a_step_has_the_rate_of_the_step():
         for _ in range(3):
             optimizer.apply([tf.constant(1.0)], [weight])
     assert float(weight) == pytest.approx(-3 * (1 + 0.75 + 0.5 + 0.25))
+
+
+def test_a_phase_may_have_a_rate_of_its_own_in_place_of_the_section_s():
+    """Warm-up and decay go on over the whole run."""
+    section = config.sgd(1.0)
+    section.schedule = "linear"
+    phases = [Phase("a", 0, 2, 4, 0), Phase("b", 2, 4, 4, 8, learning_rate=10.0), Phase("c", 4, None, 4, 16)]
+    steps = tf.Variable(0, dtype=tf.int64)
+    rate = Schedule(section, 10, steps, phases)
+    assert [round(float(rate(steps.assign(step))), 5) for step in (0, 1, 2, 3, 4, 9)] == [1.0, 0.9, 8.0, 7.0, 0.6, 0.1]
+    assert Schedule(section, 10, steps, phases[:1]).peaks == []
+
+
+@pytest.mark.parametrize("scheduled", [False, True])
+@pytest.mark.parametrize("name", config.OPTIMIZERS)
+def test_an_optimiser_that_is_reset_goes_on_as_a_new_one(name, scheduled):
+    """With its learning rate, which Keras keeps among the variables where it is a number."""
+
+    def trained(*, is_reset):
+        steps, weight = tf.Variable(0, dtype=tf.int64), keras.Variable([1.0, -2.0])
+        optimizer = build(config.OPTIMIZERS[name](0.1), 10, steps)
+        if not scheduled:
+            optimizer = type(optimizer)(0.1)
+        if name == "sgd":
+            optimizer.momentum = 0.9
+        optimizer.build([weight])
+        if is_reset:
+            for _ in range(3):
+                optimizer.apply([tf.constant([0.5, 3.0])], [weight])
+            reset(optimizer)
+            weight.assign([1.0, -2.0])
+        for _ in range(2):
+            optimizer.apply([tf.constant([-1.0, 2.0])], [weight])
+        return weight.numpy(), int(optimizer.iterations)
+
+    (first, updates), (second, others) = (trained(is_reset=is_reset) for is_reset in (False, True))
+    np.testing.assert_array_equal(first, second)
+    assert updates == others == 2
+    assert not np.array_equal(first, [1.0, -2.0])

@@ -158,7 +158,7 @@ def test_the_result_holds_its_protocol_and_no_place(done):
     assert row["overrides"]["model.base_channels"] == row["settings"]["model.base_channels"] == 5
     for seed, run in row["runs"].items():
         own = json.loads((directory / "runs" / "wide-or-not" / seed / "config.json").read_text())
-        checked = {**config.LATER, **row["settings"], "seed": int(seed)}
+        checked = {**dict(config.flatten(config.LATER)), **row["settings"], "seed": int(seed)}
         assert checked == dict(config.flatten(own)), "checked is what was run"
         (line,) = run["lines"]["last"]
         assert (line["metric"], line["count_fake"], line["protocol"]["source"]["step"]) == ("frechet", 80, STEPS)
