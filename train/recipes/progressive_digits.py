@@ -3,10 +3,12 @@
     python -m train --recipe=progressive_digits --workdir=runs/progressive
 
 `--dry_run` lists the phases, each of which has its flags: --config.phases.p8.start=2000, for example.
-Result: none yet.
-Protocol: one run with seed 0 (--config.seed). The paper's loss and optimisers on networks of 32 channels; three phases:
-4 pixels, 8 pixels fading in, 8 pixels.
-Time: minutes on 2 cores.
+
+Result: docs/gallery/progressive_digits.png, not selected: nearly all digits can be read. Frechet distance 1.49,
+precision .585, recall .722 (1,000 samples, 299 held-out scans).
+Protocol: one run with seed 0 (--config.seed), averaged weights at the last step. The paper's loss and optimisers on
+networks of 32 channels; three phases: 4 pixels, 8 pixels fading in, 8 pixels.
+Time: 2 minutes of one core that other work shared.
 """
 
 from ml_collections import ConfigDict
