@@ -6,12 +6,12 @@ structure is learned before detail. So comparable quality comes sooner.
 
 The same networks are trained twice on as many pictures with the same losses: once from 4 pixels up in phases, once at
 full size alone. Both are judged by the sliced Wasserstein distance between real pictures and samples, which come at
-full size in every phase. The distance that both reach in the end is the larger of their smallest ones. How long did
-each train until it first came as near?
+full size in every phase. The distance that both reach is the larger of their smallest ones. How long did each train
+until it first came as near?
 
-The claim would be false if training at full size came there in as little time. It is about time: a step at 4 pixels
-counts as much less as it takes. On few pictures of a small side much less is gained than at 1024 pixels, where nearly
-all of the time goes into the last phases.
+The claim would be false if training at full size came there in as little time. Time is compared, and not steps: one at
+4 pixels takes a small part of one at 32. Far less can be gained here than at 1024 pixels, where nearly all of the time
+goes into the last phases.
 """
 
 import time
