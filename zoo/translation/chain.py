@@ -100,20 +100,20 @@ def _nodes(graph: Any, tensor: str, held: dict[str, np.ndarray]) -> Iterator[Ste
             yield Step("other", tensor)
             return
         (node,) = readers
-        said = {held.name: onnx.helper.get_attribute_value(held) for held in node.attribute}
-        name, values = node.name or node.output[0], [held.get(name) for name in node.input if name != tensor]
-        if node.op_type == "Conv" and values[0] is not None:
+        said = {given.name: onnx.helper.get_attribute_value(given) for given in node.attribute}
+        name, values = node.name or node.output[0], [held.get(other) for other in node.input if other != tensor]
+        if node.op_type == "Conv" and all(value is not None for value in values):
             yield _convolution(name, said, *values)
         elif node.op_type == "BatchNormalization" and all(value is not None for value in values):
             yield Step("normalization", name, _affine(*values, said.get("epsilon", 1e-5)))
-        elif node.op_type in ("Add", "Mul") and values[0] is not None and len(values) == 1:
+        elif node.op_type in ("Add", "Mul") and len(values) == 1 and values[0] is not None:
             # what a converter makes of a normalisation; the channels are the one axis that is not 1
             one = values[0].reshape(-1).astype(np.float64)
             yield Step("normalization", name, (one, 0.0 * one) if node.op_type == "Mul" else (0.0 * one + 1.0, one))
         elif node.op_type == "Relu":
             yield Step("relu", name)
         elif node.op_type in ("MaxPool", "AveragePool"):
-            padded = any(said.get("pads", ())) or said.get("ceil_mode", 0)
+            padded = any(said.get("pads", ())) or said.get("ceil_mode", 0) or b"SAME" in said.get("auto_pad", b"")
             halves = list(said["kernel_shape"]) == list(said.get("strides", ())) == [2, 2] and not padded
             yield Step("pool" if halves else "other", name)
         elif node.op_type not in _SILENT:

@@ -23,6 +23,7 @@ moving average holds them.
 """
 
 import dataclasses
+import functools
 import io
 import os
 import re
@@ -132,6 +133,13 @@ def _blocks(features: str) -> tuple[tuple[int, ...], ...]:
         return VGG19_BLOCKS
     if Path(place).suffix not in _CHAINS:
         return OUR_BLOCKS
+    file = Path(os.path.expanduser(place))
+    return _blocks_of_chain(path, digest, file.stat().st_mtime_ns if file.exists() else 0)
+
+
+@functools.lru_cache(maxsize=1)
+def _blocks_of_chain(path: str, digest: str, _changed: int) -> tuple[tuple[int, ...], ...]:
+    """Return what the file holds; it is read once, and again once it has changed: VGG-16 is 550 MB."""
     wide: dict[int, list[int]] = {}
     for name, (_, bias) in _weights(path, _read(path, digest)[0]).items():
         wide.setdefault(_place(name)[0], []).append(len(bias))
