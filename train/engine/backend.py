@@ -16,7 +16,8 @@ def start(precision: str = "float32", seed: int = 0) -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     # its C++ logs harmless errors (no GPU driver, an optimiser pass that gives up); what matters comes as an exception
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _stderr_silenced():
+    # Keras imports them, a third of the time of a start, for wrappers and plots that nothing here uses
+    with _stderr_silenced(), _absent("sklearn", "matplotlib.pyplot"):
         import keras
         import tensorflow as tf
 
@@ -50,6 +51,18 @@ def within_memory(settings: str) -> Iterator[None]:
         if not re.search(r"more than 2\*\*63|out-of-range integer", str(error)):
             raise
         raise UserError(f"this does not fit into memory: make {settings} smaller") from error
+
+
+@contextlib.contextmanager
+def _absent(*modules: str) -> Iterator[None]:
+    """Let what is imported inside the block find none of these modules, unless they are imported already."""
+    missing = [name for name in modules if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(missing))  # type: ignore[arg-type]  # None is Python's word for "not to be found"
+    try:
+        yield
+    finally:
+        for name in missing:
+            del sys.modules[name]
 
 
 @contextlib.contextmanager

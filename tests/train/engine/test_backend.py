@@ -1,8 +1,12 @@
-"""What memory has no room for is one line that names the settings to make smaller."""
+"""TensorFlow starts without what it does not need; what memory has no room for is one line that names the settings."""
+
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from shared import REPOSITORY
 
 from train.engine import backend
 from zoo.shared.errors import UserError
@@ -38,3 +42,17 @@ def test_sizes_that_no_shape_can_have_do_not_fit_either():
 def test_other_errors_pass():
     with pytest.raises(tf.errors.InvalidArgumentError), backend.within_memory("--config.batch_size"):
         tf.reshape([1, 2, 3], (2, 2))
+
+
+STARTED = """
+import sys
+from train.engine import backend
+backend.start()
+found = [name for name in ("sklearn", "matplotlib.pyplot") if name in sys.modules]
+assert "keras" in sys.modules and not found, found
+import sklearn.base, matplotlib.pyplot
+"""
+
+
+def test_a_start_imports_no_scikit_learn_and_no_pyplot_and_later_both_can_be():
+    subprocess.run([sys.executable, "-c", STARTED], check=True, cwd=REPOSITORY)
