@@ -5,8 +5,10 @@ A recipe (a file in `train/recipes/`, or a path to your own) returns an `ml_coll
 key can then be overridden by a flag `--config.KEY=VALUE`.
 """
 
+import ast
 import json
 import os
+import re
 import runpy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -178,6 +180,14 @@ def load(recipe: str, arguments: Sequence[str] = ()) -> ConfigDict:
         if key not in known:
             raise unknown("configuration key", key, known)
     return config
+
+
+def remarks(recipe: str) -> dict[str, str]:
+    """Return what a recipe's docstring says behind "Time:" and "Better:", each in one line, where it says so."""
+    path = Path(recipe) if recipe.endswith(".py") else RECIPES / f"{recipe}.py"
+    text = ast.get_docstring(ast.parse(path.read_bytes())) or ""
+    found = re.findall(r"^(Time|Better): (.*?)(?=^\w+: |^\s*$|\Z)", text, re.MULTILINE | re.DOTALL)
+    return {word: " ".join(said.split()) for word, said in found}
 
 
 def read_recipe(recipe: str) -> ConfigDict:

@@ -426,3 +426,25 @@ def test_a_model_of_one_s_own_is_checked_without_being_imported(tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             config.load("dcgan_digits", [f"--config.model.name={name}"])
+
+
+def test_remarks_are_the_paragraphs_behind_their_words(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text('''"""Faces.
+
+    python -m train --recipe=mine.py
+
+Result: Time: is no word within a line.
+Time: 3 minutes
+on 2 cores.
+Better: more steps,
+    --config.train_steps=9.
+
+Not this.
+"""''')
+    assert config.remarks(str(path)) == {
+        "Time": "3 minutes on 2 cores.",
+        "Better": "more steps, --config.train_steps=9.",
+    }
+    path.write_text("x = 1")
+    assert config.remarks(str(path)) == {}

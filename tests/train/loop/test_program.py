@@ -45,6 +45,12 @@ def test_what_a_killed_start_left_does_not_keep_a_run_from_starting(run):
     assert not [name for name in before if name.startswith(".config")]
 
 
+def test_a_new_run_tells_what_its_recipe_says_of_the_time_and_a_resumed_one_does_not(run):
+    _, begun, _, resumed = run
+    assert f"recipe nade_digits as it stands. Time: {config.remarks('nade_digits')['Time']}\n" in begun
+    assert "Time:" not in resumed
+
+
 def test_a_directory_alone_resumes_its_run_and_bookkeeping_may_change(run):
     workdir, _, _, resumed = run
     assert "resumed at step 4" in resumed and "trained to step 6" in resumed
