@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-all lint format theory bench results wheel lock clean
+.PHONY: help setup demo test test-all lint format theory bench bench-workers results wheel lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -69,6 +69,9 @@ theory: $(READY) ## measure what the theory claims, claim by claim, on one page:
 
 bench: $(READY) ## measure the trainer's overhead, the runtimes and the samplers side by side
 	$(BIN)/python tests/bench.py
+
+bench-workers: $(READY) ## measure what several processes pay for training one batch together
+	$(BIN)/python tests/bench_workers.py
 
 results: $(READY) ## write the stored results of the studies into README.md and docs/results
 	$(BIN)/python tests/results.py

@@ -7,6 +7,7 @@ them all. A model of your own is --config.model.name=file.py:Class.
 
 import contextlib
 import os
+import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,6 +115,8 @@ def _train(workdir: Path, settings: ConfigDict) -> None:
         print(f"trained to step {trainer.step}: look at {workdir}/samples and {workdir}/curves.png")
     else:
         print(f"stopped at step {trainer.step}, which is saved; the same command resumes")
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB, pages of mapped files among them
+    print(f"peak memory: {most / 2**20:.2f} GiB")
 
 
 @contextlib.contextmanager

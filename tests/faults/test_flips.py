@@ -60,7 +60,6 @@ class Resumed:
         self.main = program("train.__main__")
         self.trainer = trainer(config.read(run), run)
         self.trainer.summaries = tf.summary.create_noop_writer()
-        self.data = restore.described(run / layout.MODEL)["data"]
         self.first = self.values()
         self.logs = logs_of(run)
         self.at: dict[int, list[np.ndarray]] = {}
@@ -87,7 +86,7 @@ class Resumed:
         with self.main._claimed(place, settings):
             made.config, made.workdir, made.step = settings, place, 0
             made.checkpoints = Checkpoints(place / "checkpoints", made.checkpoints.state, settings.keep_checkpoints)
-            made._claim_model(self.data)
+            made._claim_model(made.batches.source)
             made.examples = made._claim_examples()
             has_evaluation = settings.evaluate.metrics
             made.evaluation = (

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import mmap
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +23,12 @@ _ORDER, _NOISE, _HELD_OUT, _FLIP, _CROP = range(5)
 # A call from TensorFlow into Python costs a third of a millisecond, as much as several small batches: small ones are
 # drawn up to 16 a call (measured: 64 pictures of 8 px take a third of the time), large ones one by one.
 _MOST_A_CALL, _BYTES_A_CALL = 16, 2**20
+# Rows that are read stay mapped, with their neighbours up to 2 MiB: in the end all of the cache. The system can take
+# these pages back, but counts them as ours, and a process may be ended for what it holds. So they are let go of each
+# time they have become so many bytes.
+_MOST_MAPPED = 2**28
+# of what tf.data draws ahead; by itself it may take half of the machine's memory
+_MOST_AHEAD = 2**28
 
 
 class Batches:
@@ -48,6 +56,9 @@ class Batches:
         self.begin = begin
         known = [name for table in source for name in table.specs]
         self.reads = known if reads is None else [name for name in known if name in set(reads)]
+        columns = (column for table in source for column in table.columns.values())
+        self._large = [c for c in columns if isinstance(c, np.memmap) and c.nbytes > _MOST_MAPPED]
+        self._mapped = _mapped_bytes()  # when they were let go of
         # Two for each table, since a batch may straddle two epochs.
         self._permutation = functools.lru_cache(maxsize=2 * len(source))(
             lambda table, epoch: _generator(seed, epoch, _ORDER, table).permutation(len(source[table]))
@@ -77,6 +88,10 @@ class Batches:
             chosen = self.indices(step, number)[part]
             moved = self._moved(table, table.stored(names, chosen), step, number, part)
             made |= table.derive(moved, names)
+        if self._large and _mapped_bytes() > self._mapped + _MOST_MAPPED:
+            for column in self._large:
+                let_go(column)
+            self._mapped = _mapped_bytes()
         return made
 
     def _moved(
@@ -133,6 +148,7 @@ class Batches:
         positions = tf.data.Dataset.range(first_step * local_replicas, (first_step + steps) * local_replicas)
         options = tf.data.Options()
         options.deterministic = True
+        options.autotune.ram_budget = _MOST_AHEAD
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
         row_bytes = sum(values.nbytes for values in sample.values())
         at_once = min(_MOST_A_CALL, max(1, _BYTES_A_CALL // (share * row_bytes)))
@@ -143,6 +159,20 @@ class Batches:
         if self.batch_size % replicas:
             raise UserError(f"batch_size {self.batch_size} is not divisible by {replicas} replicas; take a multiple")
         return self.batch_size // replicas
+
+
+def let_go(column: np.ndarray) -> None:
+    """Unmap the pages of a column that is a memory map, or part of one; they come back when they are read."""
+    base = column.base
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap):
+        base.madvise(mmap.MADV_DONTNEED)
+
+
+def _mapped_bytes() -> int:
+    """Return how many bytes of files are mapped into this process and in memory."""
+    return int(Path("/proc/self/statm").read_bytes().split()[2]) * mmap.PAGESIZE
 
 
 def held_out(

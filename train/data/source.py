@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,14 +25,16 @@ class Table:
     `columns` holds each column as it is stored: uint8 for pictures, int16 for sound, others in the data's own units, an
     array or a read-only memory map of (rows, ...), or a `Derived` one. `specs` tells each column as models see it.
     Stored pictures may be larger than their spec by a margin, of which training takes a random window. `description` is
-    one sentence: what, which split, how many, how resized, from where.
+    one sentence: what, which split, how many, how resized, from where. `digests` holds what determines every byte of a
+    column, where that is known: the SHA-256 that the cache has compared.
 
     "image" is the column to be made, "input" the picture that it is made from, "label" its class.
     """
 
-    columns: dict[str, np.ndarray | Derived]
+    columns: Mapping[str, np.ndarray | Derived]
     specs: dict[str, TensorSpec]
     description: str
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(column for column in self.columns.values() if not isinstance(column, Derived)))
@@ -54,16 +56,23 @@ class Table:
             made[name] = column.make(rows[column.of]) if isinstance(column, Derived) else rows[name]
         return made
 
-    def fingerprint(self) -> str:
-        """Return the SHA-256 of all columns and their specs: a run goes on only with the data it began with."""
+    def fingerprint(self, in_full: bool = False) -> str:
+        """Return the SHA-256 of all columns and their specs: a run goes on only with the data it began with.
+
+        Of a column with a digest only that is read; `in_full` all are, as they were before there were digests.
+        """
         digest = hashlib.sha256()
         for name, spec in sorted(self.specs.items()):
             digest.update(repr((name, sorted(spec.to_json().items()))).encode())
             column = self.columns[name]
-            if not isinstance(column, Derived):
-                digest.update(repr((column.dtype.str, column.shape)).encode())
-                for start in range(0, len(column), 4096):
-                    digest.update(np.ascontiguousarray(column[start : start + 4096]).data)
+            if isinstance(column, Derived):
+                continue
+            digest.update(repr((column.dtype.str, column.shape)).encode())
+            if name in self.digests and not in_full:
+                digest.update(self.digests[name].encode())
+                continue
+            for start in range(0, len(column), 4096):
+                digest.update(np.ascontiguousarray(column[start : start + 4096]).data)
         return digest.hexdigest()
 
 
@@ -81,6 +90,7 @@ def renamed(table: Table, names: Mapping[str, str]) -> Table:
         table,
         columns={names.get(name, name): made(column) for name, column in table.columns.items()},
         specs={names.get(name, name): replace(s, name=names.get(name, name)) for name, s in table.specs.items()},
+        digests={names.get(name, name): digest for name, digest in table.digests.items()},
     )
 
 

@@ -2,20 +2,15 @@
 
 import contextlib
 import functools
-import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from train.engine import rendezvous
+from train.engine import cluster, rendezvous
 from zoo.shared.errors import UserError, first_line, unknown
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-_ADDRESS = re.compile(r"\S+:[0-9]{1,5}")
-_EXAMPLE = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
 
 NAMES = ("auto", "one_device", "mirrored", "multi_worker")
 
@@ -24,38 +19,45 @@ def check(name: str) -> None:
     """Raise a `UserError` for a strategy that cannot be had; needs no TensorFlow."""
     if name not in NAMES:
         raise unknown("strategy", name, NAMES)
-    workers = _workers()
-    if name == "multi_worker" and not workers:
-        raise UserError(f"--strategy=multi_worker needs TF_CONFIG in the environment, such as {_EXAMPLE}")
-    if name in ("one_device", "mirrored") and workers > 1:
+    workers = cluster.found()
+    if name == "multi_worker" and not workers.addresses:
+        raise UserError(f"--strategy=multi_worker needs {cluster.HOW}")
+    if name in ("one_device", "mirrored") and len(workers.addresses) > 1:
         raise UserError(
-            f"TF_CONFIG names {workers} workers, but --strategy={name} uses one: take multi_worker or unset it"
+            f"{workers.source} names {len(workers.addresses)} workers, but --strategy={name} uses one: take "
+            f"multi_worker, or unset {workers.source}"
         )
 
 
 def create(name: str) -> "tf.distribute.Strategy":
-    """Return the strategy; auto is multi_worker under TF_CONFIG, mirrored on several GPUs, else one_device.
+    """Return the strategy; auto is multi_worker where there is a cluster, mirrored on several GPUs, else one_device.
 
     mirrored takes all GPUs, or where there is none all (virtual) CPU devices. Multi-worker must come before any
     other TensorFlow operation.
     """
     import tensorflow as tf
 
-    if name == "multi_worker" or (name == "auto" and _workers()):
-        return _joined()
+    workers = cluster.found()
+    if name == "multi_worker" or (name == "auto" and workers.addresses):
+        return _joined(workers)
     if name == "mirrored" or (name == "auto" and len(tf.config.list_logical_devices("GPU")) > 1):
         kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
         return tf.distribute.MirroredStrategy([device.name for device in tf.config.list_logical_devices(kind)])
     return tf.distribute.get_strategy()
 
 
-def _joined() -> "tf.distribute.Strategy":
+def _joined(workers: cluster.Cluster) -> "tf.distribute.Strategy":
     """Return the strategy of all workers, once all are there."""
     import tensorflow as tf
 
-    addresses, index = _tf_config()
-    rendezvous.meet(addresses, index)
-    return tf.distribute.MultiWorkerMirroredStrategy()
+    rendezvous.meet(workers.addresses, workers.index)
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec({"worker": list(workers.addresses)}),
+        task_type="worker",
+        task_id=workers.index,
+        rpc_layer="grpc",
+    )
+    return tf.distribute.MultiWorkerMirroredStrategy(resolver)
 
 
 def total(strategy: "tf.distribute.Strategy", value: float) -> float:
@@ -84,7 +86,7 @@ def all_workers_alive() -> Iterator[None]:
     try:
         yield
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
-        if _workers() < 2:
+        if len(cluster.found().addresses) < 2:
             raise
         found = re.search(r"aborted by: (.*)", str(error))
         raise UserError(
@@ -111,32 +113,4 @@ def use_jit(setting: str, precision: str, strategy: "tf.distribute.Strategy") ->
 
 def is_chief() -> bool:
     """Return whether this process is the one that writes files: the only one, or the first worker."""
-    return _tf_config()[1] == 0
-
-
-def _workers() -> int:
-    return len(_tf_config()[0])
-
-
-def _tf_config() -> tuple[list[str], int]:
-    """Return the addresses of the workers that TF_CONFIG names (none without it) and the index of this one."""
-    text = os.environ.get("TF_CONFIG", "")
-    if not text:
-        return [], 0
-    try:
-        value = json.loads(text)
-        workers, task = value["cluster"]["worker"], value["task"]
-        index = task["index"]
-        is_whole = (
-            list(value["cluster"]) == ["worker"]
-            and task["type"] == "worker"
-            and isinstance(workers, list)
-            and all(_ADDRESS.fullmatch(worker) and int(worker.rpartition(":")[2]) < 2**16 for worker in workers)
-            and type(index) is int
-            and 0 <= index < len(workers)
-        )
-    except (ValueError, TypeError, KeyError, RecursionError):
-        is_whole = False
-    if not is_whole:
-        raise UserError(f"TF_CONFIG must be like {_EXAMPLE}, with a worker's own index; it is {text!r:.200}")
-    return workers, index
+    return cluster.found().index == 0

@@ -110,6 +110,7 @@ class Evaluation:
         from train.rundir.checkpoints import Checkpoints
 
         self.section, self.path = config.evaluate, workdir / logs.EVALUATIONS
+        self.lines = self._read()
         self.periods = periods(config.evaluate)
         maker = from_model(model, lambda *_: {})
         for name in self.periods:
@@ -129,7 +130,7 @@ class Evaluation:
         Of ours, runs from before there were two were judged by the one of digits and garments, whatever their data.
         """
         chosen = extractor(config)
-        begun = {line["protocol"].get("extractor", {}).get("sha256", "") for line in self._lines()} - {""}
+        begun = {line["protocol"].get("extractor", {}).get("sha256", "") for line in self.lines} - {""}
         if not self.section.extractor and begun and chosen.sha256 not in begun:
             chosen = Extractor(DIGITS_AND_FASHION)
         if begun - {chosen.sha256}:
@@ -144,8 +145,10 @@ class Evaluation:
         return bool(self._due(step, is_last))
 
     def _due(self, step: int, is_last: bool) -> list[str]:
-        done = {line["metric"] for line in self._lines() if line["step"] == step}
-        return [name for name, period in self.periods.items() if name not in done and (is_last or step % period == 0)]
+        names = [name for name, period in self.periods.items() if is_last or step % period == 0]
+        return [
+            name for name in names if not any(line["metric"] == name and line["step"] == step for line in self.lines)
+        ]
 
     def measure(
         self,
@@ -171,7 +174,9 @@ class Evaluation:
                 figures[self.figures[name]] = line[self.figures[name]]
             if name == self.first:
                 self._keep(step, line)
-            logs.write_lines(self.path, [*self._lines(), {"step": step, **line}])
+            line = {"step": step, **line}
+            logs.append_line(self.path, line)
+            self.lines.append(line)
         return figures
 
     def _keep(self, step: int, line: dict[str, Any]) -> None:
@@ -189,10 +194,11 @@ class Evaluation:
         """Remove what belongs to later steps, and what a killed save left behind."""
         self.checkpoints.sweep()
         self.checkpoints.drop_after(step)
-        logs.write_lines(self.path, [line for line in self._lines() if line["step"] <= step])
+        self.lines = [line for line in self._read() if line["step"] <= step]
+        logs.write_lines(self.path, self.lines)
 
     def _ranked(self) -> dict[int, float]:
-        return {line["step"]: line[self.ranking.figure] for line in self._lines() if line["metric"] == self.first}
+        return {line["step"]: line[self.ranking.figure] for line in self.lines if line["metric"] == self.first}
 
-    def _lines(self) -> list[dict[str, Any]]:
+    def _read(self) -> list[dict[str, Any]]:
         return [line for line in logs.read_lines(self.path) if "metric" in line and "protocol" in line]

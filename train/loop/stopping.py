@@ -1,23 +1,54 @@
 """The lecture's stopping rule: end a run when the discriminator can no longer tell real from generated."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable
+from itertools import pairwise
 
 from ml_collections import ConfigDict
 
 
-def has_settled(metrics: Sequence[dict[str, float]], stop: ConfigDict) -> bool:
-    """Return whether the log `stop.log`, averaged over the last `stop.steps` steps, is within `stop.within` of `near`.
+class Settling:
+    """Whether the log `stop.log`, averaged over the last `stop.steps` steps, is within `stop.within` of `stop.near`.
 
-    `metrics` are the lines of metrics.jsonl, each the means over the steps since the one before, which it counts as
-    many times. Fewer steps than that are not enough. (A single line is too noisy to judge by.)
+    It is told the lines of metrics.jsonl, each the means over the steps since the one before, which it counts as many
+    times. Fewer steps than that are not enough. (A single line is too noisy to judge by.) Of a long run only the lines
+    of the last steps are kept.
     """
-    if not metrics or metrics[-1]["step"] < stop.steps:
-        return False
-    steps = [0, *(line["step"] for line in metrics)]
-    recent = [
-        (line[stop.log], line["step"] - before)
-        for line, before in zip(metrics, steps, strict=False)
-        if line["step"] > metrics[-1]["step"] - stop.steps and stop.log in line
-    ]
-    weight = sum(count for _, count in recent)
-    return weight > 0 and abs(sum(value * count for value, count in recent) / weight - stop.near) <= stop.within
+
+    def __init__(self, stop: ConfigDict) -> None:
+        self.stop = stop
+        self.begin(())
+
+    def begin(self, lines: Iterable[dict[str, float]]) -> None:
+        """Take these lines for all that there were."""
+        # the first one kept only tells where the steps of the next begin
+        self._lines: deque[dict[str, float]] = deque([{"step": 0}])
+        for line in lines:
+            self.note(line)
+
+    def note(self, line: dict[str, float]) -> None:
+        """Take one more line."""
+        self._lines.append(line)
+        while len(self._lines) > 2 and self._lines[1]["step"] <= line["step"] - self.stop.steps:
+            self._lines.popleft()
+
+    def has_settled(self) -> bool:
+        """Return whether the run may end."""
+        if self._lines[-1]["step"] < self.stop.steps:
+            return False
+        recent = [
+            (line[self.stop.log], line["step"] - before["step"])
+            for before, line in pairwise(self._lines)
+            if self.stop.log in line
+        ]
+        weight = sum(count for _, count in recent)
+        return weight > 0 and abs(sum(value * count for value, count in recent) / weight - self.stop.near) <= (
+            self.stop.within
+        )
+
+
+def has_settled(metrics: Iterable[dict[str, float]], stop: ConfigDict) -> bool:
+    """Return whether a run that wrote these lines of metrics.jsonl may end, by the rule `stop`."""
+    settling = Settling(stop)
+    settling.begin(metrics)
+    return settling.has_settled()

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -32,7 +33,7 @@ from train.engine.steps import CompiledSteps
 from train.evaluate.makers import from_model
 from train.evaluate.schedule import Evaluation
 from train.loop.signals import stop_signals
-from train.loop.stopping import has_settled
+from train.loop.stopping import Settling
 from train.rundir import examples, logs, pictures, recorded, restore
 from train.rundir.checkpoints import Checkpoints
 from train.rundir.layout import CHECKPOINTS, LAST, TENSORBOARD
@@ -68,6 +69,7 @@ class Trainer:
         self.is_chief = strategy.extended.should_checkpoint
         self.step = 0
         self.retries, self.attempts, self.rolled_back_to = 0, 0, -1
+        self.settling = Settling(config.stop)
         self.summaries: tf.summary.SummaryWriter | None = None
 
         self._check_workers_agree()
@@ -84,7 +86,7 @@ class Trainer:
                     print(f"{name}: {classes_told(spec.names)}", file=sys.stderr)
         state = state_of(self.model, self.averages)
         self.checkpoints = Checkpoints(workdir / CHECKPOINTS[LAST], state, config.keep_checkpoints)
-        self._claim_model("+".join(table.fingerprint() for table in self.source))
+        self._claim_model(self.source)
         self.examples = self._claim_examples()
         if self.is_chief:
             warn_of_levels(self.model, self.examples)
@@ -247,13 +249,21 @@ class Trainer:
 
         self.iterator = iter(self.strategy.distribute_datasets_from_function(local_batches))
 
-    def _claim_model(self, data: str) -> None:
+    def _claim_model(self, source: Source) -> None:
         """Write the model's arguments and the data's fingerprint to a new run, or compare them with an old one's."""
-        path, new = self.workdir / restore.MODEL, restore.describe(self.model, data)
-        if self.checkpoints.steps() and path.is_file() and restore.described(path) != new:
-            raise UserError(f"the data or the model changed since {path} was written: take a new --workdir")
+        path, told = self.workdir / restore.MODEL, self._described(source)
+        if self.checkpoints.steps() and path.is_file():
+            held = restore.described(path)
+            # that of a run from before the cache handed over digests was made in full
+            if held != told and held != self._described(source, in_full=True):
+                raise UserError(f"the data or the model changed since {path} was written: take a new --workdir")
+            told = held
         if self.is_chief:
-            files.write_json(path, new)
+            files.write_json(path, told)
+
+    def _described(self, source: Source, in_full: bool = False) -> dict[str, Any]:
+        """Return what model.json holds of a run with these data."""
+        return restore.describe(self.model, "+".join(table.fingerprint(in_full) for table in source))
 
     def _claim_examples(self) -> examples.Examples:
         """Return the run's examples of held-out data; a new run writes them, others read them."""
@@ -324,8 +334,7 @@ class Trainer:
         """Return whether the run may end early, by the rule in `config.stop`; all workers hear it from the chief."""
         if not self.config.stop.steps:
             return False
-        lines = logs.read_lines(self.workdir / logs.METRICS) if self.is_chief else []
-        return self._any_worker(has_settled(lines, self.config.stop))
+        return self._any_worker(self.is_chief and self.settling.has_settled())
 
     def _is_due(self, period: int, step: int) -> bool:
         return step % period == 0 or step == self.config.train_steps
@@ -345,6 +354,7 @@ class Trainer:
         bar.update(steps)
         if not self.is_chief:
             return
+        self.settling.note({"step": target, **means})
         speed = {"steps_per_second": round(steps / seconds, 3)}
         with self._writing():
             with open(self.workdir / logs.METRICS, "a") as file:
@@ -354,7 +364,9 @@ class Trainer:
 
     def _forget_after(self, step: int) -> None:
         path = self.workdir / logs.METRICS
-        logs.write_lines(path, [line for line in logs.read_lines(path) if line["step"] <= step])
+        lines = [line for line in logs.read_lines(path) if line["step"] <= step]
+        logs.write_lines(path, lines)
+        self.settling.begin(lines)
         if self.evaluation is not None:
             self.evaluation.forget_after(step)
         for drawn, path in pictures.steps_drawn(self.workdir):

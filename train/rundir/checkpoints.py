@@ -10,7 +10,6 @@ recognised by its checksums.
 
 import json
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 from absl import logging
@@ -28,7 +27,7 @@ class Checkpoints:
         self.directory = directory
         self.state = state
         self.keep = keep
-        self._run: dict[str, Any] | None = None
+        self._recorder = recorded.Recorder(directory.parent)
 
     def steps(self) -> list[int]:
         """Return the steps of the checkpoints on the disk, whole or torn, oldest first."""
@@ -37,11 +36,9 @@ class Checkpoints:
     def save(self, step: int) -> None:
         """Write the state under `step` and drop the oldest; if that fails (disk full), a `UserError` and no harm."""
         try:
-            if self._run is None:  # once: what changes on the disk later is not the run that goes on
-                self._run = recorded.of(self.directory.parent)
             with files.new_directory(self._path(step), overwrite=True) as directory:
                 self.state.write(str(directory / "state"))
-                recorded.write(directory, self.directory.parent, step, self._run)
+                self._recorder.write(directory, step)
                 files.write_json(directory / CHECKSUMS, files.checksums(directory))
         except (OSError, tf.errors.OpError) as error:
             raise UserError(
@@ -64,6 +61,7 @@ class Checkpoints:
         Each torn one met on the way is skipped with a warning; if all are torn, that is a `UserError`. With
         `partial`, the state may hold less than the file (a generator without its optimisers).
         """
+        self._recorder.read_logs_again()  # the run goes on from there, and cuts its logs back
         steps = self.steps()
         for step in reversed(steps):
             path = self._path(step)
@@ -90,6 +88,7 @@ class Checkpoints:
 
     def drop_after(self, step: int) -> None:
         """Remove the checkpoints beyond `step`, torn ones that were passed over, and what a killed save had to drop."""
+        self._recorder.read_logs_again()  # the run goes on from there, and cuts its logs back
         for later in self.steps():
             if later > step:
                 files.remove(self._path(later))

@@ -9,9 +9,9 @@ record have none; their runs are read as they are.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from absl import logging
 from ml_collections import ConfigDict
@@ -19,7 +19,7 @@ from ml_collections import ConfigDict
 from train import config as configuration
 from train.config import CONFIG
 from train.rundir.layout import CHECKPOINTS, CHECKSUMS, LAST, MODEL
-from train.rundir.logs import EVALUATIONS, METRICS, SPEED, is_as_written, read_lines, told
+from train.rundir.logs import EVALUATIONS, METRICS, Running, is_as_written, read_lines
 from zoo.bundle import EXAMPLES
 from zoo.shared import files
 from zoo.shared.errors import UserError
@@ -38,20 +38,32 @@ class Record:
     logs: dict[str, str]
 
 
-def of(workdir: Path) -> dict[str, Any]:
-    """Return what stays while a run goes on: its configuration and the SHA-256 of its files; {} if there is no run."""
-    path = workdir / CONFIG
-    if not path.is_file():
-        return {}
-    return {"config": path.read_bytes(), "files": {name: _digest(workdir / name) for name in (MODEL, EXAMPLES)}}
+class Recorder:
+    """Writes the record of the run in `workdir` into its checkpoints, while the run goes on and its logs grow.
 
+    Its configuration and its files are those of the first record: what changes on the disk later is not the run that
+    goes on.
+    """
 
-def write(directory: Path, workdir: Path, step: int, run: dict[str, Any]) -> None:
-    """Write the record of a run, as `of` returns it, into the checkpoint of `step` that is made in `directory`."""
-    if run:
-        (directory / CONFIG).write_bytes(run["config"])
-        held = {"step": step, "files": run["files"], "logs": _logs(workdir, step)}
-        files.write_json(directory / RUN, held)
+    def __init__(self, workdir: Path) -> None:
+        self.workdir = workdir
+        self._config: bytes | None = None
+        self._files: dict[str, str] = {}
+        self.read_logs_again()
+
+    def read_logs_again(self) -> None:
+        """Take the logs for other ones: they were cut back to an earlier step."""
+        self._logs = {name: Running(self.workdir / name) for name in (METRICS, EVALUATIONS)}
+
+    def write(self, directory: Path, step: int) -> None:
+        """Write the record of `step` into the `directory` of a checkpoint, if there is a run."""
+        path = self.workdir / CONFIG
+        if self._config is None and path.is_file():
+            self._config = path.read_bytes()
+            self._files = {name: _digest(self.workdir / name) for name in (MODEL, EXAMPLES)}
+        if self._config is not None:
+            (directory / CONFIG).write_bytes(self._config)
+            files.write_json(directory / RUN, {"step": step, "files": self._files, "logs": _digests(self._logs, step)})
 
 
 def newest(workdir: Path) -> Record | None:
@@ -124,7 +136,7 @@ def check_logs(workdir: Path) -> None:
     """Warn of a log whose lines changed since they were written."""
     known = newest(workdir)
     if known is not None:
-        found = _logs(workdir, known.step)
+        found = _digests({name: Running(workdir / name) for name in (METRICS, EVALUATIONS)}, known.step)
         changed = {name for name in known.logs if found.get(name) != known.logs[name]}
         if not all(map(is_as_written, read_lines(workdir / EVALUATIONS))):
             changed.add(EVALUATIONS)
@@ -132,14 +144,10 @@ def check_logs(workdir: Path) -> None:
             logging.warning("%s was changed since it was written", workdir / name)
 
 
-def _logs(workdir: Path, step: int) -> dict[str, str]:
+def _digests(logs: Mapping[str, Running], step: int) -> dict[str, str]:
     """Return the SHA-256 of the lines that were complete when `step` was saved; its evaluation comes after that."""
     ends = {METRICS: step, EVALUATIONS: step - 1}
-    digests = {}
-    for name, end in ends.items():
-        lines = [{**told(line), SPEED: None} for line in read_lines(workdir / name) if line["step"] <= end]
-        digests[name] = hashlib.sha256(json.dumps(lines).encode()).hexdigest()
-    return digests
+    return {name: running.until(ends[name]) for name, running in logs.items()}
 
 
 def _digest(path: Path) -> str:

@@ -1,11 +1,13 @@
 import dataclasses
+import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from train.data import Derived, Table
-from train.data.batches import Batches, held_out
-from train.data.source import image_spec, label_spec
+from train.data.batches import Batches, held_out, let_go
+from train.data.source import image_spec, label_spec, renamed
 from train.data.sources.pictures import Section
 from zoo import media
 from zoo.shared.errors import UserError
@@ -310,6 +312,47 @@ def test_the_dataset_yields_each_local_replica_in_turn_and_resumes_anywhere():
         np.testing.assert_array_equal(element["label"], expected["label"])
 
 
+def mapped(path):
+    """Return the bytes of a file that are mapped into this process and in memory."""
+    lines = Path("/proc/self/smaps").read_text().splitlines()
+    places = [number for number, line in enumerate(lines) if line.endswith(str(path))]
+    sizes = (next(line for line in lines[place:] if line.startswith("Rss:")) for place in places)
+    return sum(1024 * int(size.split()[1]) for size in sizes)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_of_a_large_column_no_more_is_mapped_than_a_bound(tmp_path, monkeypatch, stride):
+    """A row of 1 KiB brings up to 2 MiB around it; the bound is 4 MiB of the 32."""
+    path = tmp_path / "image.bin"
+    values = np.random.default_rng(0).integers(256, size=(2**15, 32, 32, 1), dtype=np.uint8)
+    values.tofile(path)
+    column = np.memmap(path, np.uint8, "r", shape=values.shape)[::stride]
+    monkeypatch.setattr("train.data.batches._MOST_MAPPED", 2**22)
+    batches = Batches((Table({"image": column}, {"image": image_spec("image", column)}, ""),), 2, 0)
+    largest = 0
+    for step in range(200):
+        np.testing.assert_array_equal(batches.example(step)["image"], values[::stride][batches.indices(step)])
+        largest = max(largest, mapped(path))
+    assert 0 < largest <= 2**22 + 4 * 2**21  # the last batch, and what the kernel counts late
+
+
+def test_a_small_column_stays_mapped(tmp_path, monkeypatch):
+    path = tmp_path / "image.bin"
+    np.zeros((100, 4, 4, 1), np.uint8).tofile(path)
+    column = np.memmap(path, np.uint8, "r", shape=(100, 4, 4, 1))
+    batches = Batches((Table({"image": column}, {"image": image_spec("image", column)}, ""),), 50, 0)
+    monkeypatch.setattr("train.data.batches._mapped_bytes", lambda: 2**40)
+    for step in range(3):
+        batches.example(step)
+    assert mapped(path)
+    let_go(column)
+    assert not mapped(path) and column.sum() == 0 and mapped(path)
+
+
+def test_what_is_drawn_ahead_is_bounded():
+    assert Batches((counting(),), 4, 0).dataset(0, 1).options().autotune.ram_budget == 2**28
+
+
 @pytest.mark.parametrize("dimensions", [1, 2, 5])
 def test_points_are_handed_over_as_they_are(dimensions):
     batches = Batches((points(10, dimensions),), 6, 5)
@@ -404,6 +447,32 @@ def test_the_fingerprint_of_pictures_stays():
     assert Table({"image": pictures, "label": labels}, specs, "").fingerprint() == known
     # the order of the columns is none of the data's
     assert Table({"label": labels, "image": pictures}, dict(reversed(specs.items())), "").fingerprint() == known
+    digests = {"image": hashlib.sha256(pictures.tobytes()).hexdigest()}
+    cached = Table({"image": pictures, "label": labels}, specs, "", digests)
+    assert cached.fingerprint(in_full=True) == known, "as before there were digests"
+    assert cached.fingerprint() == "a30d6f130850fe752e3df97cd38a8c0ec292afe6fcaea2b1b3adc358f4e046fe"
+
+
+def test_what_has_a_digest_is_not_read_again(tmp_path):
+    """The cache has compared the SHA-256 of its columns."""
+    pictures = np.arange(5 * 4 * 4, dtype=np.uint8).reshape(5, 4, 4, 1)
+    specs = {"image": image_spec("image", pictures)}
+    digests = {"image": hashlib.sha256(pictures.tobytes()).hexdigest()}
+
+    class Unread(np.ndarray):
+        def __getitem__(self, key):
+            raise AssertionError("read")
+
+    table = Table({"image": pictures.view(Unread)}, specs, "", digests)
+    with pytest.raises(AssertionError, match="read"):
+        table.fingerprint(in_full=True)
+    others = [
+        dataclasses.replace(table, digests={"image": "0" * 64}),
+        dataclasses.replace(table, specs={"image": dataclasses.replace(specs["image"], low=0.0)}),
+        dataclasses.replace(table, columns={"image": pictures[:4].view(Unread)}),
+        renamed(table, {"image": "b"}),
+    ]
+    assert len({one.fingerprint() for one in (table, *others)}) == 5
 
 
 def test_the_fingerprint_of_long_columns_reads_all_rows():

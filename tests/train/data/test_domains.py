@@ -166,3 +166,12 @@ def test_an_input_that_is_made_when_it_is_read_can_be_torn_apart():
 def test_what_has_no_pairs_cannot_be_torn_apart():
     with pytest.raises(UserError, match="'digits' has no pairs of an input and an image"):
         data.check(section("unpaired:digits"))
+
+
+def test_the_halves_of_pairs_have_fingerprints_of_their_own_without_a_pass(root, monkeypatch):
+    for column in ("input", "image"):
+        fill(root / column, range(0, 60, 10))
+    a, b = data.load(section(f"unpaired:pairs:{root}"), "train")
+    again, _ = data.load(section(f"unpaired:pairs:{root}"), "train")
+    monkeypatch.setattr("numpy.ascontiguousarray", lambda column: pytest.fail("read again"))
+    assert a.fingerprint() == again.fingerprint() != b.fingerprint()

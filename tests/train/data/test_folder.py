@@ -473,6 +473,14 @@ def test_a_few_pictures_beside_the_classes_are_left_out_and_many_take_the_labels
     assert ("they are left out; move" in said) is has_labels and ("so no picture has a label" in said) is not has_labels
 
 
+def test_a_fingerprint_reads_nothing_that_the_cache_has_compared(root, monkeypatch):
+    for index in range(4):
+        save(root / "ab"[index % 2] / f"{index}.png", index)
+    table = load(root)
+    monkeypatch.setattr("numpy.ascontiguousarray", lambda column: pytest.fail("read again"))
+    assert len(table.fingerprint()) == 64
+
+
 def test_what_is_left_out_beside_the_classes_does_not_change_the_data(root, warnings):
     for index in range(40):
         save(root / "ab"[index % 2] / f"{index}.png", index)

@@ -62,6 +62,13 @@ def test_patches_of_pictures_of_several_sizes(tmp_path):
     assert len(load(name, image_size=8)) == 19 and len(load(name, image_size=8, stride=4)) > 19
 
 
+@pytest.mark.parametrize("stride", [0, 3, 8, 50])
+def test_how_many_patches_there_will_be_is_told_before_they_are_cut(tmp_path, capsys, stride):
+    name = save(tmp_path / "photos", (20, 33, 3), (7, 30, 3), (8, 9, 3))
+    count = len(load(name, image_size=8, stride=stride))
+    assert f" for {count} rows of 192 bytes; " in capsys.readouterr().err
+
+
 def test_a_picture_that_is_too_small_is_left_out_or_refused(tmp_path, caplog):
     name = save(tmp_path / "photos", (20, 33, 3), (7, 30, 3))
     assert len(load(name, image_size=8)) == 8

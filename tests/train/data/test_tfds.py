@@ -8,8 +8,10 @@ import pytest
 import tensorflow_datasets as tfds
 
 from train import data
+from train.data import cache
 from train.data.sources import tfds as source
 from train.data.sources.pictures import Section
+from zoo import images
 from zoo.shared.errors import UserError
 
 prepared_mnist = pytest.mark.skipif(
@@ -133,8 +135,48 @@ def test_a_second_load_decodes_nothing_and_sizes_do_not_collide(stripes, monkeyp
     first = load("genzoo_stripes").columns["image"]
     assert load("genzoo_stripes", image_size=4).columns["image"].shape == (18, 4, 4, 3)
     assert load("genzoo_stripes", crop=2).columns["image"].shape == (18, 10, 10, 3)
-    monkeypatch.setattr("train.data.sources.tfds._rows", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr("train.data.sources.tfds._read", lambda *_: pytest.fail("decoded again"))
     np.testing.assert_array_equal(load("genzoo_stripes").columns["image"], first)
+
+
+@pytest.fixture
+def in_files(stripes, monkeypatch):
+    """Prepare a set of 20 examples in three files; return the levels of its train split as its library reads it."""
+    place = stripes(train=20).parent / "files"
+    config = tfds.download.DownloadConfig(num_shards=3)
+    GenzooStripes(data_dir=place).download_and_prepare(download_config=config)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(place))
+    builder = tfds.builder("genzoo_stripes", data_dir=place)
+    assert len(builder.info.splits["train[:90%]"].file_instructions) == 3
+    monkeypatch.setattr(cache, "_SMALLEST_PART", 4)
+    examples = builder.as_dataset(split="train[:90%]", shuffle_files=False).as_numpy_iterator()
+    return [int(example["image"].max()) for example in examples]
+
+
+def in_order(table):
+    np.testing.assert_array_equal(table.columns["label"], table.columns["image"][:, 0, 0, 0] % 2)
+    return table.columns["image"].reshape(len(table), -1).max(axis=1).tolist()
+
+
+def test_examples_stay_in_the_order_in_which_their_files_are_read_once(in_files, monkeypatch):
+    read, begun = source._read, []
+    monkeypatch.setattr(source, "_read", lambda *inputs: begun.append(inputs) or read(*inputs))
+    assert in_order(load("genzoo_stripes")) == in_files
+    assert len(begun) == 1
+
+
+def test_several_workers_make_the_rows_of_some_examples_each(in_files, monkeypatch):
+    """Each of its own reading, whatever it makes and in whichever order."""
+    fit, made = images.fit, []
+    monkeypatch.setattr(images, "fit", lambda *inputs: made.append(inputs) or fit(*inputs))
+    builder = source._prepared("genzoo_stripes")
+    decoders = [source._Decoder(builder, "train[:90%]", (8, 8), 3) for _ in range(2)]
+    parts = [(0, 4), (4, 8), (8, 12), (12, 16), (16, 18)]
+    rows = {part: list(decoders[who].rows(*part)) for part, who in zip(parts, (0, 1, 1, 0, 1), strict=True)}
+    assert [int(row["image"].max()) for part in parts for row in rows[part]] == in_files
+    assert len(made) == 18
+    again = list(decoders[0].rows(4, 8))  # what another worker left
+    np.testing.assert_array_equal([row["image"] for row in again], [row["image"] for row in rows[4, 8]])
 
 
 def test_damaged_files_are_one_line(stripes):

@@ -37,13 +37,35 @@ def test_nobody_goes_on_before_all_are_there(capfd):
     threads[0].join(timeout=1.0)
     assert arrived == [], "one worker is missing"
     told = capfd.readouterr().err
-    assert f"worker 0 waits for {addresses[2]}\n" in told
+    (line,) = [line for line in told.splitlines() if line.startswith("worker 0 waits for ")]
+    assert line.endswith(addresses[2]), "beside it perhaps worker 1, which was not there yet"
     assert told.count("worker 1 waits") == 1
     threads[2].start()
     for thread in threads:
         thread.join(timeout=20.0)
     opened[0].close()
     assert sorted(arrived) == [0, 1, 2] and arrived[0] == 0
+
+
+def test_how_long_a_worker_has_waited_is_told_again_and_again(monkeypatch, capfd):
+    """Two are missing; one comes after the first 30 s, the other after 95 s."""
+    clock = [0.0]
+    arrivals = {"b:1": 31.0, "c:1": 95.0, "d:1": 0.0}
+    monkeypatch.setattr(rendezvous, "_answers", lambda address: clock[0] >= arrivals[address])
+    monkeypatch.setattr(rendezvous.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(rendezvous.time, "sleep", lambda _: clock.__setitem__(0, clock[0] + 10.0))
+    rendezvous.meet(["a:1", "b:1", "c:1", "d:1"], 0)
+    assert capfd.readouterr().err.splitlines() == [
+        "worker 0 waits for b:1, c:1",
+        "worker 0 waits for b:1, c:1, 30 s",
+        "worker 0 waits for c:1, 60 s",
+        "worker 0 waits for c:1, 90 s",
+    ]
+
+
+def test_of_many_missing_workers_some_are_named():
+    assert rendezvous._named(["a:1"] * 4) == "a:1, a:1, a:1, a:1"
+    assert rendezvous._named(["a:1"] * 63) == "a:1, a:1, a:1, a:1 and 59 more"
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine knows no IPv6")

@@ -1,6 +1,7 @@
 """The program `python -m train`, as it is typed: where a run may begin, how it goes on, what it refuses."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -41,6 +42,7 @@ def run(tmp_path_factory):
 def test_what_a_killed_start_left_does_not_keep_a_run_from_starting(run):
     _, begun, before, _ = run
     assert "trained to step 4" in begun
+    assert 0.1 < float(re.search(r"^peak memory: ([0-9.]+) GiB$", begun, re.MULTILINE)[1]) < 64
     assert {"config.json", "model.json", "examples.npz", "checkpoints", "samples"} <= set(before)
     assert not [name for name in before if name.startswith(".config")]
 

@@ -1,10 +1,11 @@
 """The stopping rule, as a function of the logs and in a run."""
 
+import numpy as np
 import pytest
 from ml_collections import ConfigDict
 from shared import metrics, tiny_config, trained, trainer
 
-from train.loop.stopping import has_settled
+from train.loop.stopping import Settling, has_settled
 from zoo.shared.errors import UserError
 
 
@@ -52,6 +53,32 @@ def test_lines_without_the_log_do_not_count():
     other = [{"step": 10, "loss": 1.0}, {"step": 20, "accuracy": 0.5}, {"step": 40, "loss": 1.0}]
     assert not has_settled(other, rule(steps=20))
     assert has_settled(other, rule(steps=30))
+
+
+def test_of_a_long_run_only_the_last_steps_are_kept_and_nothing_changes():
+    """The rule by the book: over all lines that there were."""
+    random = np.random.default_rng(0)
+    stop, told = rule(steps=37, within=0.02), []
+    settling, step = Settling(stop), 0
+    outcomes = []
+    for _ in range(400):
+        step += int(random.integers(1, 12))
+        told.append({"step": step, **({"accuracy": random.uniform(0.3, 0.7)} if random.random() < 0.9 else {})})
+        settling.note(told[-1])
+        spans = np.diff([0, *(line["step"] for line in told)])
+        recent = [
+            (line["accuracy"], span)
+            for line, span in zip(told, spans, strict=True)
+            if line["step"] > step - 37 and "accuracy" in line
+        ]
+        values, weights = zip(*recent, strict=True) if recent else ((np.inf,), (1,))
+        mean = np.average(values, weights=weights)
+        outcomes.append(step >= 37 and abs(mean - 0.5) <= 0.02)
+        assert settling.has_settled() is bool(outcomes[-1])
+        assert len(settling._lines) <= 38
+    assert 20 < sum(outcomes) < 380
+    settling.begin(told[:-3])
+    assert settling.has_settled() is bool(outcomes[-4])
 
 
 def test_an_unknown_log_is_named(tmp_path):

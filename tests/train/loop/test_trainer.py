@@ -182,6 +182,27 @@ def test_changed_data_under_an_old_run_is_refused(tmp_path, monkeypatch):
         trainer(settings, tmp_path / "run")
 
 
+def test_a_run_from_before_the_cache_handed_over_digests_goes_on(tmp_path, monkeypatch):
+    """Its model.json holds the SHA-256 of all rows."""
+    monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "pictures").mkdir()
+    for level in range(6):
+        picture = np.full((8, 8, 1), 40 * level, np.uint8)
+        (tmp_path / "pictures" / f"{level}.png").write_bytes(images.encode_png(picture))
+    settings = tiny_config("nade", **{"data.name": f"folder:{tmp_path / 'pictures'}"})
+    made = trained(settings, tmp_path / "run")
+    (table,) = made.batches.source
+    path = tmp_path / "run" / "model.json"
+    assert json.loads(path.read_text())["data"] == table.fingerprint() != table.fingerprint(in_full=True)
+    old = path.read_text().replace(table.fingerprint(), table.fingerprint(in_full=True))
+    path.write_text(old)
+    trainer(settings, tmp_path / "run")
+    assert path.read_text() == old, "the checkpoints know its SHA-256"
+    path.write_text(old.replace(table.fingerprint(in_full=True), "0" * 64))
+    with pytest.raises(UserError, match=r"changed since .*model.json"):
+        trainer(settings, tmp_path / "run")
+
+
 def test_another_or_a_damaged_model_json_is_refused(tmp_path):
     made = trained(tiny_config("nade"), tmp_path)
     whole = json.loads((tmp_path / "model.json").read_text())

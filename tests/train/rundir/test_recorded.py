@@ -1,5 +1,6 @@
 """What a checkpoint records of its run: files that changed afterwards are told of, or refused by what changed."""
 
+import hashlib
 import json
 import shutil
 
@@ -185,3 +186,47 @@ def test_a_run_knows_whether_its_newest_checkpoint_has_its_present_configuration
     assert not recorded.is_current(run)
     shutil.rmtree(run / "checkpoints")
     assert recorded.is_current(run)
+
+
+def by_the_book(path, step):
+    lines = [line for line in logs.read_lines(path) if line["step"] <= step]
+    lines = [{**logs.told(line), logs.SPEED: None} for line in lines]
+    return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
+
+
+@pytest.mark.parametrize("name", [logs.METRICS, logs.EVALUATIONS])
+def test_the_digest_of_a_growing_log_is_that_of_all_its_lines_and_reads_each_once(tmp_path, monkeypatch, name):
+    path = tmp_path / name
+    parsed, parse = [], logs._parsed
+    monkeypatch.setattr(logs, "_parsed", lambda line: parsed.append(line) or parse(line))
+    running = logs.Running(path)
+    assert running.until(9) == by_the_book(path, 9), "there is no file yet"
+    for step in range(1, 12):
+        logs.append_line(path, {"step": step, "loss": step / 7, "metric": "ü", "steps_per_second": 0.1 * step})
+        for end in (step - 1, step):
+            parsed.clear()
+            found = running.until(end)
+            assert len(parsed) <= 1
+            assert found == by_the_book(path, end)
+    assert all(map(logs.is_as_written, logs.read_lines(path)))
+
+
+def test_a_torn_line_waits_for_its_end_and_what_is_no_line_is_passed_over(tmp_path):
+    path, running = tmp_path / logs.METRICS, logs.Running(tmp_path / logs.METRICS)
+    path.write_text('{"step": 1}\nno JSON\n[1]\n{"step": "2"}\n{"step": 2, "lo')
+    assert running.until(5) == by_the_book(path, 1)
+    with open(path, "a") as file:
+        file.write('ss": 1.5}\n')
+    assert running.until(5) == by_the_book(path, 5) != logs.Running(path).until(1)
+
+
+def test_logs_that_were_cut_back_are_read_from_their_beginning(run):
+    checkpoints = Checkpoints(run / "checkpoints", tf.train.Checkpoint(value=tf.Variable(0.0)))
+    checkpoints.save(4)
+    for loss, go_back in ((7.0, checkpoints.restore), (9.0, lambda: checkpoints.drop_after(2))):
+        go_back()
+        logs.write_lines(run / logs.METRICS, [{"step": 1, "loss": loss, "steps_per_second": 1.0}])
+        logs.append_line(run / logs.METRICS, {"step": 3, "loss": 8.0, "steps_per_second": 1.0})
+        checkpoints.save(3)
+        held = json.loads((run / "checkpoints" / "00000003" / "run.json").read_text())
+        assert held["logs"][logs.METRICS] == by_the_book(run / logs.METRICS, 3)

@@ -22,7 +22,7 @@ Preprocessing: as that of `folder`.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from train.data.cache import cached
+from train.data.cache import Row
 from train.data.source import Source, Table, image_spec
 from train.data.sources import ALL, PICTURES, files, pictures
 from train.data.sources import SPLITS as _SPLITS
@@ -86,38 +86,31 @@ def load(section: Any, split: str) -> Source:
         _tell_missing(root, listing, missing, len(known), section.unreadable, warns=split != "test")
     chosen = of_split(root, listing, there, split)
 
-    def rows() -> Iterator[dict[str, np.ndarray]]:
+    def prepare() -> Callable[[str], list[Row]]:
         size = (section.image_size,) * 2 if section.image_size else files.own_size(root, there)
         channels = section.channels or files.channels_of(root, there)
         stored = pictures.stored_size(size, section.crop)
 
-        def decode(name: str) -> dict[str, np.ndarray]:
-            return {"image": images.decode(root / name, stored, channels), "attributes": known[name]}
+        def decode(name: str) -> list[Row]:
+            return [{"image": images.decode(root / name, stored, channels), "attributes": known[name]}]
 
-        return files.decoded(root, split, chosen, decode, section.unreadable)
+        return decode
 
     vectors = hashlib.sha256(repr([(name, known[name].tolist()) for name in chosen]).encode()).hexdigest()
-    columns = cached(
-        {
-            "source": str(root.resolve()),
-            "files": files.fingerprint(root, there),
-            "split": split,
-            **{option: section[option] for option in ("image_size", "crop", "channels", "unreadable")},
-            "attributes": vectors,
-            "preprocessing": images.PREPROCESSING,
-        },
-        rows,
-    )
-    image = image_spec("image", columns["image"], section.crop)
-    count, shares = len(columns["image"]), columns["attributes"].mean(axis=0)
+    options = {option: section[option] for option in ("image_size", "crop", "channels", "unreadable")}
+    key = {**options, "attributes": vectors}
+    entry = files.columns_of(root, split, chosen, key, prepare, section.unreadable, among=there)
+    image = image_spec("image", entry.columns["image"], section.crop)
+    count, shares = len(entry.columns["image"]), entry.columns["attributes"].mean(axis=0)
     told = ", ".join(f"{name} {share:.1%}" for name, share in zip(spec.names, shares, strict=True))
     others = len(listing.rows) - len(known), len(chosen) - count
     table = Table(
-        dict(columns),
+        entry.columns,
         {"image": image, "attributes": spec},
         f"{count:,} pictures of {files.printable(str(root))}, split {split!r} ({len(chosen):,} of {len(there):,} "
         f"files, {others[0]:,} left out for their attributes, {others[1]:,} unreadable), centres resized to "
         f"{pictures.told(image.shape[:2], section.crop)} (Lanczos); by {files.printable(listing.where)} {told}",
+        entry.digests,
     )
     return table, wanted(table)
 

@@ -1,5 +1,6 @@
 """Picture files below a directory: which there are, which of them are held out, and what they decode to."""
 
+import functools
 import hashlib
 import os
 import re
@@ -7,12 +8,11 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from absl import logging
-from tqdm import tqdm
 
-from train.data.cache import home_expanded
+from train.data.cache import Decoding, Entry, NoRows, Row, cached, home_expanded
 from train.data.sources import ALL, pictures
 from zoo import images
 from zoo.shared.errors import UserError, first_line
@@ -168,7 +168,7 @@ def own_size(root: Path, names: Sequence[str], across: int = 1) -> tuple[int, in
 
     A `UserError` asks for a choice where they differ or are too large to be kept.
     """
-    sizes = {size for name in names if (size := _size(root / name))}
+    sizes = {size for name in names if (size := size_of(root / name))}
     if not sizes:
         raise UserError(f"none of the {len(names):,} picture files below {root} is readable")
     if len(sizes) > 1:
@@ -181,7 +181,8 @@ def own_size(root: Path, names: Sequence[str], across: int = 1) -> tuple[int, in
     return pictures.own_size((height, width // across), str(root))
 
 
-def _size(path: Path) -> tuple[int, int] | None:
+def size_of(path: Path) -> tuple[int, int] | None:
+    """Return the (height, width) that a picture file says it has, or None where it cannot be read."""
     try:
         return images.size_of(path)
     except Exception:  # decoding reports it
@@ -193,27 +194,57 @@ def channels_of(root: Path, names: Sequence[str]) -> int:
     return 1 if all(images.is_grey(root / name) for name in names) else 3
 
 
-def decoded(
-    root: Path, split: str, names: Sequence[str], decode: Callable[[str], dict[str, np.ndarray]], unreadable: str
-) -> Iterator[dict[str, np.ndarray]]:
-    """Yield what `decode` makes of each name; unreadable files are skipped with warnings, or refused."""
-    readable = unreadables = 0
-    for name in tqdm(names, desc=f"decoding {split}", unit=" pictures", disable=None):
-        try:
-            row = decode(name)
-        except Exception as error:  # a damaged file may make Pillow raise anything
-            if unreadable == "refuse":
-                raise UserError(
-                    f"cannot read {root / name}: {first_line(error)}; repair or remove it, or set data.unreadable to "
-                    "'skip'"
-                ) from error
-            unreadables += 1
-            if unreadables <= _UNREADABLE_TOLD:
-                logging.warning("skipping unreadable %s: %s", printable(str(root / name)), first_line(error))
-            continue
-        readable += 1
-        yield row
+def columns_of(
+    root: Path,
+    split: str,
+    names: Sequence[str],
+    key: dict[str, Any],
+    prepare: Callable[[], Callable[[str], list[Row]]],
+    unreadable: str,
+    among: Sequence[str] | None = None,
+    rows_in: Callable[[str], int] | None = None,
+) -> Entry:
+    """Return the columns that picture files become, from the cache, or decoded into it.
+
+    `prepare()` returns what makes the rows of each of the `names`, and is called once where something must be decoded:
+    it may look at the files `among` them, by default the same. `rows_in` counts the rows of a name at most, by default
+    one. With the files, the `key` determines all. Unreadable files are skipped with warnings, or refused; if no row is
+    left, that is a `UserError`.
+    """
+    prepared = functools.cache(prepare)
+    unreadables = 0
+
+    def rows(start: int, stop: int) -> Iterator[Row]:
+        nonlocal unreadables
+        decode = prepared()
+        for name in names[start:stop]:
+            try:
+                made = decode(name)
+            except Exception as error:  # a damaged file may make Pillow raise anything
+                if unreadable == "refuse":
+                    raise UserError(
+                        f"cannot read {root / name}: {first_line(error)}; repair or remove it, or set data.unreadable "
+                        "to 'skip'"
+                    ) from error
+                unreadables += 1
+                if unreadables <= _UNREADABLE_TOLD:
+                    logging.warning("skipping unreadable %s: %s", printable(str(root / name)), first_line(error))
+                continue
+            yield from made
+
+    key = {
+        "source": str(root.resolve()),
+        "files": fingerprint(root, names if among is None else among),
+        "split": split,
+        "preprocessing": images.PREPROCESSING,
+        **key,
+    }
+    try:
+        entry = cached(key, Decoding(len(names), rows, rows_in and (lambda: sum(map(rows_in, names)))))
+    except NoRows:
+        raise UserError(
+            f"none of the {len(names):,} picture files of split {split!r} below {root} is readable"
+        ) from None
     if unreadables > _UNREADABLE_TOLD:
         logging.warning("skipping %d unreadable files in all, of which these were the first", unreadables)
-    if not readable:
-        raise UserError(f"none of the {len(names):,} picture files of split {split!r} below {root} is readable")
+    return entry

@@ -15,7 +15,7 @@ split 'all' is both.
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from train.data.cache import cached
+from train.data.cache import Row
 from train.data.source import Source, Table, image_spec, label_spec
 from train.data.sources import ALL, PICTURES, files, pictures
 from train.data.sources import SPLITS as _SPLITS
@@ -98,35 +98,26 @@ def table_of(
     `rule` says in the description how a split that is not all was chosen.
     """
 
-    def rows() -> Iterator[dict[str, np.ndarray]]:
+    def prepare() -> Callable[[str], list[Row]]:
         size = (section.image_size,) * 2 if section.image_size else files.own_size(root, names)
         channels = section.channels or files.channels_of(root, names)
         stored = pictures.stored_size(size, section.crop)
 
-        def decode(name: str) -> dict[str, np.ndarray]:
+        def decode(name: str) -> list[Row]:
             row = {column: images.decode(root / name, stored, channels)}
-            return {**row, "label": np.array(classes.index(name.split("/")[0]), np.int32)} if classes else row
+            return [{**row, "label": np.array(classes.index(name.split("/")[0]), np.int32)} if classes else row]
 
-        return files.decoded(root, split, chosen, decode, section.unreadable)
+        return decode
 
-    columns = cached(
-        {
-            "source": str(root.resolve()),
-            "files": files.fingerprint(root, names),
-            "split": split,
-            **{option: section[option] for option in ("image_size", "crop", "channels", "unreadable")},
-            "column": column,
-            "classes": list(classes),
-            "preprocessing": images.PREPROCESSING,
-        },
-        rows,
-    )
-    specs = {column: image_spec(column, columns[column], section.crop)}
+    options = {option: section[option] for option in ("image_size", "crop", "channels", "unreadable")}
+    key = {**options, "column": column, "classes": list(classes)}
+    entry = files.columns_of(root, split, chosen, key, prepare, section.unreadable, among=names)
+    specs = {column: image_spec(column, entry.columns[column], section.crop)}
     if classes:
         specs["label"] = label_spec(tuple(map(files.printable, classes)))
-    count, others = len(columns[column]), files.others(root)
+    count, others = len(entry.columns[column]), files.others(root)
     return Table(
-        dict(columns),
+        entry.columns,
         specs,
         f"{count:,} pictures of {files.printable(str(root))}, split {split!r} "
         f"({len(chosen):,} of {len(names):,} files, "
@@ -134,6 +125,7 @@ def table_of(
         + f"{len(chosen) - count:,} unreadable"
         + (f"; left out: {others}" if others else "")
         + f"), centres resized to {pictures.told(specs[column].shape[:2], section.crop)} (Lanczos)",
+        entry.digests,
     )
 
 

@@ -10,14 +10,13 @@ crops move both alike.
 """
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from absl import logging
 
-from train.data.cache import cached
+from train.data.cache import Row
 from train.data.source import Source, Table, image_spec
 from train.data.sources import ALL, PICTURES, files, pictures
 from train.data.sources import SPLITS as _SPLITS
@@ -71,17 +70,17 @@ def load(section: Any, split: str) -> Source:
         chosen = [name for name in names if split in (ALL, name.split("/")[0])]
     own = {column: [pairs[name][column] for name in names] for column in _COLUMNS}
     is_joined = own["input"] == own["image"]
+    askew: list[str] = []
 
-    def rows() -> Iterator[dict[str, np.ndarray]]:
+    def prepare() -> Callable[[str], list[Row]]:
         size = (section.image_size,) * 2 if section.image_size else files.own_size(root, own["image"], 1 + is_joined)
         stored = pictures.stored_size(size, section.crop)
         channels = {
             "input": section.input_channels or files.channels_of(root, own["input"]),
             "image": section.channels or files.channels_of(root, own["image"]),
         }
-        askew: list[str] = []
 
-        def decode(name: str) -> dict[str, np.ndarray]:
+        def decode(name: str) -> list[Row]:
             row, shapes, both = {}, [], pairs[name]
             for column, file in both.items():
                 try:
@@ -97,37 +96,31 @@ def load(section: Any, split: str) -> Source:
                 row[column] = images.fit(picture, stored, channels[column])
             if not _are_alike(*shapes):
                 askew.append(name)
-            return row
+            return [row]
 
-        yield from files.decoded(root, split, chosen, decode, section.unreadable)
-        if askew:
-            logging.warning(
-                "%d pairs of %s have pictures of different shapes, such as %s: the centre of each is taken, and these "
-                "may not match",
-                *(len(askew), files.printable(str(root)), files.printable(askew[0])),
-            )
+        return decode
 
-    columns = cached(
-        {
-            "source": str(root.resolve()),
-            "files": files.fingerprint(root, sorted({*own["input"], *own["image"]})),
-            "split": split,
-            **{option: section[option] for option in OPTIONS if option not in ("binarize", "flip")},
-            "preprocessing": images.PREPROCESSING,
-        },
-        rows,
-    )
-    specs = {column: image_spec(column, columns[column], section.crop) for column in _COLUMNS}
+    key = {option: section[option] for option in OPTIONS if option not in ("binarize", "flip")}
+    among = sorted({*own["input"], *own["image"]})
+    entry = files.columns_of(root, split, chosen, key, prepare, section.unreadable, among)
+    if askew:
+        logging.warning(
+            "%d pairs of %s have pictures of different shapes, such as %s: the centre of each is taken, and these may "
+            "not match",
+            *(len(askew), files.printable(str(root)), files.printable(askew[0])),
+        )
+    specs = {column: image_spec(column, entry.columns[column], section.crop) for column in _COLUMNS}
     rule = "by the sha256 of the name; " if is_hashed and split != ALL else ""
     others = files.others(root)
-    count, size = len(columns["image"]), pictures.told(specs["image"].shape[:2], section.crop)
+    count, size = len(entry.columns["image"]), pictures.told(specs["image"].shape[:2], section.crop)
     return (
         Table(
-            dict(columns),
+            entry.columns,
             specs,
             f"{count:,} pairs of {files.printable(str(root))}{', side by side' if is_joined else ''}, split {split!r} "
             f"({len(chosen):,} of {len(names):,} pairs, {rule}{len(chosen) - count:,} unreadable"
             f"{f'; left out: {others}' if others else ''}), centres resized to {size} (Lanczos)",
+            entry.digests,
         ),
     )
 

@@ -9,12 +9,13 @@ The held-out split is that of `folder`, by picture: no picture gives patches to 
 `folder`, but for the resizing.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from train.data.cache import cached
+from train.data.cache import Row
 from train.data.source import Source, Table, image_spec
 from train.data.sources import ALL, PICTURES, files, pictures
 from train.data.sources import SPLITS as _SPLITS
@@ -60,38 +61,34 @@ def load(section: Any, split: str) -> Source:
     side = section.image_size + section.crop
     stride = section.stride or section.image_size
 
-    def rows() -> Iterator[dict[str, np.ndarray]]:
+    def prepare() -> Callable[[str], list[Row]]:
         channels = section.channels or files.channels_of(root, names)
 
-        def decode(name: str) -> dict[str, np.ndarray]:
-            return {"image": cut(images.decode(root / name, None, channels), side, stride, section.turn)}
+        def decode(name: str) -> list[Row]:
+            patches = cut(images.decode(root / name, None, channels), side, stride, section.turn)
+            return [{"image": patch} for patch in patches]
 
-        for row in files.decoded(root, split, chosen, decode, section.unreadable):
-            yield from ({"image": patch} for patch in row["image"])
+        return decode
 
-    columns = cached(
-        {
-            "source": str(root.resolve()),
-            "files": files.fingerprint(root, names),
-            "split": split,
-            **{option: section[option] for option in OPTIONS if option not in ("binarize", "flip")},
-            "patches": True,
-            "preprocessing": images.PREPROCESSING,
-        },
-        rows,
-    )
-    spec = image_spec("image", columns["image"], section.crop)
-    others = files.others(root)
+    def rows_in(name: str) -> int:
+        size = files.size_of(root / name)
+        return math.prod(max(0, (length - side) // stride + 1) for length in size) if size else 0
+
+    key = {**{option: section[option] for option in OPTIONS if option not in ("binarize", "flip")}, "patches": True}
+    entry = files.columns_of(root, split, chosen, key, prepare, section.unreadable, names, rows_in)
+    spec = image_spec("image", entry.columns["image"], section.crop)
+    count, others = len(entry.columns["image"]), files.others(root)
     return (
         Table(
-            dict(columns),
+            entry.columns,
             {"image": spec},
-            f"{len(columns['image']):,} patches of {pictures.told(spec.shape[:2], section.crop)}, {stride} px apart"
+            f"{count:,} patches of {pictures.told(spec.shape[:2], section.crop)}, {stride} px apart"
             f"{', turned by quarters' if section.turn else ''}, of {files.printable(str(root))}, split {split!r} "
             f"({len(chosen):,} of {len(names):,} files"
             + ("" if split == ALL else ", by the sha256 of the path")
             + (f"; left out: {others}" if others else "")
             + ")",
+            entry.digests,
         ),
     )
 

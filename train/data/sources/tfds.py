@@ -25,9 +25,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
-from train.data.cache import cached, home_expanded
+from train.data.cache import Decoding, Row, cached, home_expanded
 from train.data.source import Source, Table, image_spec, label_spec
 from train.data.sources import PICTURES, names, pictures
 from zoo import images
@@ -98,7 +97,7 @@ def load(section: Any, split: str) -> Source:
     else:
         size = pictures.own_size(own[:2], repr(section.name))
     stored = pictures.stored_size(size, section.crop)
-    columns = cached(
+    entry = cached(
         {
             # The number and the bytes of the examples tell a reduced copy from the whole set.
             "source": [builder.info.full_name, splits[whole].num_examples, int(splits[whole].num_bytes)],
@@ -107,17 +106,18 @@ def load(section: Any, split: str) -> Source:
             "channels": channels,
             "preprocessing": images.PREPROCESSING,
         },
-        lambda: _rows(builder, part, stored, channels),
+        Decoding(splits[part].num_examples, _Decoder(builder, part, stored, channels).rows),
     )
-    specs = {"image": image_spec("image", columns["image"], section.crop)}
-    if "label" in columns:
+    specs = {"image": image_spec("image", entry.columns["image"], section.crop)}
+    if "label" in entry.columns:
         specs["label"] = label_spec(tuple(builder.info.features["label"].names))
     return (
         Table(
-            dict(columns),
+            entry.columns,
             specs,
-            f"{len(columns['image']):,} images of {builder.info.full_name} (tensorflow-datasets), split {part!r}, "
-            f"centres at {pictures.told(size, section.crop)} (Lanczos where resized)",
+            f"{len(entry.columns['image']):,} images of {builder.info.full_name} (tensorflow-datasets), "
+            f"split {part!r}, centres at {pictures.told(size, section.crop)} (Lanczos where resized)",
+            entry.digests,
         ),
     )
 
@@ -209,8 +209,41 @@ def _part(name: str, split: str, splits: list[str]) -> tuple[str, str]:
     return ("train[90%:]" if split == "test" else "train[:90%]"), whole
 
 
-def _rows(builder: Any, part: str, size: tuple[int, int], channels: int) -> Iterator[dict[str, np.ndarray]]:
-    import tensorflow as tf
+class _Decoder:
+    """Makes rows of the examples of a part of a set, in the order in which they come out of its files.
+
+    An example is found by reading those before it. So the reading goes on where the last rows ended, and begins anew
+    only for rows before these.
+    """
+
+    def __init__(self, builder: Any, part: str, size: tuple[int, int], channels: int) -> None:
+        self.builder, self.part, self.size, self.channels = builder, part, size, channels
+        self._examples: Iterator[tuple[bytes, Any]] = iter(())
+        self._place = sys.maxsize  # of the next example that is read
+
+    def rows(self, start: int, stop: int) -> Iterator[Row]:
+        """Yield the rows of the examples from `start` to `stop`; what cannot be read is a `UserError`."""
+        import tensorflow as tf
+
+        if start < self._place:
+            self._examples, self._place = _read(self.builder, self.part), 0
+        try:
+            for file, label in itertools.islice(self._examples, stop - self._place):
+                self._place += 1
+                if self._place <= start:
+                    continue
+                with Image.open(io.BytesIO(file)) as picture:
+                    row = {"image": images.fit(picture, self.size, self.channels)}
+                yield row if label is None else {**row, "label": np.array(label, np.int32)}
+        except (tf.errors.OpError, OSError) as error:
+            raise UserError(
+                f"data set {self.builder.info.full_name} below {_data_dir()} is damaged ({_cause(error)}); "
+                "prepare it again"
+            ) from error
+
+
+def _read(builder: Any, part: str) -> Iterator[tuple[bytes, Any]]:
+    """Yield the file of each picture, and its label or None."""
     import tensorflow_datasets as tfds
 
     labelled = _labelled(builder)
@@ -218,19 +251,11 @@ def _rows(builder: Any, part: str, size: tuple[int, int], channels: int) -> Iter
     decoders = tfds.decode.PartialDecoding(
         {"image": True, "label": True} if labelled else {"image": True}, {"image": tfds.decode.SkipDecoding()}
     )
-    try:
-        examples = builder.as_dataset(split=part, decoders=decoders, shuffle_files=False)
-        with tqdm(desc=f"decoding {part}", total=len(examples), unit=" pictures", disable=None) as progress:
-            for batch in examples.batch(64).as_numpy_iterator():
-                for file, label in zip(batch["image"], batch.get("label", itertools.repeat(None)), strict=False):
-                    with Image.open(io.BytesIO(file)) as picture:
-                        row = {"image": images.fit(picture, size, channels)}
-                    yield row if label is None else {**row, "label": np.array(label, np.int32)}
-                    progress.update()
-    except (tf.errors.OpError, OSError) as error:
-        raise UserError(
-            f"data set {builder.info.full_name} below {_data_dir()} is damaged ({_cause(error)}); prepare it again"
-        ) from error
+    # by itself a small set stays in memory, of which each example is read once
+    once = tfds.ReadConfig(try_autocache=False)
+    examples = builder.as_dataset(split=part, decoders=decoders, shuffle_files=False, read_config=once)
+    for batch in examples.batch(64).as_numpy_iterator():
+        yield from zip(batch["image"], batch.get("label", itertools.repeat(None)), strict=False)
 
 
 def _labelled(builder: Any) -> bool:

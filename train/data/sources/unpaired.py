@@ -45,5 +45,6 @@ def load(section: Any, split: str) -> Source:
         if not len(rows):
             raise UserError(f"split {split!r} of {inner.name} has {len(table)} rows: both domains need one")
         spec = image_spec(column, rows, section.crop)
-        tables.append(Table({column: rows}, {column: spec}, f"{column}: {told} rows of {table.description}"))
+        digests = {column: f"{table.digests[old]}[{first}::2]"} if old in table.digests else {}
+        tables.append(Table({column: rows}, {column: spec}, f"{column}: {told} rows of {table.description}", digests))
     return tuple(tables)
