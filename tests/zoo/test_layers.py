@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from zoo.layers import (
+    BatchNormalization,
     EqualizedConv2D,
     EqualizedDense,
     Fade,
@@ -215,3 +216,47 @@ def test_a_fade_is_the_old_tensor_at_0_and_the_new_one_at_1_to_the_last_bit():
     fade.alpha.assign(0.25)
     np.testing.assert_allclose(fade(old, new), 0.75 * old + 0.25 * new, rtol=1e-5, atol=1e-3)
     assert [weight.path for weight in fade.non_trainable_variables] == [fade.alpha.path]
+
+
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize(("center", "scale"), [(True, True), (False, False)])
+def test_batch_normalization_is_keras_own_with_its_gradients_and_averages(center, scale, jit):
+    x, weights = (np.random.default_rng(n).normal(1, 2, (3, 4, 4, 5)).astype("float32") for n in (0, 1))
+    found = []
+    for kind in (BatchNormalization, keras.layers.BatchNormalization):
+        layer = kind(center=center, scale=scale, momentum=0.9, gamma_initializer=keras.initializers.Constant(1.5))
+        layer.build(x.shape)
+
+        @tf.function(jit_compile=jit)
+        def step(layer=layer):
+            with tf.GradientTape() as tape:
+                watched = tf.constant(x)
+                tape.watch(watched)
+                loss = tf.reduce_sum(weights * layer(watched, training=True))
+            return layer(x, training=False), tape.gradient(loss, [watched, *layer.trainable_variables])
+
+        inference, gradients = step()
+        found.append([*gradients, *(v.numpy() for v in layer.variables), inference])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4, rtol=1e-5)
+
+
+def test_batch_normalization_of_two_replicas_is_that_of_their_whole_batch(mirrored):
+    x = np.random.default_rng(0).normal(1, 2, (4, 3, 3, 2)).astype("float32")
+    alone = BatchNormalization()
+    expected = alone(x, training=True)
+    with mirrored.scope():
+        layer = BatchNormalization()
+        layer.build(x.shape)
+    parts = mirrored.experimental_distribute_values_from_function(
+        lambda context: tf.constant(np.split(x, 2)[context.replica_id_in_sync_group])
+    )
+    outputs = tf.function(lambda: mirrored.run(lambda part: layer(part, training=True), (parts,)))()
+    np.testing.assert_allclose(np.concatenate([part.numpy() for part in outputs.values]), expected, atol=1e-5)
+    for ours, whole in zip(layer.variables, alone.variables, strict=True):
+        np.testing.assert_allclose(ours.numpy(), whole.numpy(), rtol=1e-5)
+
+
+def test_batch_normalization_is_made_again_from_its_configuration():
+    layer = BatchNormalization(momentum=0.8, synchronized=True)
+    assert BatchNormalization.from_config(layer.get_config()).get_config() == layer.get_config()

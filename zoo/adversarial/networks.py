@@ -21,7 +21,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from zoo.layers import NearestUpsampling, SpectralConv2D, SpectralDense
+from zoo.layers import BatchNormalization, NearestUpsampling, SpectralConv2D, SpectralDense
 from zoo.layers.sizes import smallest_map
 from zoo.shared.errors import UserError, unknown
 
@@ -241,14 +241,12 @@ def _normal(mean: float = 0.0) -> keras.initializers.Initializer:
 
 def _batch_norm(x: keras.KerasTensor, label: keras.KerasTensor | None = None, classes: int = 0) -> keras.KerasTensor:
     is_plain = label is None
-    # synchronised: otherwise every replica keeps statistics of its own and only the first's are saved
-    x = layers.BatchNormalization(
+    x = BatchNormalization(
         momentum=0.9,
         epsilon=1e-5,
         center=is_plain,
         scale=is_plain,
         gamma_initializer=_normal(1.0),
-        synchronized=True,
     )(x)
     if is_plain:
         return x

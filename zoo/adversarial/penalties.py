@@ -25,7 +25,7 @@ def squared_gradient_norm(critic: Critic, x: tf.Tensor) -> tf.Tensor:
         tape.watch(x)
         output = critic(x)
     gradient = tape.gradient(output, x)
-    return tf.reduce_sum(gradient**2, axis=tf.range(1, tf.rank(gradient)))
+    return tf.reduce_sum(tf.square(gradient), axis=tf.range(1, tf.rank(gradient)))
 
 
 def gradient_norm(critic: Critic, x: tf.Tensor) -> tf.Tensor:

@@ -1,5 +1,6 @@
 """Layers that several models share."""
 
+from zoo.layers.batch_normalization import BatchNormalization
 from zoo.layers.bicubic import BicubicUpsampling, PixelShuffle
 from zoo.layers.bounded import Bounded
 from zoo.layers.equalized import EqualizedConv2D, EqualizedDense
@@ -13,6 +14,7 @@ from zoo.layers.spectral import SpectralConv2D, SpectralDense
 from zoo.layers.upsampling import NearestUpsampling
 
 __all__ = [
+    "BatchNormalization",
     "BicubicUpsampling",
     "Bounded",
     "EqualizedConv2D",

@@ -17,7 +17,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from zoo.layers import PixelShuffle
+from zoo.layers import BatchNormalization, PixelShuffle
 from zoo.shared import pinned
 from zoo.shared.errors import UserError
 from zoo.translation import features
@@ -181,5 +181,4 @@ def _convolution(
 
 
 def _normalized(x: keras.KerasTensor) -> keras.KerasTensor:
-    # synchronised: otherwise every replica keeps statistics of its own and only the first's are saved
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=True)(x)
+    return BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
