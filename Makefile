@@ -3,8 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# for `make bench-torch` alone: PyTorch is no dependency. TORCH_PIP may name an index of builds without CUDA
+TORCH_VENV := .venv-torch
+TORCH_READY := $(TORCH_VENV)/.ready
+TORCH_PIP ?=
+# of a bench, such as ARGUMENTS="--only=dcgan_32_8 --seconds=5"
+ARGUMENTS ?=
 
-.PHONY: help setup demo test test-all lint format theory bench bench-workers results wheel lock clean
+.PHONY: help setup demo test test-all lint format theory bench bench-workers bench-torch bench-gpu results wheel lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -74,6 +80,18 @@ bench: $(READY) ## measure the trainer's overhead, the runtimes and the samplers
 bench-workers: $(READY) ## measure what several processes pay for training one batch together
 	$(BIN)/python tests/bench_workers.py
 
+bench-torch: $(READY) $(TORCH_READY) ## measure a training step beside PyTorch's, in an environment of its own
+	$(BIN)/python tests/bench_torch.py --torch=$(TORCH_VENV)/bin/python $(ARGUMENTS)
+
+bench-gpu: $(READY) ## measure a training step on a GPU, beside PyTorch's where there is one, then train: 13 minutes
+	$(BIN)/python tests/gpu/bench_gpu.py --output=runs/bench-gpu $(ARGUMENTS)
+
+$(TORCH_READY): requirements/torch.txt
+	$(PYTHON) -m venv $(TORCH_VENV)
+	@echo "installing PyTorch into $(TORCH_VENV)"
+	$(TORCH_VENV)/bin/python -m pip install --quiet -r requirements/torch.txt $(TORCH_PIP)
+	@touch $@
+
 results: $(READY) ## write the stored results of the studies into README.md and docs/results
 	$(BIN)/python tests/results.py
 
@@ -85,4 +103,4 @@ lock: ## compile requirements/dev.txt anew (needs uv)
 		--no-emit-index-url --no-emit-find-links --output-file requirements/dev.txt pyproject.toml requirements/dev.in
 
 clean: ## remove what was built, but not the runs
-	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) $(TORCH_VENV) dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis
