@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import shared
+from tqdm import tqdm
 from turns import Variants, milliseconds, overhead, progress, ratio, ratio_quartiles, table, take_turns
 
 import serving
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 # of measuring, shared out among the models
 TRAINING_SECONDS, SAMPLING_SECONDS = 90, 40
 GENERATOR_SECONDS = 4  # for each of its rows
+CALLS_UNTIL_LONG = 9  # their length doubles, see `train.loop.pace`
 # long, so that what the data's prefetching does during the others' turns weighs little
 TRAINING_TURN, SAMPLING_TURN = 0.6, 0.1
 BATCHES = (1, 8, 64)
@@ -76,7 +78,8 @@ def main() -> None:
         for name in models:
             progress(f"{name}: building")
             settings = config.load(shared.recipe_of(name))
-            settings.train_steps = 10**6  # more than there is time for
+            # more than there is time for
+            settings.train_steps = settings.checkpoint_every = settings.sample_every = 10**6
             settings.phases = {}  # one that grows is measured at its full size
             trainer = shared.trainer(settings, Path(directory) / name)
             progress(f"{name}: training")
@@ -101,7 +104,10 @@ def main() -> None:
     print(
         "\nTraining, ms per step, each recipe at its own settings. bare: the compiled train_step alone, on one batch;"
     )
-    print("+ EMA: the same with the averaging; trainer: all of it, the data too. Aim: an overhead of at most 3 %.")
+    print(
+        "+ EMA: the same with the averaging; trainer: all of it, with the data and the logs, in calls as long as a run"
+    )
+    print("has them. Aim: an overhead of at most 3 %.")
     print("bare over bare is no overhead at all: as far from 0 as it is, so uncertain are the others.")
     print("outside: the share of the trainer's time that is not spent in the compiled step with its averaging.\n")
     headings = ["bare over bare", "EMA over bare", "trainer over + EMA", "trainer over bare", "outside"]
@@ -130,16 +136,29 @@ def measure_training(trainer: Trainer, seconds: float) -> list[str]:
     """Return the table's cells: ms per step of the bare loop, with the average, and of the trainer; the overheads."""
     import tensorflow as tf
 
-    steps = trainer.config.steps_per_call
     trainer.restart_iterator()
     logs = sorted(trainer.train_until(trainer.step + 1))
     batch = next(trainer.iterator)
+    bar = tqdm(disable=True)
+
+    def call() -> None:
+        target = trainer._next_boundary()
+        trainer._take_steps(target)
+        trainer._agree()
+        trainer._move_on(target, bar)
+
+    # a line of the logs is of one call here, as long as a run has it
+    most, trainer.config.log_every = trainer.config.log_every, 1
+    for _ in range(CALLS_UNTIL_LONG):
+        call()
+        trainer.config.log_every = min(trainer.pace.steps, most)
+    steps = trainer.config.log_every
     bare, averaged = (bare_loop(trainer, logs, with_ema) for with_ema in (False, True))
     variants: Variants = {
         "bare": lambda: bare(batch, tf.constant(steps)).numpy(),
         "again": lambda: bare(batch, tf.constant(steps)).numpy(),  # shows how far apart equals come out
         "averaged": lambda: averaged(batch, tf.constant(steps)).numpy(),
-        "trainer": lambda: trainer.train_until(trainer.step + steps),
+        "trainer": call,
     }
     times = take_turns(variants, seconds, TRAINING_TURN)
     pairs = [("again", "bare"), ("averaged", "bare"), ("trainer", "averaged"), ("trainer", "bare")]

@@ -22,6 +22,52 @@ from zoo import images
 
 REPOSITORY = Path(__file__).parents[1]
 
+# makes a picture by one of two layers, as the phase says; the first moves the fastest
+TWO_PARTS = """
+import keras
+import tensorflow as tf
+
+from zoo.model import GenerativeModel, Map
+from zoo.spec import MapSpec, TensorSpec
+
+
+class Network(keras.Model):
+    part = 0
+
+    def __init__(self, size):
+        super().__init__()
+        self.parts = [keras.layers.Dense(size, "tanh"), keras.layers.Dense(size, "tanh")]
+        for layer in self.parts:
+            layer.build((None, 3))
+        self.built = True
+
+    def call(self, inputs, training=False):
+        return {"image": tf.reshape(self.parts[self.part](inputs["z"]), (-1, 8, 8, 1))}
+
+
+class TwoParts(GenerativeModel):
+    phase_options = {"part": 0}
+    reads = {"image": ("image",)}
+    players = ("network",)
+
+    def __init__(self, **config):
+        super().__init__(**config)
+        self.network = Network(64)
+        z, image = TensorSpec("z", (3,), "normal"), TensorSpec("image", (8, 8, 1), "output", "image")
+        self.maps = {"generate": Map(self.network, MapSpec((z,), (image,)))}
+
+    def enter(self, phase, start=0, end=None):
+        super().enter(phase, start, end)
+        self.network.part = phase.get("part", 0)
+
+    def train_step(self, data):
+        z = self.draw("generate", tf.shape(data["image"])[0], "z")
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((self.network(z, training=True)["image"] - data["image"]) ** 2)
+        self.update("network", (tape, loss))
+        return {"loss": loss, "rows": tf.cast(tf.shape(data["image"])[0], tf.float32)}
+"""
+
 
 def recipe_of(model: str) -> str:
     """Return the name of a recipe of the model: the one on the digits or on toys, else one of it, else any."""
@@ -60,7 +106,7 @@ def tiny_config(model: str, **changes) -> ConfigDict:
     settings.model.update(zoo.declared(model).smallest)
     settings.jit = "auto"  # tests of XLA compile for themselves
     settings.update(
-        train_steps=4, batch_size=4, steps_per_call=2, checkpoint_every=2, sample_every=4, sample_count=4, ema=0.9
+        train_steps=4, batch_size=4, log_every=2, checkpoint_every=2, sample_every=4, sample_count=4, ema=0.9
     )
     for number, phase in enumerate(sorted(settings.phases.values(), key=lambda phase: phase.start)):
         phase.update(start=2 * number, batch_size=0)

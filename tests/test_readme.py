@@ -18,7 +18,7 @@ from shared import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text()
 COMMANDS = [line for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
-TINY = ["--config.train_steps=2", "--config.steps_per_call=2", "--config.batch_size=4", "--config.sample_count=4"]
+TINY = ["--config.train_steps=2", "--config.log_every=2", "--config.batch_size=4", "--config.sample_count=4"]
 TINY_MODEL = {True: ["--config.model.hidden_units=4"], False: ["--config.model.base_channels=4"]}  # is it nade?
 
 

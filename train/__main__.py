@@ -78,7 +78,7 @@ def main() -> None:
     if DRY_RUN.value:
         train.data.check_prepared(settings.data)
         backend.start(settings.precision, settings.seed)
-        from train.loop.trainer import print_layers
+        from train.loop.building import print_layers
 
         with backend.within_memory(_sizes(settings)):
             print_layers(settings)

@@ -25,13 +25,18 @@ _HAVE = {
 def check(config: ConfigDict) -> None:
     """Raise a `UserError` for the first value that no run could use."""
     _check_numbers(config)
-    for key in ("train_steps", "batch_size", "steps_per_call", "checkpoint_every", "sample_every", "sample_count"):
+    for key in ("train_steps", "batch_size", "log_every", "checkpoint_every", "sample_every", "sample_count"):
         if config[key] < 1:
             raise UserError(f"--config.{key}={config[key]}: use a positive integer")
     if config.keep_checkpoints < 2:
         raise UserError(
             f"--config.keep_checkpoints={config.keep_checkpoints}: keep at least 2, so that an older one is left "
             "if the newest is damaged"
+        )
+    if not 0 <= config.checkpoint_minutes < math.inf:
+        raise UserError(
+            f"--config.checkpoint_minutes={config.checkpoint_minutes}: use a number of minutes, or 0 for no checkpoint "
+            "by the clock"
         )
     if not 0 <= config.seed < 2**32:
         raise UserError(f"--config.seed={config.seed}: use an integer from 0 to 2^32 - 1")

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import runpy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,11 @@ CONFIG = "config.json"
 # may grow when a run is resumed, unless a learning-rate schedule depends on it
 _MAY_GROW = "train_steps"
 # may change when a run is resumed: no number of the training depends on them (of the data, the fingerprint is compared)
-_MAY_CHANGE = ("keep_checkpoints", "checkpoint_every", "sample_every", "data.name")
-# keys that came later, with what they were before: runs and results from that time lack them
-LATER = {"init_from": "", "phases": {}}
+_MAY_CHANGE = ("keep_checkpoints", "checkpoint_every", "checkpoint_minutes", "sample_every", "data.name")
+# keys that came later, with what runs and results from before go on with: they lack them
+LATER = {"init_from": "", "phases": {}, "checkpoint_minutes": 5.0}
+# keys that had another name: runs, results and commands from that time have the old one
+_RENAMED = {"steps_per_call": "log_every"}
 # belongs to the data, not to the recipe, where another source is named
 _OF_THE_DATA = ("image_size", "channels", "input_channels")
 _PHASE: dict[str, Any] = {"start": 0, "batch_size": 0, "learning_rate": 0.0, "model": {}}
@@ -43,8 +45,9 @@ def defaults() -> ConfigDict:
             "seed": 0,  # weights, noise and the order of the data follow from it
             "train_steps": 1000,
             "batch_size": 64,  # over all devices
-            "steps_per_call": 20,  # steps of one compiled call; losses are logged once a call
+            "log_every": 20,  # steps, whose mean losses are a line of metrics.jsonl
             "checkpoint_every": 500,  # steps
+            "checkpoint_minutes": 5.0,  # also so long after the last one, until the next; 0 = never
             "keep_checkpoints": 3,
             "sample_every": 250,  # steps
             "sample_count": 64,  # in a picture of samples
@@ -178,7 +181,7 @@ def load(recipe: str, arguments: Sequence[str] = ()) -> ConfigDict:
         known = {key: value for key, value in known.items() if key not in _own(config)}  # nothing follows them any more
     for key in overrides:
         if key not in known:
-            raise unknown("configuration key", key, known)
+            raise _unknown("configuration key", key, known)
     return config
 
 
@@ -214,8 +217,14 @@ def read_recipe(recipe: str) -> ConfigDict:
         raise UserError(f"{recipe} {misfit}: start from train.config.defaults() as {example}")
     followed = {key for key, value in config.items(preserve_field_references=True) if isinstance(value, FieldReference)}
     for key in _own(config) - followed:
-        raise UserError(f"nothing reads a key of {recipe}: {unknown('key', key, defaults())}")
+        raise UserError(f"nothing reads a key of {recipe}: {_unknown('key', key, defaults())}")
     return config.unlock()
+
+
+def _unknown(kind: str, key: str, known: Iterable[str]) -> UserError:
+    return (
+        UserError(f"{kind} {key!r} is called {_RENAMED[key]!r} now") if key in _RENAMED else unknown(kind, key, known)
+    )
 
 
 def _own(config: ConfigDict) -> set[str]:
@@ -340,12 +349,17 @@ def read(workdir: str | os.PathLike[str]) -> ConfigDict:
         stored = json.loads(path.read_text())
         if not isinstance(stored, dict):
             raise ValueError("it holds no JSON object")
-        stored = {**LATER, **stored}
+        stored = {**LATER, **renamed(stored)}
         if misfit := next(_misfits(stored), ""):
             raise ValueError(f"it {misfit}")
         return ConfigDict(stored)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path} is corrupt: {first_line(error)}") from None
+
+
+def renamed(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration from an earlier time with the names that its keys have now."""
+    return {_RENAMED.get(key, key): value for key, value in stored.items()}
 
 
 def check_resumable(old: ConfigDict, new: ConfigDict) -> None:

@@ -65,8 +65,16 @@ NOT_FINITE = ("nan", "inf", "-inf", "1e400", "1e39", "1e-320")
 
 # of each key, or of each option of any model, the least and the largest value that a run can use
 _LEAST: dict[str, float] = {
-    **dict.fromkeys(("train_steps", "batch_size", "steps_per_call", "checkpoint_every", "sample_every"), 1),
-    **{"sample_count": 1, "keep_checkpoints": 2, "seed": 0, "ema": 0, "stop.steps": 0, "stop.within": 1e-9},
+    **dict.fromkeys(("train_steps", "batch_size", "log_every", "checkpoint_every", "sample_every"), 1),
+    **{
+        "sample_count": 1,
+        "keep_checkpoints": 2,
+        "seed": 0,
+        "ema": 0,
+        "stop.steps": 0,
+        "checkpoint_minutes": 0,
+        "stop.within": 1e-9,
+    },
     **dict.fromkeys(("latent_dim", "base_channels", "generator_units", "maxout_units", "maxout_pieces"), 1),
     **dict.fromkeys(("hidden_units", "width", "k", "n_critic", "packing", "generator_updates", "adjust_images"), 1),
     **{"kernel_size": 2, "class_weight": 0, "penalty_weight": 0, "clip": 1e-9, "target": -0.999, "warmup_updates": 2},
@@ -618,7 +626,7 @@ def _steps() -> Iterator[Setting]:
         (*_small("dcgan"), "--config.data.name=folder:{place}/one", "--config.data.image_size=8"),
         (*_small("pix2pix"), "--config.data.name=pairs:{place}/pairs"), (*_small("dcgan"), "--config.seed=4294967295"),
         (*_small("nade"), "--config.optimizers.nade.learning_rate=1e-30"),
-        (*_small("nade"), "--config.steps_per_call=1000000000"),
+        (*_small("nade"), "--config.log_every=1000000000"),
         (*_small("nade"), "--config.keep_checkpoints=1000000000"),
         (*_small("nade"), "--config.checkpoint_every=9000000000"),
         (*_small("nade"), "--config.optimizers.nade.schedule=cosine"),

@@ -15,7 +15,7 @@ import serving
 from zoo import bundle, images
 
 MOST = int(os.environ["GENZOO_KILLS"]) if "GENZOO_KILLS" in os.environ else None  # states of a scenario, at most
-OPTIONS = {"jit": "false", "steps_per_call": 1, "keep_checkpoints": 2, "checkpoint_every": 1, "sample_every": 1}
+OPTIONS = {"jit": "false", "log_every": 1, "keep_checkpoints": 2, "checkpoint_every": 1, "sample_every": 1}
 MEASURED = {"evaluate.metrics": "sliced_wasserstein", "evaluate.every": 1, "evaluate.count": 8}
 
 
@@ -72,6 +72,8 @@ def scenarios(made: Path) -> list[Scenario]:
     trained = tiny_config("nade", **OPTIONS, **MEASURED, train_steps=3)
     longer = tiny_config("nade", **OPTIONS, train_steps=4)
     grown = tiny_config("progressive", **OPTIONS, train_steps=3, **{"phases.fade8.start": 1, "phases.p8.start": 2})
+    clocked = tiny_config("nade", **{**OPTIONS, "log_every": 5, "checkpoint_every": 4}, train_steps=4)
+    clocked.checkpoint_minutes = 1e-9  # after each call
     folder = tiny_config("nade", **{**OPTIONS, "data.name": "digits"}, train_steps=1)
     export = ("--workdir=" + str(made / "run"), "--output={place}/bundle")
     sample = ("--bundle=" + str(made / "bundle"), "--count=4")
@@ -96,6 +98,7 @@ def scenarios(made: Path) -> list[Scenario]:
         ),
         Scenario("a run made longer", "train.__main__", of(longer), copied("run")),
         Scenario("a run that grows at each step", "train.__main__", of(grown)),
+        Scenario("a run saved by the clock", "train.__main__", of(clocked)),
         Scenario("an export", "export.__main__", (*export, "--overwrite"), differs=bundles_differ),
         Scenario(
             "an export over a bundle",

@@ -130,7 +130,9 @@ def test_a_mistake_is_one_line_that_names_what_would_be_right(flag, message):
 @pytest.mark.parametrize(
     "change",
     [
-        {"train_steps": 0}, {"batch_size": -1}, {"steps_per_call": 0}, {"checkpoint_every": 0}, {"sample_every": 0},
+        {"train_steps": 0}, {"batch_size": -1}, {"log_every": 0}, {"checkpoint_every": 0},
+        {"checkpoint_minutes": -1.0}, {"checkpoint_minutes": float("inf")}, {"checkpoint_minutes": float("nan")},
+        {"sample_every": 0},
         {"sample_count": 0}, {"keep_checkpoints": 1}, {"seed": -1}, {"seed": 2**32}, {"ema": 1.0}, {"ema": -0.1},
         {"ema": float("nan")}, {"precision": "float16"}, {"jit": "yes"}, {"data.image_size": 3},
         {"data.channels": 2}, {"data.binarize": "static"}, {"data.crop": -1}, {"stop.steps": -1}, {"stop.within": 0.0},
@@ -219,7 +221,8 @@ def test_resuming_names_every_key_that_differs():
 
 def test_bookkeeping_and_the_place_of_the_data_may_change():
     """Of the data, the run compares the fingerprint."""
-    changes = {"keep_checkpoints": 5, "checkpoint_every": 1, "sample_every": 1, "data.name": "mnist"}
+    changes = {"keep_checkpoints": 5, "checkpoint_every": 1, "checkpoint_minutes": 0.0, "sample_every": 1}
+    changes |= {"data.name": "mnist"}
     measured = {"evaluate.metrics": "log_likelihood", "evaluate.every": 4, "evaluate.count": 5}
     for change in (changes, measured):
         config.check_resumable(tiny_config("nade"), tiny_config("nade", **change))
@@ -248,6 +251,25 @@ def test_a_recipe_of_one_s_own_is_a_file(tmp_path):
     own = tmp_path / "own.py"
     own.write_text((config.RECIPES / "nade_digits.py").read_text().replace("hidden_units=", "hidden_units=1 + "))
     assert config.load(str(own)).model.hidden_units == 1 + config.load("nade_digits").model.hidden_units
+
+
+def test_a_run_from_before_a_key_had_its_name_goes_on_under_the_new_one(tmp_path):
+    now = tiny_config("nade")
+    stored = now.to_dict()
+    stored["steps_per_call"] = stored.pop("log_every")
+    del stored["checkpoint_minutes"]
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    assert config.read(tmp_path).to_dict() == now.to_dict()
+    config.check_resumable(config.read(tmp_path), now)
+    assert config.load(str(tmp_path)).log_every == now.log_every
+    own = tmp_path / "own.py"
+    own.write_text("from train import config as c\ndef get_config():\n    made = c.load('nade_digits')\n    ")
+    with open(own, "a") as file:
+        file.write("made.steps_per_call = 5\n    return made\n")
+    told = "'steps_per_call' is called 'log_every' now"
+    for load in (lambda: config.load(str(own)), lambda: config.load("nade_digits", ["--config.steps_per_call=5"])):
+        with pytest.raises(UserError, match=told):
+            load()
 
 
 CORRUPT = ["", "{", "[1]", "3", '"x"', "{}", "null", '{"model": {}, "optimizers": {}, "data": {}}']

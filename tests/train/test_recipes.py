@@ -63,7 +63,7 @@ def test_cifar10_recipes_train(recipe, tmp_path, cache):
     """Two steps of the recipe's own network and constants, narrower and on a batch of eighty."""
     settings = config.load(recipe)
     # 5 updates of one critic and groups of 16 examples of another divide it
-    settings.update(train_steps=2, batch_size=80, steps_per_call=1, sample_count=4)
+    settings.update(train_steps=2, batch_size=80, log_every=1, sample_count=4)
     settings.model.base_channels = 4
     check(settings)
     made = trained(settings, tmp_path)

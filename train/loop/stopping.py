@@ -33,8 +33,8 @@ class Settling:
             self._lines.popleft()
 
     def has_settled(self) -> bool:
-        """Return whether the run may end."""
-        if self._lines[-1]["step"] < self.stop.steps:
+        """Return whether the run may end; a rule of 0 steps lets none."""
+        if not self.stop.steps or self._lines[-1]["step"] < self.stop.steps:
             return False
         recent = [
             (line[self.stop.log], line["step"] - before["step"])

@@ -5,16 +5,14 @@ A run is a function of its configuration alone: noise follows from (seed, step, 
 """
 
 import contextlib
-import hashlib
 import json
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from absl import logging
@@ -22,28 +20,28 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 import train.data
-import zoo
-from train.config import check_fits
-from train.data import Source, Table
-from train.data.batches import Batches, held_out
+from train.data import Source
+from train.data.batches import Batches
 from train.engine import phases, strategies
 from train.engine.averaging import MovingAverage
-from train.engine.optimizers import build, reset
+from train.engine.optimizers import reset
 from train.engine.steps import CompiledSteps
 from train.evaluate.makers import from_model
 from train.evaluate.schedule import Evaluation
-from train.loop.signals import stop_signals
+from train.loop.building import batch_size_key, classes_told, create_model, held_out_rows, warn_of_levels
+from train.loop.cells import Cell
+from train.loop.pace import Pace
+from train.loop.signals import Interrupted, StopRequest, stop_signals
 from train.loop.stopping import Settling
+from train.loop.workers import Agreed, Workers
 from train.rundir import examples, logs, pictures, recorded, restore
 from train.rundir.checkpoints import Checkpoints
 from train.rundir.layout import CHECKPOINTS, LAST, TENSORBOARD
 from train.rundir.state import state_of
-from zoo import images, media, noise
-from zoo.metrics.likelihood import has_levels
-from zoo.model import GenerativeModel, as_run
+from zoo import images, noise
+from zoo.model import as_run
 from zoo.shared import files
 from zoo.shared.errors import UserError, first_line, unknown
-from zoo.spec import TensorSpec
 
 MAX_RETRIES = 3
 _MAX_BEHIND = 4000  # points
@@ -66,13 +64,16 @@ class Trainer:
         self.config = config
         self.workdir = workdir
         self.strategy = strategy
-        self.is_chief = strategy.extended.should_checkpoint
+        self.workers = Workers(strategy)
+        self.is_chief = self.workers.is_chief
         self.step = 0
+        self.cell, self.pace, self.stop = Cell(0), Pace(), StopRequest()
+        self.saved_at = time.monotonic()
         self.retries, self.attempts, self.rolled_back_to = 0, 0, -1
         self.settling = Settling(config.stop)
         self.summaries: tf.summary.SummaryWriter | None = None
 
-        self._check_workers_agree()
+        self.workers.check_same(config)
         self.source = train.data.load(config.data, "train")
         with strategy.scope():
             self.model = create_model(config, self.source)
@@ -100,51 +101,87 @@ class Trainer:
 
     def run(self) -> bool:
         """Train until `train_steps` (True) or until SIGTERM or SIGINT asks to stop (False); both leave a checkpoint."""
-        self._resume()
-        with self._progress() as bar, stop_signals() as stop:
-            while self.step < self.config.train_steps and not self._has_settled():
-                target, started = self._next_boundary(), time.monotonic()
-                try:
-                    means = self.train_until(target)
-                    stopping = self._any_worker(bool(stop))
-                    saving = stopping or self._is_due(self.config.checkpoint_every, target)
-                    drawing = self._is_due(self.config.sample_every, target)
-                    if saving or drawing:
-                        self._check_weights(target)
-                except NotFinite as failure:
-                    self._retry(failure)
-                    bar.n = self.step
-                    continue
-                if self.config.stop.steps and self.config.stop.log not in means:
-                    raise unknown("log", self.config.stop.log, means)
-                self._record(means, target, time.monotonic() - started, bar)
-                if self.step == self.phase.end:
-                    # first, so that what is drawn, saved and judged is what a run has that is resumed here
-                    self._enter()
-                    self._tell_phase()
-                    self.restart_iterator()
-                if drawing:
-                    self.draw_samples()
-                if saving:
+        with stop_signals() as self.stop:
+            try:
+                self._resume()
+                with self._progress() as bar:
+                    told = self._train(bar)
+                is_done = not told.is_stopping
+                if is_done and told.has_settled:
+                    self._settle()
+            except Interrupted:
+                is_done = False
+                if self.step not in self.checkpoints.steps():
                     self.save()
-                if stopping and self.step < self.config.train_steps:
-                    break
+            self._finish(is_done)
+        return is_done
+
+    def _train(self, bar: tqdm) -> Agreed:
+        """Take steps until the run is to end or to stop, and save it if it stops; return what the workers agreed on."""
+        told = self._agree()
+        while not (told.is_stopping or told.has_settled or self.step >= self.config.train_steps):
+            target = min(self._next_boundary(), self.step + (told.steps if self.pace.is_traced else 1))
+            try:
+                self._take_steps(target)
+                told = self._agree()
+                saving = told.is_stopping or told.is_saving or self._is_due(self.config.checkpoint_every, target)
+                drawing = self._is_due(self.config.sample_every, target)
+                if saving or drawing:
+                    self._check_weights(target)
+            except NotFinite as failure:
+                self._retry(failure)
+                bar.n = self.step
+                told = self._agree()
+                continue
+            self._move_on(target, bar)
+            if saving:
+                self.save()
+            # what is not made of a run that stops here is made where it is resumed
+            if drawing and not told.is_stopping:
+                self.draw_samples()
+            if not told.is_stopping:
                 self.evaluate()
-        settled = self._has_settled()
-        if settled and self.step not in self.checkpoints.steps():
-            self.draw_samples()
+        return told
+
+    def _take_steps(self, target: int) -> None:
+        """Train until `target` in one call, and keep what it logged."""
+        began = time.monotonic()
+        series = self.train_until(target)
+        seconds = time.monotonic() - began
+        self.pace.note(target - self.step, seconds)
+        self.cell.add(series, seconds)
+        stop = self.config.stop
+        if stop.steps and stop.log not in series:
+            raise unknown("log", stop.log, series)
+        if target == self._next_boundary():
+            self.settling.note({"step": target, **self.cell.means()})
+
+    def _move_on(self, target: int, bar: tqdm) -> None:
+        """Be at `target`: write the line of a cell that ends there, begin the phase that begins there."""
+        bar.update(target - self.step)
+        is_whole, self.step = target == self._next_boundary(), target
+        if is_whole:
+            self._record(bar)
+        if self.step == self.phase.end:
+            # first, so that what is saved, drawn and judged is what a run has that is resumed here
+            self._enter()
+            self._tell_phase()
+            self.restart_iterator()
+
+    def _settle(self) -> None:
+        """Make what the last step of a run has, as far as the schedule has not, and say why it is the last."""
+        if self.step not in self.checkpoints.steps():
             self.save()
-        if settled:
-            self.evaluate(is_last=True)
-        if settled and self.is_chief:
-            stop_rule = self.config.stop
+        if self.is_chief and not pictures.path_of(self.workdir, self.step).is_file():
+            self.draw_samples()
+        self.evaluate(is_last=True)
+        if self.is_chief:
+            stop = self.config.stop
             print(
-                f"the mean {stop_rule.log} of the last {stop_rule.steps} steps is within {stop_rule.within} of "
-                f"{stop_rule.near}: the run ends at step {self.step}",
+                f"the mean {stop.log} of the last {stop.steps} steps is within {stop.within} of {stop.near}: "
+                f"the run ends at step {self.step}",
                 file=sys.stderr,
             )
-        self._finish()
-        return settled or self.step >= self.config.train_steps
 
     def train_until(self, target: int) -> dict[str, np.ndarray]:
         """Train from `self.step` to `target` in one compiled call; return each log for every step, (steps,).
@@ -165,7 +202,8 @@ class Trainer:
         if not self.is_chief:
             return
         behind = self._points_behind()
-        for number, (name, made) in enumerate(self.model.maps.items()):
+        # that of the first map last: where it is, all are
+        for number, (name, made) in reversed(list(enumerate(self.model.maps.items()))):
             count = self.config.sample_count if number == 0 else examples.ROWS
             given = {tensor.name: self.examples[name].get(tensor.name) for tensor in made.spec.conditions}
             given = {key: rows for key, rows in given.items() if rows is not None}
@@ -179,7 +217,7 @@ class Trainer:
                 for tensor in made.spec.outputs
                 if tensor.name in self.examples[name]
             }
-            with self.averages.applied():
+            with self._averaged():
                 outputs = self.run_map(name, inputs)
             with self._writing():
                 picture = pictures.sheet_of(made.spec, inputs, outputs, noise.cycled(targets, count), behind=behind)
@@ -204,15 +242,27 @@ class Trainer:
         if self.evaluation is None or not self.evaluation.is_due(self.step, is_last):
             return
         maker = from_model(self.model, self.run_map)
-        figures = self.evaluation.measure(self.step, maker, is_last, self.averages.applied)
+        figures = self.evaluation.measure(self.step, maker, is_last, self._averaged)
         with self._writing():
             for name, figure in figures.items():
                 tf.summary.scalar(name, figure, step=self.step)
 
+    @contextlib.contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Give the maps their averaged weights inside the block, which a signal interrupts if this process is alone.
+
+        (Others would wait in the next call for a chief that left.)
+        """
+        may_interrupt = contextlib.nullcontext if self.workers.are_several else self.stop.may_interrupt
+        with self.averages.applied(), may_interrupt():
+            yield
+
     def save(self) -> None:
-        """Write a checkpoint of the current step."""
+        """Write a checkpoint of the current step, off the schedule if the schedule has none there."""
         if self.is_chief:
-            self.checkpoints.save(self.step)
+            is_scheduled = self._is_due(self.config.checkpoint_every, self.step) or self.settling.has_settled()
+            self.checkpoints.save(self.step, None if is_scheduled else self.cell.to_json())
+        self.saved_at = time.monotonic()
 
     def _enter(self) -> None:
         """Begin the phase of the current step, or go on with it.
@@ -232,6 +282,7 @@ class Trainer:
         )
         after_step = lambda: self.averages.update(self.model.step)  # noqa: E731
         self._steps = CompiledSteps(self.model, self.strategy, self._jit, after_step)
+        self.pace.begin()
         self._runs = {name: as_run(made) for name, made in self.model.maps.items()}
 
     def _tell_phase(self) -> None:
@@ -291,6 +342,7 @@ class Trainer:
         if restored is not None:
             self.step = restored
             self.attempts = int(self.model.noise_key.numpy()[1])
+        self._begin_cell()
         self._enter()
         if self.is_chief:
             self.checkpoints.drop_after(self.step)
@@ -305,14 +357,17 @@ class Trainer:
             # a first checkpoint, so that there is always one to roll back to; or one that knows of new bookkeeping
             if restored is None or not recorded.is_current(self.workdir):
                 self.save()
-            is_due = self.step == 0 or self._is_due(self.config.sample_every, self.step)
-            if is_due and self.step not in {step for step, _ in pictures.steps_drawn(self.workdir)}:
+            is_due = self._is_due(self.config.sample_every, self.step)
+            if is_due and not pictures.path_of(self.workdir, self.step).is_file():
                 self.draw_samples()
         self.restart_iterator()
 
     def _retry(self, failure: NotFinite) -> None:
-        """Go back to the last good checkpoint and take other noise; give up at the fourth time from one checkpoint."""
-        restored = self.checkpoints.restore() or 0
+        """Go back to the last good checkpoint and take other noise; give up at the fourth time from one checkpoint.
+
+        One off the schedule is passed over, since the run must not depend on the clock.
+        """
+        restored = self.checkpoints.restore(scheduled=True) or 0
         self.retries = self.retries + 1 if restored == self.rolled_back_to else 1
         if self.retries > MAX_RETRIES:
             raise UserError(f"{failure}; gave up after {MAX_RETRIES} retries: try a lower learning rate") from failure
@@ -321,46 +376,52 @@ class Trainer:
         self.step = self.rolled_back_to = restored
         self.model.noise_key.assign([self.config.seed, self.attempts])
         self._enter()
+        self._begin_cell()
         if self.is_chief:
+            self.checkpoints.drop_after(self.step)
             self._forget_after(self.step)
         self.restart_iterator()
+
+    def _begin_cell(self) -> None:
+        """Begin with what the checkpoint of the present step, if there is one, holds of its cell."""
+        self.cell = Cell(**(self.checkpoints.cell(self.step) or {"start": self.step}))
 
     def _check_weights(self, step: int) -> None:
         for weight in self.model.trainable_variables:
             if not np.isfinite(weight.numpy()).all():
                 raise NotFinite(f"the weights {weight.path} became NaN or infinite by step {step}")
 
-    def _has_settled(self) -> bool:
-        """Return whether the run may end early, by the rule in `config.stop`; all workers hear it from the chief."""
-        if not self.config.stop.steps:
-            return False
-        return self._any_worker(self.is_chief and self.settling.has_settled())
+    def _agree(self) -> Agreed:
+        """Return what all workers do next; each of them waits for the others."""
+        minutes = self.config.checkpoint_minutes
+        is_time = bool(minutes) and time.monotonic() - self.saved_at >= 60 * minutes
+        return self.workers.agree(bool(self.stop), is_time, self.settling.has_settled(), self.pace.steps)
 
     def _is_due(self, period: int, step: int) -> bool:
         return step % period == 0 or step == self.config.train_steps
 
     def _next_boundary(self) -> int:
-        # a fixed grid: calls end at the same steps whether the run was interrupted or not
-        periods = (self.config.steps_per_call, self.config.checkpoint_every, self.config.sample_every)
+        """Return where the cell of the present step ends: a fixed grid, whatever the calls and interruptions."""
+        periods = (self.config.log_every, self.config.checkpoint_every, self.config.sample_every)
         ends = (self.config.train_steps, self.phase.end or math.inf)
         return min(*ends, *(self.step - self.step % period + period for period in periods))
 
-    def _record(self, series: dict[str, np.ndarray], target: int, seconds: float, bar: tqdm) -> None:
-        """Move on to `target`, and log the means of the call that led there."""
-        steps, self.step = target - self.step, target
-        means = {name: float(f"{values.mean():.6g}") for name, values in series.items()}
-        losses = {name: f"{mean:.3f}" for name, mean in means.items() if name.endswith("loss")}
-        bar.set_postfix(losses, refresh=False)
-        bar.update(steps)
+    def _record(self, bar: tqdm) -> None:
+        """Log the means of the cell that ends at the present step, and begin the next one."""
+        cell, self.cell = self.cell, Cell(self.step)
+        means = cell.means()
+        bar.set_postfix({name: f"{mean:.3f}" for name, mean in means.items() if name.endswith("loss")}, refresh=False)
         if not self.is_chief:
             return
-        self.settling.note({"step": target, **means})
-        speed = {"steps_per_second": round(steps / seconds, 3)}
+        line = {"step": self.step, **means, logs.SPEED: round((self.step - cell.start) / cell.seconds, 3)}
         with self._writing():
             with open(self.workdir / logs.METRICS, "a") as file:
-                file.write(json.dumps({"step": target, **means, **speed}) + "\n")
-            for name, value in {**means, **speed}.items():
-                tf.summary.scalar(name, value, step=target)
+                file.write(json.dumps(line) + "\n")
+            # at once: one by one they take as long as a step or two of a small model
+            named = [(name, value) for name, value in line.items() if name != "step"]
+            scalars = [tf.compat.v1.Summary.Value(tag=name, simple_value=value) for name, value in named]
+            summary = tf.compat.v1.Summary(value=scalars)
+            tf.summary.experimental.write_raw_pb(summary.SerializeToString(), step=self.step)
 
     def _forget_after(self, step: int) -> None:
         path = self.workdir / logs.METRICS
@@ -373,27 +434,13 @@ class Trainer:
             if drawn > step:
                 path.unlink()
 
-    def _finish(self) -> None:
+    def _finish(self, is_done: bool) -> None:
         if self.is_chief:
             with self._writing():
                 pictures.write_curves(self.workdir, self.evaluation.figures if self.evaluation else {})
-                pictures.write_animation(self.workdir)
-        self._any_worker(False)  # a barrier: no worker leaves while the chief still writes
-
-    def _check_workers_agree(self) -> None:
-        digest = hashlib.sha256(json.dumps(self.config.to_dict(), sort_keys=True).encode()).digest()
-        mine = float(int.from_bytes(digest[:2]))  # exact in float32, however many are added
-        if self._sum_over_replicas(mine) != mine * self.strategy.num_replicas_in_sync:
-            raise UserError("the workers were started with different configurations: give all the same command")
-
-    def _any_worker(self, flag: bool) -> bool:
-        """Return whether the flag is set on any worker, so that all stop at the same step."""
-        return self._sum_over_replicas(float(flag)) > 0
-
-    def _sum_over_replicas(self, value: float) -> float:
-        if not self.strategy.extended._in_multi_worker_mode():
-            return value * self.strategy.num_replicas_in_sync
-        return strategies.total(self.strategy, value)
+                if is_done:
+                    pictures.write_animation(self.workdir)
+        self.workers.wait()  # no worker leaves while the chief still writes
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -421,103 +468,3 @@ class Trainer:
             dynamic_ncols=live,
             disable=not self.is_chief,
         )
-
-
-def create_model(config: ConfigDict, source: Source) -> GenerativeModel:
-    """Return the configured model with its optimisers, for data of this source, in Keras' current precision."""
-    options = {key: value for key, value in config.model.items() if key != "name"}
-    columns = {name: spec for table in source for name, spec in table.specs.items()}
-    model = zoo.create(config.model.name, columns=columns, **options)
-    for table in source:
-        check_classes(table, model.columns)
-    in_order = phases.of(config)
-    row = 4 * sum(math.prod(spec.shape) for spec in model.columns.values())
-    # where the kernel has no memory left, it ends the process without a word
-    for phase in in_order:
-        check_fits(batch_size_key(config, phase), phase.batch_size, row)
-    model.compile(
-        **{
-            name: build(config.optimizers[name], config.train_steps, model.step, in_order)
-            for name in model.player_names
-        }
-    )
-    for phase in in_order:
-        _check_phase(config, model, phase)
-    return model
-
-
-def batch_size_key(config: ConfigDict, phase: phases.Phase) -> str:
-    """Return the key that a phase has its batch size from."""
-    return f"phases.{phase.name}.batch_size" if phase.name and config.phases[phase.name].batch_size else "batch_size"
-
-
-def _check_phase(config: ConfigDict, model: GenerativeModel, phase: phases.Phase) -> None:
-    """Refuse a phase that the model cannot enter, or whose batch it cannot part."""
-    try:
-        model.enter(phase.options, phase.start, phase.end)
-    except UserError as error:
-        raise UserError(f"--config.phases.{phase.name}: {error}") from None
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    if phase.batch_size // replicas % model.batch_divisor:
-        raise UserError(
-            f"--config.{batch_size_key(config, phase)}={phase.batch_size}: {config.model.name} divides the batch of "
-            f"each device by {model.batch_divisor}; use a multiple of {model.batch_divisor * replicas}"
-        )
-
-
-def check_classes(table: Table, reads: Iterable[str]) -> None:
-    """Raise a `UserError` if a column of classes that is read holds a number that is no class."""
-    for name, spec in table.specs.items():
-        if name in reads and spec.kind == "class":
-            outside = [value for value in np.unique(table.columns[name]).tolist() if not spec.low <= value <= spec.high]
-            if outside:
-                raise UserError(
-                    f"the data have the {name} {outside[0]}, and their classes are {spec.low:g} to {spec.high:g}: take "
-                    "data whose examples all have one of these"
-                )
-
-
-def warn_of_levels(model: GenerativeModel, given: examples.Examples) -> None:
-    """Say where a likelihood is of fewer levels than the data have: it is trained on other pictures than these."""
-    for name, made in model.maps.items():
-        for tensor in made.spec.conditions:
-            seen = given[name].get(tensor.name)
-            are_of_bytes = tensor.levels > 1 and 255 % (tensor.levels - 1) == 0
-            if are_of_bytes and seen is not None and not has_levels(media.stored(tensor, seen), tensor.levels):
-                logging.warning(
-                    "the likelihood is of pictures of %d levels and the data have more: grey counts as black or white; "
-                    "set --config.data.binarize=dynamic, or take another model",
-                    tensor.levels,
-                )
-
-
-def held_out_rows(model: GenerativeModel, source: Source, config: ConfigDict) -> dict[str, np.ndarray]:
-    """Return the first rows of the columns that the model reads, as it sees them, binarised once."""
-    rows: dict[str, np.ndarray] = {}
-    for table in source:
-        names = [name for name in table.specs if name in model.columns]
-        rows |= held_out(table, config.data, names, count=examples.ROWS)
-    return rows
-
-
-def classes_told(names: tuple[str, ...]) -> str:
-    """Return which class is which, in one line."""
-    shown = ", ".join(f"{number} {name}" for number, name in enumerate(names[:20]))
-    return f"{len(names)} classes: {shown}{', ...' if len(names) > 20 else ''}"
-
-
-def print_layers(config: ConfigDict) -> None:
-    """Print the phases, the maps, the layers and the parameters of the configured model."""
-    model = create_model(config, train.data.load(config.data, "train"))
-    for phase in phases.of(config) if config.phases else ():
-        options = "".join(f", {key} {value}" for key, value in phase.options.items())
-        print(f"phase {phase.name}: from step {phase.start:,} on, batches of {phase.batch_size}{options}")
-    for name, made in model.maps.items():
-        inputs, outputs = (", ".join(map(_told, tensors)) for tensors in (made.spec.inputs, made.spec.outputs))
-        print(f"{name}: {inputs} -> {outputs}")
-    for network in (layer for layer in model.layers if isinstance(layer, keras.Model)):
-        network.summary(line_length=100)
-
-
-def _told(tensor: TensorSpec) -> str:
-    return f"{tensor.name} ({', '.join(map(str, tensor.shape))}) {tensor.kind}"

@@ -27,7 +27,7 @@ def get_config() -> ConfigDict:
     config = defaults()
     config.train_steps = 60_000
     config.batch_size = 100
-    config.steps_per_call = 100
+    config.log_every = 100
     config.checkpoint_every = 10_000
     config.sample_every = 20_000
     config.ema = 0.0  # the learning rate falls to zero: an average wins nothing

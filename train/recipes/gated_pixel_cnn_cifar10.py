@@ -24,7 +24,7 @@ def get_config() -> ConfigDict:
     config = defaults()
     config.train_steps = 4000
     config.batch_size = 16
-    config.steps_per_call = 20
+    config.log_every = 20
     config.checkpoint_every = 1000
     config.sample_every = 2000
     config.ema = 0.0  # the learning rate falls to zero: an average wins nothing

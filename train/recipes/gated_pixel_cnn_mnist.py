@@ -26,7 +26,7 @@ def get_config() -> ConfigDict:
     config = defaults()
     config.train_steps = 16_000
     config.batch_size = 32
-    config.steps_per_call = 50
+    config.log_every = 50
     config.checkpoint_every = 2000
     config.sample_every = 4000
     config.data = source("mnist", binarize="dynamic")

@@ -26,7 +26,7 @@ def get_config() -> ConfigDict:
     config = defaults()
     config.train_steps = 10_000
     config.batch_size = 32
-    config.steps_per_call = 20
+    config.log_every = 20
     config.checkpoint_every = 1000
     config.sample_every = 2500
     config.jit = "true"  # the recurrence is many small operations: half the time on a CPU

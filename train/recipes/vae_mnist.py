@@ -28,7 +28,7 @@ def get_config() -> ConfigDict:
     config = defaults()
     config.train_steps = 40_000
     config.batch_size = 100
-    config.steps_per_call = 100
+    config.log_every = 100
     config.checkpoint_every = 5000
     config.sample_every = 5000
     config.ema = 0.0  # the learning rate falls to zero: an average wins nothing

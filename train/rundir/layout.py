@@ -18,6 +18,7 @@ TENSORBOARD = "tensorboard"
 LAST, BEST = "last", "best"
 CHECKPOINTS = {LAST: "checkpoints", BEST: "best"}
 CHECKSUMS = "checksums.json"  # of each checkpoint
+CELL = "cell.json"  # of a checkpoint off the schedule
 
 
 def is_new(workdir: Path) -> bool:

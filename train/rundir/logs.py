@@ -1,4 +1,4 @@
-"""The lines that a run writes: metrics.jsonl, a line a call, and evaluations.jsonl, a line an evaluation.
+"""The lines that a run writes: metrics.jsonl, a line every so many steps, and evaluations.jsonl, one an evaluation.
 
 A line of evaluations.jsonl ends with its own SHA-256, since it may come after the last checkpoint, which would tell of
 a change otherwise (`train.rundir.recorded`).

@@ -75,7 +75,7 @@ def newest(workdir: Path) -> Record | None:
             if any(files.sha256(path / name) != digests[name] for name in (CONFIG, RUN)):
                 continue
             held = json.loads((path / RUN).read_bytes())
-            config = {**configuration.LATER, **json.loads((path / CONFIG).read_bytes())}
+            config = {**configuration.LATER, **configuration.renamed(json.loads((path / CONFIG).read_bytes()))}
             return Record(path, config=ConfigDict(config), **held)
         except (OSError, ValueError, TypeError, KeyError):
             continue  # torn, or from before there were records

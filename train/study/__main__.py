@@ -224,10 +224,12 @@ class Runner:
         workdir = self.workdir / studies.slug(title) / str(seed)
         log = workdir.with_name(f"{seed}.log")
         overrides = [*_flags(row["overrides"]), f"--config.seed={seed}"]
-        self._call(log, "train", f"--recipe={row['recipe']}", f"--workdir={workdir}", *overrides)
+        told = self._call(log, "train", f"--recipe={row['recipe']}", f"--workdir={workdir}", *overrides)
         steps, settings = logs.read_lines(workdir / logs.METRICS), config.read(workdir)
         step = steps[-1]["step"] if steps else 0
-        if step < settings.train_steps and not (settings.stop.steps and has_settled(steps, settings.stop)):
+        # one that was stopped at its last step is not measured there yet
+        is_stopped = any(line.startswith("stopped at step ") for line in told)
+        if is_stopped or (step < settings.train_steps and not has_settled(steps, settings.stop)):
             raise UserError(f"{title!r} with seed {seed} was stopped at step {step}; the same command resumes it")
         measure, lines = (f"--source={workdir}", *asked(protocol)), {}
         for checkpoint in protocol["checkpoints"]:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from train.config import renamed
 from train.rundir.layout import BEST, LAST, ranking
 from zoo.shared.errors import UserError, unknown
 
@@ -45,7 +46,7 @@ def check_same(old: Result, new: Result) -> None:
     for title, row in finished.items():
         if title not in new["rows"]:
             raise UserError(f"the stored result has the row {title!r}, the study has not: {_REMEDY}")
-        pairs[f"{title}: "] = row["settings"], new["rows"][title]["settings"]
+        pairs[f"{title}: "] = renamed(row["settings"]), new["rows"][title]["settings"]
     changes = [
         f"{prefix}{key} ({was.get(key, 'none')} -> {now.get(key, 'none')})"
         for prefix, (was, now) in pairs.items()

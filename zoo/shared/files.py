@@ -102,7 +102,8 @@ def sweep(directory: str | os.PathLike[str], name: str | None = None) -> None:
     taken its place.
     """
     directory = Path(directory)
-    names = os.listdir(directory) if directory.is_dir() else []
+    # few are hidden, also where a run left thousands of sheets
+    names = [name for name in os.listdir(directory) if name.startswith(".")] if directory.is_dir() else []
     for found in map(_LEFT.fullmatch, sorted(names)):
         if not found or name not in (None, found["name"]):
             continue

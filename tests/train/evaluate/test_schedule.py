@@ -268,9 +268,8 @@ def test_a_run_begun_by_the_extractor_of_digits_goes_on_with_it(run, tmp_path, m
         trainer(settings, tmp_path / "run")
 
 
-def test_a_signal_in_the_last_call_still_lets_the_end_be_measured(monkeypatch, tmp_path):
+def test_after_a_signal_in_the_last_call_the_same_command_measures_the_end(monkeypatch, tmp_path):
     made = trainer(tiny(), tmp_path)
-    monkeypatch.setattr(made, "_any_worker", bool)
     train_until = made.train_until
 
     def interrupted(target):
@@ -279,7 +278,9 @@ def test_a_signal_in_the_last_call_still_lets_the_end_be_measured(monkeypatch, t
         return train_until(target)
 
     monkeypatch.setattr(made, "train_until", interrupted)
-    assert made.run()
+    assert not made.run()
+    assert [line["step"] for line in lines(tmp_path)] == [0, 2]
+    trained(tiny(), tmp_path)
     assert [line["step"] for line in lines(tmp_path)] == [0, 2, 4]
 
 

@@ -14,8 +14,9 @@ MEASURED = {"evaluate.metrics": "frechet,kernel:60", "evaluate.every": 30, "eval
 
 def command(workdir):
     settings = tiny_config(
-        "dcgan", train_steps=STEPS, steps_per_call=1, checkpoint_every=3, sample_every=40, sample_count=1, **MEASURED
+        "dcgan", train_steps=STEPS, log_every=7, checkpoint_every=30, sample_every=40, sample_count=1, **MEASURED
     )
+    settings.checkpoint_minutes = 1e-9  # after each call, wherever it ends
     return ["-m", "train", f"--recipe={recipe_of('dcgan')}", f"--workdir={workdir}", *flags_of(settings)]
 
 

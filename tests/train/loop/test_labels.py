@@ -6,7 +6,7 @@ from shared import tiny_config, trainer
 
 import train.data
 from train.data.source import Table, image_spec, label_spec
-from train.loop.trainer import check_classes, classes_told, print_layers
+from train.loop.building import check_classes, classes_told, print_layers
 from zoo import images
 from zoo.shared.errors import UserError
 

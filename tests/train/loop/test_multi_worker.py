@@ -58,6 +58,24 @@ def test_where_one_worker_dies_the_other_ends_in_one_line(hosts, tmp_path):
     workers[1].communicate()
 
 
+@pytest.mark.slow
+def test_a_signal_to_one_worker_stops_both_at_one_step_which_is_saved(hosts, tmp_path):
+    settings = tiny_config("dcgan", train_steps=10**6, log_every=10**6, checkpoint_every=10**6, sample_every=10**6)
+    settings.checkpoint_minutes = 1e-9  # by the chief's clock, after each call
+    workers = [start(hosts, index, tmp_path / "run", *flags_of(settings)) for index in range(2)]
+    deadline = time.monotonic() + 240
+    while (newest := max((int(path.name) for path in tmp_path.glob("run/checkpoints/[0-9]*")), default=0)) < 5:
+        assert time.monotonic() < deadline and all(worker.poll() is None for worker in workers)
+        time.sleep(0.2)
+    workers[1].terminate()
+    outputs = [worker.communicate(timeout=240)[0] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], "\n".join(outputs)
+    (told,) = {line for output in outputs for line in output.splitlines() if line.startswith("stopped at step ")}
+    (_, saved) = sorted(path.name for path in tmp_path.glob("run/checkpoints/[0-9]*"))
+    assert told == f"stopped at step {int(saved)}, which is saved; the same command resumes"
+    assert int(saved) >= newest
+
+
 def test_two_workers_train_as_one_device_with_the_whole_batch(hosts, tmp_path):
     measured = {"evaluate.metrics": "frechet", "evaluate.every": 2, "evaluate.count": 70}
     settings = tiny_config("dcgan", **measured)

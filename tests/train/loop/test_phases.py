@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from shared import assert_same_state, checkpoint, metrics, tiny_config, trained, trainer
+from shared import TWO_PARTS, assert_same_state, checkpoint, metrics, tiny_config, trained, trainer
 
 import zoo
 from export import build
@@ -17,52 +17,6 @@ from train.loop.trainer import Trainer
 from train.rundir import pictures, restore
 from zoo import noise
 from zoo.shared.errors import UserError
-
-# makes a picture by one of two layers, as the phase says; the first moves the fastest
-TWO_PARTS = """
-import keras
-import tensorflow as tf
-
-from zoo.model import GenerativeModel, Map
-from zoo.spec import MapSpec, TensorSpec
-
-
-class Network(keras.Model):
-    part = 0
-
-    def __init__(self, size):
-        super().__init__()
-        self.parts = [keras.layers.Dense(size, "tanh"), keras.layers.Dense(size, "tanh")]
-        for layer in self.parts:
-            layer.build((None, 3))
-        self.built = True
-
-    def call(self, inputs, training=False):
-        return {"image": tf.reshape(self.parts[self.part](inputs["z"]), (-1, 8, 8, 1))}
-
-
-class TwoParts(GenerativeModel):
-    phase_options = {"part": 0}
-    reads = {"image": ("image",)}
-    players = ("network",)
-
-    def __init__(self, **config):
-        super().__init__(**config)
-        self.network = Network(64)
-        z, image = TensorSpec("z", (3,), "normal"), TensorSpec("image", (8, 8, 1), "output", "image")
-        self.maps = {"generate": Map(self.network, MapSpec((z,), (image,)))}
-
-    def enter(self, phase, start=0, end=None):
-        super().enter(phase, start, end)
-        self.network.part = phase.get("part", 0)
-
-    def train_step(self, data):
-        z = self.draw("generate", tf.shape(data["image"])[0], "z")
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean((self.network(z, training=True)["image"] - data["image"]) ** 2)
-        self.update("network", (tape, loss))
-        return {"loss": loss, "rows": tf.cast(tf.shape(data["image"])[0], tf.float32)}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +33,7 @@ def two_parts(model, **changes):
     Batches have one size: at another, TensorFlow traces a step anew by itself.
     """
     made = config.load("nade_digits", [f"--config.model.name={model}"])
-    made.update(train_steps=6, batch_size=4, steps_per_call=2, checkpoint_every=2, sample_every=2, sample_count=4)
+    made.update(train_steps=6, batch_size=4, log_every=2, checkpoint_every=2, sample_every=2, sample_count=4)
     made.update(ema=0.9, keep_checkpoints=9)
     made.data.binarize = "none"
     made.optimizers.network = config.adam(0.01, beta_1=0.0, beta_2=0.99)
@@ -260,7 +214,7 @@ def test_optimisers_begin_a_phase_as_new_ones(run):
 
 def grows(**changes):
     """Return a run of progressive, saved at each step: 4 px to step 2, a fade to step 4, 8 px to step 6."""
-    each = {"steps_per_call": 1, "checkpoint_every": 1, "sample_every": 1, "keep_checkpoints": 9, "train_steps": 6}
+    each = {"log_every": 1, "checkpoint_every": 1, "sample_every": 1, "keep_checkpoints": 9, "train_steps": 6}
     return tiny_config("progressive", **{**each, "phases.p4.batch_size": 6, **changes})
 
 

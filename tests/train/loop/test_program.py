@@ -12,7 +12,7 @@ from train import config
 from zoo import images
 from zoo.shared.errors import UserError
 
-SMALL = [f"--config.{flag}" for flag in ("batch_size=4", "sample_count=4", "checkpoint_every=2", "steps_per_call=2")]
+SMALL = [f"--config.{flag}" for flag in ("batch_size=4", "sample_count=4", "checkpoint_every=2", "log_every=2")]
 
 
 def train(workdir, *flags, status=0):

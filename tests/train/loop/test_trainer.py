@@ -103,8 +103,8 @@ def test_no_averaging_exports_the_weights_themselves(tmp_path):
 
 
 def test_the_size_of_a_call_changes_nothing(tmp_path):
-    trained(tiny_config("dcgan", steps_per_call=1), tmp_path / "one")
-    trained(tiny_config("dcgan", steps_per_call=4), tmp_path / "four")
+    trained(tiny_config("dcgan", log_every=1), tmp_path / "one")
+    trained(tiny_config("dcgan", log_every=4), tmp_path / "four")
     assert_same_state(checkpoint(tmp_path / "one", 4), checkpoint(tmp_path / "four", 4))
 
 
@@ -365,7 +365,7 @@ def test_a_model_of_one_s_own_trains_resumes_is_judged_and_exported(tmp_path, mo
 
     def settings(steps):
         made = config.load("nade_digits", [f"--config.model.name={name}"])
-        made.update(train_steps=steps, batch_size=4, steps_per_call=2, checkpoint_every=2, sample_every=4, ema=0.9)
+        made.update(train_steps=steps, batch_size=4, log_every=2, checkpoint_every=2, sample_every=4, ema=0.9)
         check(made)
         return made
 

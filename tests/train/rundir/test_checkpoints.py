@@ -153,3 +153,40 @@ def test_a_path_with_wildcards_is_no_pattern(tmp_path):
     for number, name in enumerate(("lr[1e-4]", "a*b?")):
         assert Checkpoints(tmp_path / name, state).restore() == 5
         assert variable.numpy() == number
+
+
+# ---- off the schedule
+
+
+def test_one_off_the_schedule_displaces_none_on_it_and_the_next_takes_its_place(saved):
+    checkpoints, variable = saved
+    for step, expected in ((33, [10, 20, 30, 33]), (36, [10, 20, 30, 36])):
+        checkpoints.save(step, {"start": 30})
+        assert checkpoints.steps() == expected
+    assert [step for step in checkpoints.steps() if checkpoints.is_scheduled(step)] == [10, 20, 30]
+    assert (checkpoints.cell(36), checkpoints.cell(30)) == ({"start": 30}, None)
+    checkpoints.save(40)
+    assert checkpoints.steps() == [20, 30, 40]
+    assert variable.numpy() == -1
+
+
+def test_one_off_the_schedule_is_resumed_from_and_no_failure_goes_back_to_it(saved, caplog):
+    checkpoints, variable = saved
+    checkpoints.save(36, {"start": 30})
+    assert checkpoints.restore() == 36
+    assert variable.numpy() == -1
+    assert checkpoints.restore(scheduled=True) == 30
+    assert variable.numpy() == 30
+    flip_a_bit(checkpoints.directory / "00000036" / "cell.json")
+    assert checkpoints.restore() == 30, "what was seen of the cell is vouched for, too"
+    assert "the checkpoint of step 36 is unusable (the checksum of cell.json differs)" in caplog.text
+    checkpoints.drop_after(30)
+    assert checkpoints.steps() == [10, 20, 30]
+
+
+def test_a_step_that_comes_to_be_on_the_schedule_is_on_it(saved):
+    checkpoints, _ = saved
+    checkpoints.save(40, {"start": 30})
+    checkpoints.save(40)
+    assert checkpoints.is_scheduled(40)
+    assert checkpoints.steps() == [20, 30, 40]

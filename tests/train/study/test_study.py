@@ -53,7 +53,7 @@ def get_config():
 
 def overrides(**changes):
     settings = tiny_config(
-        "dcgan", steps_per_call=5, checkpoint_every=100, sample_every=200, sample_count=1, train_steps=STEPS, **changes
+        "dcgan", log_every=5, checkpoint_every=100, sample_every=200, sample_count=1, train_steps=STEPS, **changes
     )
     return {key: value for key, value in config.flatten(settings.to_dict()) if key != "seed"}
 

@@ -227,7 +227,7 @@ def test_the_recipe_for_celeba_trains_on_pictures_in_its_layout(tmp_path, monkey
     (folder / "list_eval_partition.txt").write_text(told)
 
     settings = config.load("stargan_celeba")
-    settings.update(train_steps=2, batch_size=10, steps_per_call=1)
+    settings.update(train_steps=2, batch_size=10, log_every=1)
     settings.model.update(base_channels=2, blocks=1)
     check(settings)
     made = trained(settings, tmp_path / "run")
