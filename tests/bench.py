@@ -138,7 +138,7 @@ def measure_training(trainer: Trainer, seconds: float) -> list[str]:
 
     trainer.restart_iterator()
     logs = sorted(trainer.train_until(trainer.step + 1))
-    batch = next(trainer.iterator)
+    batch = trainer.on_device.rows(next(trainer.iterator))
     bar = tqdm(disable=True)
 
     def call() -> None:

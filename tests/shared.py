@@ -115,12 +115,12 @@ def tiny_config(model: str, **changes) -> ConfigDict:
     return settings
 
 
-def tiny_model(model: str):
-    """Return that model, for the columns of its toy data, not compiled."""
+def tiny_model(model: str, **changes):
+    """Return that model, perhaps with other options, for the columns of its toy data, not compiled."""
     settings = tiny_config(model)
     columns = {name: spec for table in train.data.load(settings.data, "train") for name, spec in table.specs.items()}
     options = {key: value for key, value in settings.model.items() if key != "name"}
-    return zoo.create(model, columns=columns, **options)
+    return zoo.create(model, columns=columns, **{**options, **changes})
 
 
 def stand_in(recipe: str, directory: Path) -> None:
@@ -149,7 +149,7 @@ def trainer(settings: ConfigDict, workdir: Path, strategy=None):
     from train.engine import backend
     from train.loop.trainer import Trainer
 
-    backend.start(settings.precision, settings.seed)
+    backend.start(settings.precision, settings.seed, settings.deterministic)
     workdir.mkdir(parents=True, exist_ok=True)
     (workdir / "config.json").write_text(config.to_json(settings))
     try:

@@ -77,7 +77,7 @@ def main() -> None:
     print(config.to_json(settings), flush=True)
     if DRY_RUN.value:
         train.data.check_prepared(settings.data)
-        backend.start(settings.precision, settings.seed)
+        backend.start(settings.precision, settings.seed, settings.deterministic)
         from train.loop.building import print_layers
 
         with backend.within_memory(_sizes(settings)):
@@ -102,7 +102,7 @@ def _sizes(settings: ConfigDict) -> str:
 
 
 def _train(workdir: Path, settings: ConfigDict) -> None:
-    backend.start(settings.precision, settings.seed)
+    backend.start(settings.precision, settings.seed, settings.deterministic)
     from train.loop.trainer import Trainer
 
     with strategies.all_workers_alive(), backend.within_memory(_sizes(settings)):

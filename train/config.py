@@ -28,7 +28,7 @@ _MAY_GROW = "train_steps"
 # may change when a run is resumed: no number of the training depends on them (of the data, the fingerprint is compared)
 _MAY_CHANGE = ("keep_checkpoints", "checkpoint_every", "checkpoint_minutes", "sample_every", "data.name")
 # keys that came later, with what runs and results from before go on with: they lack them
-LATER = {"init_from": "", "phases": {}, "checkpoint_minutes": 5.0}
+LATER = {"init_from": "", "phases": {}, "checkpoint_minutes": 5.0, "deterministic": False}
 # keys that had another name: runs, results and commands from that time have the old one
 _RENAMED = {"steps_per_call": "log_every"}
 # belongs to the data, not to the recipe, where another source is named
@@ -54,6 +54,7 @@ def defaults() -> ConfigDict:
             "init_from": "",  # a run whose weights this one begins with
             "precision": "float32",  # or mixed_bfloat16
             "jit": "auto",  # XLA: true, false, or what measured fastest on this kind of device
+            "deterministic": False,  # on GPUs too: the same bits each time; on the CPU they always are
             "ema": 0.999,  # decay of the averaged generator per step; 0 = off
             "stop": {  # early, once the mean of a log over the last `steps` is near a value
                 "log": "accuracy",

@@ -16,16 +16,30 @@ import pytest
 import tensorflow as tf
 from absl import flags
 from ml_collections import config_flags
-from shared import REPOSITORY, assert_same_state, checkpoint, flags_of, recipe_of, tiny_config, trained
+from shared import REPOSITORY, assert_same_state, checkpoint, flags_of, recipe_of, tiny_config, tiny_model, trained
 
 import zoo
 from train import config
 from train.engine import phases
+from train.engine.averaging import MovingAverage
+from train.engine.optimizers import build as build_optimizer
+from train.engine.steps import CompiledSteps, refused_by_xla
 from train.loop.trainer import Trainer
 from zoo import noise
+from zoo.adversarial.networks import NETWORKS
+from zoo.autoregressive.pixel_rnn import VARIANTS
+from zoo.autoregressive.pixels import DISTRIBUTIONS
+from zoo.latent.vae import HEADS
 from zoo.model import GenerativeModel, declaration_of
 from zoo.shared.errors import UserError
 from zoo.spec import TensorSpec
+
+# options that name a model's networks
+CHOICES = {
+    "network": (*NETWORKS, "convolutional"),
+    "likelihood": (*HEADS, *DISTRIBUTIONS),
+    "variant": tuple(VARIANTS),
+}
 
 
 def batch(model, count=4, seed=0):
@@ -149,7 +163,9 @@ def test_it_trains_under_fit(model):
     assert int(model.step) == 3
 
 
-def test_xla_computes_the_same_step(model, reset, monkeypatch):
+def test_xla_computes_the_same_steps(name, model, reset, monkeypatch):
+    """A whole step of the last phase: of all players, the count, the average."""
+
     def fixed(self, shape, law, name, low=0.0, high=1.0, whole=False):
         waves = tf.sin(tf.cast(tf.range(tf.reduce_prod(shape)) + len(name) * 1000, tf.float32))
         return tf.reshape(low + (high - low) * (0.5 + 0.5 * waves), shape)
@@ -159,13 +175,62 @@ def test_xla_computes_the_same_step(model, reset, monkeypatch):
     monkeypatch.setattr(model, "optimizers", {player: keras.optimizers.SGD(0.01) for player in model.player_names})
     for player, optimizer in model.optimizers.items():
         optimizer.build(model.weights_of(player))
+    iterator = iter(tf.data.Dataset.from_tensors(tensors(batch(model))).repeat())
+    last = phases.of(tiny_config(name))[-1]
+    model.enter(last.options, last.start, last.end)
     results = []
     for jit in (False, True):
         reset()
-        tf.function(model.train_step, jit_compile=jit)(tensors(batch(model)))
-        results.append([weight.numpy() for weight in model.trainable_variables])
+        averages = MovingAverage(model, 0.9)
+        after_step = lambda: averages.update(model.step)  # noqa: B023, E731
+        steps = CompiledSteps(model, tf.distribute.get_strategy(), jit, after_step, must=True)
+        assert all(np.isfinite(values).all() for values in steps(iterator, 1).values())
+        assert int(model.step) == 1
+        results.append([weight.numpy() for weight in [*model.trainable_variables, *averages.shadows]])
     for plain, compiled_ in zip(*results, strict=True):
         np.testing.assert_allclose(plain, compiled_, atol=1e-5)
+
+
+def test_xla_has_a_kernel_for_every_operation_of_the_other_networks_and_phases(name):
+    def refused(model):
+        return refused_by_xla(tf.function(model.train_step, jit_compile=True), tensors(batch(model)))
+
+    settings = tiny_config(name)
+    if settings.phases:
+        model = with_optimizers(tiny_model(name), name)
+        for phase in phases.of(settings)[:-1]:
+            model.enter(phase.options, phase.start, phase.end)
+            assert not refused(model), phase.name
+    for option, values in CHOICES.items():
+        for value in values if option in settings.model else ():
+            if value == settings.model[option]:
+                continue
+            try:
+                model = with_optimizers(tiny_model(name, **{option: value}), name)
+            except UserError:
+                continue  # no choice of this model
+            assert not refused(model), f"{option}={value}"
+
+
+def test_it_trains_in_bfloat16(name):
+    keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = with_optimizers(tiny_model(name), name)
+        logs = tf.function(model.train_step)(tensors(batch(model)))
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    assert all(np.isfinite(value) for value in logs.values())
+    for weight in model.trainable_variables:
+        assert weight.dtype == "float32" and np.isfinite(weight.numpy()).all(), weight.path
+
+
+def with_optimizers(model, name):
+    """Return the model with its recipe's optimisers; its maps are not traced, as `compile` would."""
+    sections = tiny_config(name).optimizers
+    model.optimizers = {player: build_optimizer(sections[player], 10, model.step) for player in model.player_names}
+    for player, optimizer in model.optimizers.items():
+        optimizer.build(model.weights_of(player))
+    return model
 
 
 def test_two_replicas_train_as_one_device_with_the_whole_batch(name, mirrored, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from train.engine.steps import refused_by_xla
 from zoo.adversarial.networks import NETWORKS
 from zoo.adversarial.objectives import OBJECTIVES
 from zoo.adversarial.penalties import PENALTIES
@@ -48,6 +49,16 @@ def test_every_cell_trains(objective, penalty, network):
     assert model.get_config()["penalty"] == penalty
     assert ("penalty" in logs) == (penalty not in ("none", "clipping"))
     assert 0 <= float(logs["accuracy"]) <= 1
+
+
+MEETINGS = zip(OBJECTIVES, itertools.cycle([*PENALTIES, "clipping"]), itertools.cycle(("layer", "spectral", "none")))
+
+
+@pytest.mark.parametrize(("objective", "penalty", "normalization"), MEETINGS)
+def test_xla_has_a_kernel_for_every_operation(objective, penalty, normalization):
+    model = grid(objective=objective, penalty=penalty, normalization=normalization, network="resnet")
+    data = {"image": tf.constant(DATA["image"])}
+    assert not refused_by_xla(tf.function(model.train_step, jit_compile=True), data)
 
 
 def test_clipping_keeps_the_critic_s_weights_within_its_bounds_and_leaves_the_generator_s():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import mmap
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Each use of random numbers has a stream of its own, so that no two ever share a number.
 _ORDER, _NOISE, _HELD_OUT, _FLIP, _CROP = range(5)
+# kinds of columns whose rows are cropped and mirrored
+MOVING = ("image", "mask")
 # A call from TensorFlow into Python costs a third of a millisecond, as much as several small batches: small ones are
 # drawn up to 16 a call (measured: 64 pictures of 8 px take a third of the time), large ones one by one.
 _MOST_A_CALL, _BYTES_A_CALL = 16, 2**20
@@ -75,66 +77,94 @@ class Batches:
             chosen[here] = self._permutation(table, epoch)[offsets[here]]
         return chosen
 
-    def example(self, step: int, replica: int = 0, replicas: int = 1) -> dict[str, np.ndarray]:
+    def example(
+        self, step: int, replica: int = 0, replicas: int = 1, held: Container[str] = ()
+    ) -> dict[str, np.ndarray]:
         """Return the contiguous part of `replica` in the global batch of `step`, a stored array for each column.
 
-        Each has batch_size // replicas rows. Raises `UserError` if the batch does not divide evenly.
+        Each has batch_size // replicas rows. For the columns of table N that are `held` elsewhere there is what is
+        drawn for them, see `OnDevice`: "N/rows", "N/corners", "N/mirrored", "N/thresholds". Raises `UserError` if the
+        batch does not divide evenly.
         """
         share = self._share(replicas)
         part = slice(replica * share, (replica + 1) * share)
         made: dict[str, np.ndarray] = {}
         for number, table in enumerate(self.source):
             names = [name for name in table.specs if name in self.reads]
+            here = [name for name in names if name not in held]
             chosen = self.indices(step, number)[part]
-            moved = self._moved(table, table.stored(names, chosen), step, number, part)
-            made |= table.derive(moved, names)
+            moves = self._moves(table, step, number, part)
+            made |= table.derive(self._moved(table, table.stored(here, chosen), moves), here)
+            if len(here) < len(names):
+                made |= {f"{number}/{key}": values for key, values in {"rows": chosen, **moves}.items()}
         if self._large and _mapped_bytes() > self._mapped + _MOST_MAPPED:
             for column in self._large:
                 let_go(column)
             self._mapped = _mapped_bytes()
         return made
 
-    def _moved(
-        self, table: Table, rows: dict[str, np.ndarray], step: int, number: int, part: slice
-    ) -> dict[str, np.ndarray]:
-        """Return the rows with their pictures cropped, mirrored and binarised; those of one example move alike."""
+    def _moves(self, table: Table, step: int, number: int, part: slice) -> dict[str, np.ndarray]:
+        """Return what the data section draws for the pictures of each example.
+
+        "corners" (rows, 2): the upper left ones of windows; "mirrored" (rows,); "thresholds" (rows, height, width,
+        channels): the bytes that those of "image" must exceed.
+        """
         section = self.section
+        moves: dict[str, np.ndarray] = {}
         if section is None or "crop" not in section:
-            return rows
-        pictures = [name for name in rows if table.specs[name].kind in ("image", "mask")]
+            return moves
 
         def drawn(purpose: int, high: int, *shape: int) -> np.ndarray:
             # for the whole batch, so that the number of replicas makes no difference
             return _generator(self.seed, step, purpose, number).integers(high, size=(self.batch_size, *shape))[part]
 
         if section.crop:
-            offsets = drawn(_CROP, section.crop + 1, 2)
-            rows |= {name: _windows(rows[name], offsets, section.crop) for name in pictures}
+            moves["corners"] = drawn(_CROP, section.crop + 1, 2)
         if section.flip:
-            is_mirrored = drawn(_FLIP, 2).astype(bool)[:, None, None, None]
+            moves["mirrored"] = drawn(_FLIP, 2).astype(bool)
+        pictures = table.columns.get("image")
+        if section.binarize == "dynamic" and isinstance(pictures, np.ndarray):
+            height, width, channels = pictures.shape[1:]
+            shape = (self.batch_size, height - section.crop, width - section.crop, channels)
+            moves["thresholds"] = _thresholds(self.seed, step, _NOISE, shape)[part]
+        return moves
+
+    def _moved(self, table: Table, rows: dict[str, np.ndarray], moves: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the rows with their pictures cropped, mirrored and binarised; those of one example move alike."""
+        pictures = [name for name in rows if table.specs[name].kind in MOVING]
+        if "corners" in moves:
+            rows |= {name: _windows(rows[name], moves["corners"], self.section.crop) for name in pictures}
+        if "mirrored" in moves:
+            is_mirrored = moves["mirrored"][:, None, None, None]
             rows |= {name: np.where(is_mirrored, rows[name][:, :, ::-1], rows[name]) for name in pictures}
-        if section.binarize == "dynamic" and "image" in rows:
-            shape = (self.batch_size, *rows["image"].shape[1:])
-            rows["image"] = _binarized(rows["image"], _thresholds(self.seed, step, _NOISE, shape)[part])
+        if "thresholds" in moves and "image" in rows:
+            rows["image"] = _binarized(rows["image"], moves["thresholds"])
         return rows
 
     def dataset(
-        self, first_step: int, steps: int, local_replicas: int = 1, first_replica: int = 0, replicas: int = 1
+        self,
+        first_step: int,
+        steps: int,
+        local_replicas: int = 1,
+        first_replica: int = 0,
+        replicas: int = 1,
+        held: Container[str] = (),
     ) -> tf.data.Dataset:
         """Return the batches of `steps` steps from `first_step` on, for each local replica in turn within each step.
 
-        An element holds each column as models see it, b = batch_size // replicas rows of it. The local replicas are
-        `first_replica` and those after it. Raises `UserError` if the batch does not divide evenly.
+        An element holds each column as models see it, b = batch_size // replicas rows of it; for those that are `held`
+        elsewhere it has what is drawn, see `example`. The local replicas are `first_replica` and those after it. Raises
+        `UserError` if the batch does not divide evenly.
         """
         import tensorflow as tf
 
         share = self._share(replicas)
-        sample = {name: values[:1] for name, values in self.example(first_step, 0, replicas).items()}
+        sample = {name: values[:1] for name, values in self.example(first_step, 0, replicas, held).items()}
         specs = {name: spec for table in self.source for name, spec in table.specs.items()}
 
         def draw(positions: np.ndarray) -> list[np.ndarray]:
             steps_and_locals = (divmod(position, local_replicas) for position in positions.tolist())
-            drawn = [self.example(step, first_replica + local, replicas) for step, local in steps_and_locals]
+            drawn = [self.example(step, first_replica + local, replicas, held) for step, local in steps_and_locals]
             return [np.stack([one[name] for one in drawn]) for name in sample]
 
         def elements(positions: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -142,7 +172,7 @@ class Batches:
             made = {}
             for (name, values), column in zip(sample.items(), drawn, strict=True):
                 column.set_shape((None, share, *values.shape[1:]))
-                made[name] = _seen(specs[name], column)
+                made[name] = _seen(specs[name], column) if name in specs else column
             return made
 
         positions = tf.data.Dataset.range(first_step * local_replicas, (first_step + steps) * local_replicas)

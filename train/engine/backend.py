@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from zoo.shared.errors import UserError, first_line
 
 
-def start(precision: str = "float32", seed: int = 0) -> None:
-    """Import TensorFlow and set what must be set before any model exists: precision, seed, determinism."""
+def start(precision: str = "float32", seed: int = 0, deterministic: bool = False) -> None:
+    """Import TensorFlow and set what must be set before any model exists: precision, seed, determinism.
+
+    On the CPU a run is always `deterministic`, in the same bits each time. On a GPU it forbids some fast kernels.
+    """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     # oneDNN halves a step on the CPU; it is on by default on some builds and machines only
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -21,16 +24,24 @@ def start(precision: str = "float32", seed: int = 0) -> None:
         import keras
         import tensorflow as tf
 
-        has_gpu = bool(tf.config.list_physical_devices("GPU"))
-    if not has_gpu:
-        # bit-equal resumption; on a GPU it would forbid some fast kernels, and only the CPU is promised
+        on_gpu = has_gpu()
+    if deterministic or not on_gpu:
         tf.config.experimental.enable_op_determinism()
-        # The graph optimiser fuses and reorders operations by the order of its hash tables, which differs from one
-        # tracing of a function to the next, and with it the last bits (seen in 1 of 13 traced WGAN-GP runs; in none
-        # of 56 without it). No step measured was slower without it by more than the noise.
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+        # Of the graph optimiser's passes dependency_optimization, and no other, makes another graph from one tracing of
+        # a function to the next, and with it other last bits: of 20 tracings of a WGAN-GP step 15 were alike; with all
+        # passes but this one, 42 of 42. On the CPU no setting was faster than none of them beyond the noise, since
+        # oneDNN's fusion is no pass of it; on a GPU the layout of convolutions is one.
+        off = {"dependency_optimization": False} if on_gpu else {"disable_meta_optimizer": True}
+        tf.config.optimizer.set_experimental_options(off)
     keras.utils.set_random_seed(seed)
     keras.mixed_precision.set_dtype_policy(precision)
+
+
+def has_gpu() -> bool:
+    """Return whether TensorFlow sees a GPU; this starts none, which must wait until several workers have met."""
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 @contextlib.contextmanager

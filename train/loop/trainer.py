@@ -22,6 +22,7 @@ from tqdm import tqdm
 import train.data
 from train.data import Source
 from train.data.batches import Batches
+from train.data.on_device import OnDevice
 from train.engine import phases, strategies
 from train.engine.averaging import MovingAverage
 from train.engine.optimizers import reset
@@ -96,6 +97,10 @@ class Trainer:
         has_evaluation = config.evaluate.metrics and self.is_chief
         self.evaluation = Evaluation(config, workdir, state, self.model) if has_evaluation else None
         self._jit = strategies.use_jit(config.jit, config.precision, strategy)
+        self.on_device = OnDevice(self.source, self.model.columns, strategies.device_of_data(strategy))
+        if self.on_device.columns:
+            told = ", ".join(self.on_device.columns)
+            print(f"on the device: {told} ({self.on_device.bytes / 2**20:,.0f} MiB)", file=sys.stderr)
         self.phase: phases.Phase | None = None
         self._enter()
 
@@ -281,7 +286,8 @@ class Trainer:
             self.source, phase.batch_size, self.config.seed, self.config.data, self.model.columns, begin
         )
         after_step = lambda: self.averages.update(self.model.step)  # noqa: E731
-        self._steps = CompiledSteps(self.model, self.strategy, self._jit, after_step)
+        must = self.config.jit == "true"
+        self._steps = CompiledSteps(self.model, self.strategy, self._jit, after_step, self.on_device.rows, must)
         self.pace.begin()
         self._runs = {name: as_run(made) for name, made in self.model.maps.items()}
 
@@ -296,7 +302,8 @@ class Trainer:
             replicas = self.strategy.num_replicas_in_sync
             local = replicas // context.num_input_pipelines
             remaining = min(self.config.train_steps, self.phase.end or math.inf) - self.step
-            return self.batches.dataset(self.step, remaining, local, local * context.input_pipeline_id, replicas)
+            first, held = local * context.input_pipeline_id, self.on_device.columns
+            return self.batches.dataset(self.step, remaining, local, first, replicas, held)
 
         self.iterator = iter(self.strategy.distribute_datasets_from_function(local_batches))
 

@@ -56,3 +56,22 @@ import sklearn.base, matplotlib.pyplot
 
 def test_a_start_imports_no_scikit_learn_and_no_pyplot_and_later_both_can_be():
     subprocess.run([sys.executable, "-c", STARTED], check=True, cwd=REPOSITORY)
+
+
+@pytest.mark.parametrize(
+    ("on_gpu", "deterministic", "options"),
+    [
+        (False, False, [{"disable_meta_optimizer": True}]),
+        (False, True, [{"disable_meta_optimizer": True}]),
+        (True, False, []),
+        (True, True, [{"dependency_optimization": False}]),
+    ],
+)
+def test_the_cpu_is_always_deterministic_and_a_gpu_if_asked(monkeypatch, on_gpu, deterministic, options):
+    told, enabled = [], []
+    monkeypatch.setattr(backend, "has_gpu", lambda: on_gpu)
+    monkeypatch.setattr(tf.config.optimizer, "set_experimental_options", told.append)
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: enabled.append(True))
+    backend.start(deterministic=deterministic)
+    assert told == options
+    assert len(enabled) == len(options)

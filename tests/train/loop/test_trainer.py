@@ -10,6 +10,7 @@ from shared import assert_same_state, checkpoint, metrics, tiny_config, trained,
 
 import train.data
 from train import config
+from train.engine import backend, strategies
 from train.loop.trainer import MAX_RETRIES
 from train.rundir import examples, pictures, restore
 from zoo import images, noise
@@ -134,8 +135,39 @@ def test_xla_in_the_trainer(tmp_path):
     assert trained(tiny_config("nade", jit="true"), tmp_path).step == 4
 
 
+def test_what_xla_refuses_on_a_gpu_runs_without(tmp_path, monkeypatch, caplog):
+    """TensorFlow sees no GPU here: it is told that there is one."""
+    trained(tiny_config("nade"), tmp_path / "plain")
+    own = NADE.train_step
+
+    def refused(self, data):
+        return {
+            name: tf.ensure_shape(tf.py_function(lambda x: x, [x], x.dtype), ()) for name, x in own(self, data).items()
+        }
+
+    monkeypatch.setattr(NADE, "train_step", refused)
+    monkeypatch.setattr(backend, "has_gpu", lambda: True)
+    monkeypatch.setattr(strategies, "device_of_data", lambda strategy: "CPU:0")
+    trained(tiny_config("nade"), tmp_path / "refused")
+    assert_same_state(checkpoint(tmp_path / "refused", 4), checkpoint(tmp_path / "plain", 4))
+    assert [record.getMessage() for record in caplog.records if "XLA" in record.getMessage()] == [
+        "XLA does not compile this step (it has no kernel for EagerPyFunc): it runs without, and slower"
+    ]
+
+
+@pytest.mark.parametrize("model", ["dcgan", "progressive"])
+def test_a_run_whose_data_lie_on_the_device_ends_in_the_same_bits(model, tmp_path, monkeypatch, capfd):
+    settings = tiny_config(model, **{"data.flip": True})
+    trained(settings, tmp_path / "host")
+    assert "on the device" not in capfd.readouterr().err
+    monkeypatch.setattr(strategies, "device_of_data", lambda strategy: "CPU:0")
+    trained(settings, tmp_path / "device")
+    assert "on the device: image (0 MiB)" in capfd.readouterr().err
+    assert_same_state(checkpoint(tmp_path / "device", 4), checkpoint(tmp_path / "host", 4))
+
+
 def test_xla_on_several_replicas_is_refused(mirrored, tmp_path):
-    with pytest.raises(UserError, match="jit=true does not work on 2 replicas"):
+    with pytest.raises(UserError, match="jit=true compiles the step of one device"):
         trainer(tiny_config("nade", jit="true"), tmp_path, mirrored)
 
 
