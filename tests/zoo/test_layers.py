@@ -248,6 +248,7 @@ def test_batch_normalization_of_two_replicas_is_that_of_their_whole_batch(mirror
     with mirrored.scope():
         layer = BatchNormalization()
         layer.build(x.shape)
+        np.testing.assert_allclose(layer(x, training=False), x, rtol=1e-3)  # outside of replicas
     parts = mirrored.experimental_distribute_values_from_function(
         lambda context: tf.constant(np.split(x, 2)[context.replica_id_in_sync_group])
     )

@@ -19,8 +19,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None) -> tf.Tensor:
         """Return the normalised inputs; in training by the batch's statistics, which move the averages."""
-        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-        if not training or len(inputs.shape) != 4 or replicas > 1:
+        context = tf.distribute.get_replica_context()  # None where a map is run under a strategy
+        if not training or len(inputs.shape) != 4 or context is None or context.num_replicas_in_sync > 1:
             return super().call(inputs, training=training, mask=mask)
         x = tf.cast(inputs, tf.float32)
         channels = x.shape[-1]
