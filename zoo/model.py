@@ -283,10 +283,14 @@ def as_run(made: Map) -> Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarr
 
     A sampling loop takes fifty times as long eagerly.
     """
-    function = as_function(made)
+
+    @functools.cache
+    def graph() -> Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]:
+        # a tf.function would warn of tracing too often, where each phase of a run traces its maps anew
+        return as_function(made).get_concrete_function()
 
     def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        outputs = function({name: tf.constant(values) for name, values in inputs.items()})
+        outputs = graph()({name: tf.constant(values) for name, values in inputs.items()})
         return {name: value.numpy() for name, value in outputs.items()}
 
     return run
