@@ -14,7 +14,7 @@ import zoo
 from export import card, onnx, parity, saved_model
 from train.rundir import examples, pictures, restore
 from train.rundir.layout import CHECKPOINTS, LAST
-from zoo import bundle, images, noise, runtime
+from zoo import bundle, images, media, noise, runtime
 from zoo.model import Map, as_run
 from zoo.shared import files
 from zoo.shared.errors import UserError, first_line
@@ -24,6 +24,7 @@ _PACKAGES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime"
 _GRID = 64
 _CLASS_GRID = 100  # the most, where classes come in turn
 _POINTS = 2500
+_HEARD = 10  # sounds in a file
 
 
 def build(workdir: Path, output: Path, overwrite: bool = False, checkpoint: str = LAST) -> bundle.Manifest:
@@ -67,12 +68,14 @@ def build(workdir: Path, output: Path, overwrite: bool = False, checkpoint: str 
                 shown[name] = _sheet(made.spec, runtimes["onnxruntime"], held_out[name])
             for name, graph in graphs.items():
                 (directory / manifest.onnx_file(name)).write_bytes(onnx.describe(graph, manifest, name))
-            for name, (_, picture) in shown.items():
+            for name, (_, picture, sound) in shown.items():
+                place = directory / (bundle.SAMPLES if name == manifest.default else f"{name}.png")
                 if picture is not None:
-                    place = bundle.SAMPLES if name == manifest.default else f"{name}.png"
-                    (directory / place).write_bytes(images.encode_png(picture))
+                    place.write_bytes(images.encode_png(picture))
+                if sound is not None:
+                    place.with_suffix(".wav").write_bytes(sound)
             (directory / bundle.EXAMPLES).write_bytes(examples.encode(held_out))
-            drawn = {name: count for name, (count, picture) in shown.items() if picture is not None}
+            drawn = {name: count for name, (count, picture, _) in shown.items() if picture is not None}
             (directory / bundle.CARD).write_text(card.text(manifest, drawn))
             manifest.files.update(files.checksums(directory))
             files.write_json(directory / bundle.MANIFEST, manifest.to_json())
@@ -105,13 +108,18 @@ def grid_of(spec: MapSpec) -> tuple[int, int | None]:
     return columns * (_CLASS_GRID // columns), columns
 
 
-def _sheet(spec: MapSpec, run: parity.Run, held_out: Mapping[str, np.ndarray]) -> tuple[int, np.ndarray | None]:
-    """Return the number of rows on the map's sheet of seed 0, and the sheet or None."""
+def _sheet(
+    spec: MapSpec, run: parity.Run, held_out: Mapping[str, np.ndarray]
+) -> tuple[int, np.ndarray | None, bytes | None]:
+    """Return the number of rows on the map's sheet of seed 0, the sheet or None, its first sounds as WAV or None."""
     given = conditions_of(spec, held_out)
     count, columns = (examples.ROWS, None) if given else grid_of(spec)
     inputs = noise.fill(spec, count, seed=0, given=noise.cycled(given, count))
     targets = {t.name: noise.cycled({"": held_out[t.name]}, count)[""] for t in spec.outputs if t.name in held_out}
-    return count, pictures.sheet_of(spec, inputs, run(inputs), targets, columns)
+    outputs = run(inputs)
+    picture = pictures.sheet_of(spec, inputs, outputs, targets, columns)
+    is_heard = spec.output.kind == "audio" and spec.output.rate and picture is not None
+    return count, picture, media.joined(spec.output, outputs[spec.output.name][:_HEARD]) if is_heard else None
 
 
 def prove(

@@ -4,6 +4,7 @@ import json
 import math
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 
 from zoo import bundle, media
 from zoo.spec import MapSpec, TensorSpec
@@ -77,6 +78,8 @@ def _picture(manifest: bundle.Manifest, name: str, count: int) -> str:
     else:
         in_turn = "; the classes come in turn" if spec.conditions else ""
         what = f"{count} samples of seed 0, drawn by onnxruntime; not selected{in_turn}"
+    if spec.output.kind == "audio" and spec.output.rate:
+        what += f"; the first of them can be heard in {Path(place).with_suffix('.wav')}"
     return f"![{name}]({place})\n\n{what}.\n\n"
 
 

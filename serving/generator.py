@@ -1,6 +1,7 @@
 """Samples of one map, in order, at once or as a stream: `Generator(path).sample(count, seed)`."""
 
 import functools
+import itertools
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -9,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from serving.maps import ServedMap, as_array, check_names, check_shape, enough_memory
-from serving.rows import STEP, check_step, partial_pictures
+from serving.rows import STEP, check_step, partial_pictures, rows
 from serving.sides import Sides
 from zoo import bundle
 from zoo.images import to_uint8
+from zoo.media import stored
 from zoo.noise import fill, integer
 from zoo.runtime import open_maps
 from zoo.shared.errors import UserError
@@ -133,6 +135,8 @@ class Generator:
         rows, if that is a terminal. Arguments are checked at once. A bundle without the map "step", which models in
         raster order have, is a `UserError`.
         """
+        if self.spec.output.kind == "audio":
+            raise UserError("this map makes sounds, which have no rows: use stream_sound")
         step = self._step
         count = self._map.counted("count", count)
         seed, start = integer("seed", seed, 0), integer("start", start, 0)
@@ -144,6 +148,29 @@ class Generator:
                 yield from map(to_uint8, _with_bar(made, self.spec.output.shape[0]) if progress else made)
 
         return pictures()
+
+    def stream_sound(
+        self, count: int = 1, seed: int = 0, *, block: int = 400, start: int = 0, **conditions: Any
+    ) -> Iterator[np.ndarray]:
+        """Yield the sounds of `sample` in blocks as they are made, int16 (count, `block`), the last one shorter.
+
+        Put together they are what `sample` makes, as a WAV file holds it. Arguments are checked at once. A bundle
+        without the map "step", or of another kind than sound, is a `UserError`.
+        """
+        if self.spec.output.kind != "audio":
+            raise UserError(f"this map makes {self.spec.output.kind}, no sound: use stream_rows or stream")
+        step = self._step
+        count, block = self._map.counted("count", count), integer("block", block, 1)
+        seed, start = integer("seed", seed, 0), integer("start", start, 0)
+        given = self._map.given(count, conditions)
+
+        def blocks() -> Iterator[np.ndarray]:
+            with enough_memory():
+                made = rows(self.spec, step, fill(self.spec, count, seed, start, given), start)
+                while part := list(itertools.islice(made, block)):
+                    yield stored(self.spec.output, np.concatenate(part, axis=1))
+
+        return blocks()
 
     @enough_memory()
     def interpolate(

@@ -171,7 +171,7 @@ def as_array(tensor: TensorSpec, values: Any) -> np.ndarray:
         raise UserError(f"{tensor.name}: NaN or infinity, or too large for {tensor.dtype}")
     if ((array < tensor.low) | (array > tensor.high)).any():
         raise UserError(f"{tensor.name}: values must lie in [{tensor.low}, {tensor.high}]")
-    if tensor.levels:
+    if tensor.levels and not tensor.companding:
         _check_levels(tensor, array)
     _check_exclusive(tensor, array)
     if tensor.kind == "mask" and not np.isin(array, (0, 1)).all():
@@ -235,12 +235,14 @@ def _check_levels(tensor: TensorSpec, values: np.ndarray, where: str = "") -> No
         as_bytes = ""
         if tensor.kind in ("image", "video"):
             as_bytes = ", or as bytes 0 or 255" if tensor.levels == 2 else ", or bytes"
+        if tensor.kind == "audio" and tensor.levels == 2**16:
+            as_bytes = ", or samples of 16 bits"
         raise UserError(f"{tensor.name}: {values[between][0]:g} is no value of it: use {wanted}{as_bytes}{where}")
 
 
 def _check_kept(mask: TensorSpec, arrays: Mapping[str, np.ndarray], output: TensorSpec) -> None:
     """Refuse values that the output is to keep and cannot hold, because they lie between its levels."""
-    if output.levels:
+    if output.levels and not output.companding:
         kept, is_kept = np.broadcast_arrays(arrays[mask.keeps], arrays[mask.name] == 1)
         _check_levels(dataclasses.replace(output, name=mask.keeps), kept[is_kept], f", where {mask.name} is 1")
 

@@ -1,19 +1,21 @@
-"""Pictures row by row, as they are made: `Generator(path).stream_rows()`.
+"""Pictures row by row and sounds sample by sample, as they are made: `Generator.stream_rows` and `stream_sound`.
 
-A model in raster order ships its sampler twice: the map "generate" makes a picture in one run, the map "step" one row
-of it. Where "generate" makes an output (height, width, channels) of kind "image", the inputs of "step" are
+An autoregressive model ships its sampler twice: the map "generate" makes a picture or a sound in one run, the map
+"step" one row or sample of it. Where "generate" makes an output (height, width, channels) of kind "image" or (samples,)
+of kind "audio", the inputs of "step" are
 
-- every noise input of "generate", with its name and law, one row of it: (1, width, channels of the noise);
+- every noise input of "generate", with its name and law, one row of it: (1, width, channels of the noise) or (1,);
 - `state`, a condition of kind "latent" and shape (size,): all that the rows above leave. Zeros are the state before the
   first row, whatever its parts are and in whichever order; only the map itself reads it;
-- every class of "generate",
+- every class of "generate", and of a track (frames, features) of kind "action" one frame: (1, features),
 
 and its outputs are
 
-- `row`, of kind "image": (1, width, channels);
+- `row`, of the output's kind: (1, width, channels) or (1,);
 - `next_state`, of kind "latent" and the shape of `state`.
 
-Row y of a picture follows from row y of the noise, u[y : y + 1], and from the `next_state` of row y - 1.
+Row y of a picture follows from row y of the noise, u[y : y + 1], and from the `next_state` of row y - 1. Sample t of a
+sound likewise; of n frames it has number t * n // samples.
 """
 
 import dataclasses
@@ -36,7 +38,7 @@ def check_step(step: MapSpec, generate: MapSpec) -> None:
     state = TensorSpec(_STATE, shape, "condition")
     row = dataclasses.replace(_row_of(generate.output), name=_ROW)
     wanted = (
-        {*map(_row_of, generate.noise), *generate.conditions, state},
+        {*map(_row_of, generate.inputs), state},
         {row, TensorSpec(_NEXT_STATE, shape, "output")},
     )
     if (set(step.inputs), set(step.outputs)) != wanted:
@@ -44,23 +46,30 @@ def check_step(step: MapSpec, generate: MapSpec) -> None:
 
 
 def _row_of(tensor: TensorSpec) -> TensorSpec:
-    return dataclasses.replace(tensor, shape=(1, *tensor.shape[1:]))
+    """Return the spec of one row; a class is that of the whole."""
+    return dataclasses.replace(tensor, shape=(1, *tensor.shape[1:])) if tensor.shape else tensor
 
 
 def partial_pictures(
     generate: MapSpec, step: ServedMap, inputs: Mapping[str, np.ndarray], start: int
 ) -> Iterator[np.ndarray]:
-    """Yield the pictures (count, height, width, channels) after every row; those to come are 0, the middle grey.
-
-    `inputs` are those of `generate`, whose samples are numbered from `start`.
-    """
+    """Yield the pictures (count, height, width, channels) after every row; those to come are 0, the middle grey."""
     count = len(next(iter(inputs.values())))
-    (size,) = next(tensor.shape for tensor in step.spec.inputs if tensor.name == _STATE)
     pictures = np.zeros((count, *generate.output.shape), np.float32)
-    state = np.zeros((count, size), np.float32)
-    noise = {tensor.name: inputs[tensor.name] for tensor in generate.noise}
-    for y in range(len(pictures[0])):
-        own = {name: values[:, y : y + 1] for name, values in noise.items()}
-        made = step.run({**inputs, **own, _STATE: state}, start)
-        pictures[:, y : y + 1], state = made[_ROW], made[_NEXT_STATE]
+    for y, row in enumerate(rows(generate, step, inputs, start)):
+        pictures[:, y : y + 1] = row
         yield pictures.copy()
+
+
+def rows(generate: MapSpec, step: ServedMap, inputs: Mapping[str, np.ndarray], start: int) -> Iterator[np.ndarray]:
+    """Yield the rows (count, 1, ...) of what `generate` makes of its `inputs`, which are numbered from `start`."""
+    count, total = len(next(iter(inputs.values()))), generate.output.shape[0]
+    (size,) = next(tensor.shape for tensor in step.spec.inputs if tensor.name == _STATE)
+    state = np.zeros((count, size), np.float32)
+    by_row = [tensor.name for tensor in generate.inputs if tensor.shape]
+    for y in range(total):
+        places = {name: y * inputs[name].shape[1] // total for name in by_row}
+        own = {name: inputs[name][:, place : place + 1] for name, place in places.items()}
+        made = step.run({**inputs, **own, _STATE: state}, start)
+        state = made[_NEXT_STATE]
+        yield made[_ROW]

@@ -83,6 +83,8 @@ def toy_data(model: str) -> str:
     reads = zoo.declared(model).columns_read(zoo.declared(model).options)
     if "attributes" in reads:
         return "faces"
+    if "audio" in reads:
+        return "tones"
     if "a" in reads:
         return "unpaired:shapes"
     if "input" in reads:
@@ -96,13 +98,15 @@ def tiny_config(model: str, **changes) -> ConfigDict:
 
     Of phases, if there are any, each begins 2 steps after the one before: a third has no step of its own. A model that
     reads an "input" gets grey digits, or reduced ones where its recipe has such; one of two domains gets shapes at
-    16 px. "data.name" among the `changes` brings that source's options.
+    16 px, one of sound three short notes. "data.name" among the `changes` brings that source's options.
     """
     data = changes.get("data.name", toy_data(model))
     settings = config.load(recipe_of(model), [f"--config.data.name={data}", f"--config.model.name={model}"])
     settings.data.name, settings.model.name = data, model
     if "image_size" in settings.data:
         settings.data.image_size = 16 if data == "unpaired:shapes" else 0
+    if "beat" in settings.data:
+        settings.data.update(beats=3, beat=16)
     settings.model.update(zoo.declared(model).smallest)
     settings.jit = "auto"  # tests of XLA compile for themselves
     settings.update(

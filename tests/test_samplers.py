@@ -25,3 +25,13 @@ def test_both_samplers_make_the_same_pictures(name, runtime):
     assert len(np.unique(pictures, axis=0)) > 10
     np.testing.assert_array_equal(plain(u, 12), pictures)
     np.testing.assert_array_equal(plain(u, 5).reshape(40, 12)[:, :5], pictures.reshape(40, 12)[:, :5])
+
+
+def test_both_samplers_of_sound_make_the_same():
+    options = {"base_channels": 3, "skip_channels": 8, "depth": 2, "stacks": 2}
+    cached, plain = samplers.sound_samplers(20, **options)
+    u = np.random.default_rng(0).random((4, 20), dtype=np.float32)
+    sounds = cached(u)
+    assert sounds.shape == (4, 20) and len(np.unique(sounds)) > 20
+    np.testing.assert_array_equal(plain(u, 20), sounds)
+    np.testing.assert_array_equal(plain(u, 7), sounds[:, :7])

@@ -19,6 +19,8 @@ _HAVE = {
     "input": "; pairs:PATH, grey:NAME and lowres:NAME have one",
     "attributes": "; attributes:PATH and faces have one",
     "a": "; domains:PATH and unpaired:NAME have one",
+    "audio": "; wav:PATH, tones and sets of recordings such as spoken_digit have one",
+    "track": "; tones has one",
 }
 
 
@@ -83,7 +85,7 @@ def _check_memory(config: ConfigDict) -> None:
     Each bound is what is held at once at the very least: the row numbers of a batch, the noise of a sheet and its
     pixels, the pixels that a metric compares. What a model needs beside them shows when memory is allocated.
     """
-    pixels = 4 * max(1, config.data.get("image_size", 1) ** 2)
+    pixels = 4 * max(1, config.data.get("image_size", 1) ** 2, config.data.get("length", 1))
     needed = {"batch_size": (config.batch_size, 24), "sample_count": (config.sample_count, 32 + pixels)}
     if config.evaluate.metrics:
         needed["evaluate.count"] = (config.evaluate.count, pixels)

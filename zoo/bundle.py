@@ -7,7 +7,8 @@ A bundle is a directory:
                       its map's name in its metadata, and ends with a seal
     saved_model/1/    the same maps in TF Serving's layout, a signature each, the first also as serving_default
     examples.npz      conditions from held-out data, and their targets: MAP/TENSOR, rows of each
-    samples.png       a sheet of the first map, made by onnxruntime; NAME.png of each other map that can be shown
+    samples.png       a sheet of the first map, made by onnxruntime; NAME.png of each other map that can be shown;
+                      samples.wav and NAME.wav the first of its sounds
     README.md         the model card
 """
 

@@ -4,7 +4,7 @@
 |---|---|---|---|
 | image | uint8 | PNG  | the picture |
 | video | uint8 | GIF  | its frames side by side |
-| audio | int16 | WAV  | its waveform |
+| audio | int16 | WAV  | its waveform, and its spectrogram below |
 | mask  | uint8 | PNG  | white where it is 1 |
 | point of the plane | float32 | NPY | a dot in a scatter |
 | others | as they are | NPY | nothing |
@@ -25,7 +25,9 @@ from zoo.spec import TensorSpec
 
 FILES = {"image": ".png", "video": ".gif", "audio": ".wav", "mask": ".png"}
 ARRAY = ".npy"
-_WAVE = (64, 192)  # pixels of a waveform, height and width
+_WAVE = (64, 192)  # pixels of a waveform and of a spectrogram, height and width
+_WINDOW, _SHORTEST = 256, 16  # samples of a spectrum, and as many at least
+_RANGE = 70.0  # dB from full scale, which is black, to white
 _FRAMES = 8  # of a video on a sheet, at most
 
 Tensors = Sequence[tuple[TensorSpec, np.ndarray]]
@@ -84,6 +86,13 @@ def encode_wav(samples: np.ndarray, rate: float) -> bytes:
         file.setframerate(round(rate))
         file.writeframes(samples.astype("<i2").tobytes())
     return buffer.getvalue()
+
+
+def joined(spec: TensorSpec, values: np.ndarray, pause: float = 0.3) -> bytes:
+    """Return the WAV file of sounds (rows, samples) one after the other, so many seconds apart."""
+    silence = np.zeros(round(pause * spec.rate), np.int16)
+    parts = [part for row in stored(spec, values) for part in (row, silence)]
+    return encode_wav(np.concatenate(parts), spec.rate)
 
 
 def encode_gif(frames: Sequence[np.ndarray], rate: float = 0.0, hold: float = 0.0) -> bytes:
@@ -192,7 +201,7 @@ def _tiles(spec: TensorSpec, values: np.ndarray) -> np.ndarray:
     """Return one picture a row, uint8 (rows, height, width, 1 or 3)."""
     made = stored(spec, values)
     if spec.kind == "audio":
-        return np.stack([_waveform(row) for row in made])
+        return np.stack([np.concatenate([_waveform(row), _spectrogram(row)]) for row in made])
     if spec.kind == "video":
         chosen = np.unique(np.linspace(0, made.shape[1] - 1, _FRAMES).round().astype(int))
         return np.concatenate([made[:, frame] for frame in chosen], axis=2)
@@ -208,6 +217,24 @@ def _waveform(samples: np.ndarray) -> np.ndarray:
             low, high = ((1 - np.array([part.max(), part.min()]) / 32768) / 2 * (height - 1)).round().astype(int)
             picture[low : high + 1, column] = 0
     return picture
+
+
+def _spectrogram(samples: np.ndarray) -> np.ndarray:
+    """Return a picture of how loud each frequency is, in dB, black for a sine of full scale; low ones are below.
+
+    A column of pixels is the spectrum of 256 samples in Hann's window, or of fewer where the sound is short; one of
+    fewer than 16 is white.
+    """
+    height, width = _WAVE
+    size = min(_WINDOW, 2 ** (max(1, len(samples) // 4).bit_length() - 1))
+    if size < _SHORTEST:
+        return np.full((height, width, 1), 255, np.uint8)
+    starts = np.linspace(0, len(samples) - size, width).round().astype(int)
+    frames = samples[starts[:, None] + np.arange(size)] / 32768 * np.hanning(size + 1)[:-1]
+    power = np.abs(np.fft.rfft(frames, axis=1)[:, 1:]) ** 2 * (4 / size) ** 2
+    loudest = np.maximum.reduceat(power, np.arange(height) * power.shape[1] // height, axis=1)
+    darkness = np.clip(1 + 10 * np.log10(np.maximum(loudest, 1e-12)) / _RANGE, 0, 1)
+    return np.rint(255 * (1 - darkness)).astype(np.uint8).T[::-1, :, None]
 
 
 def _enlarged(tile: np.ndarray, height: int) -> np.ndarray:

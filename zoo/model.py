@@ -58,9 +58,9 @@ class GenerativeModel(keras.Model):
     log-likelihood, or `log_weight` if it is one sample of a lower bound on it. Where it is the log of a probability
     and not of a density, the condition's spec says in `levels` of how many values: 2 for black and white.
 
-    A map called "complete" has a condition of kind "mask", which is 1 where a pixel is known. What it `keeps`, see
-    `TensorSpec`, stands in the output; serving refuses a mask that is all 0 or all 1. A map called "step" makes one row
-    of what the first map makes, see `serving.rows`.
+    A map called "complete" or "continue" has a condition of kind "mask", which is 1 where a pixel or a sample is known.
+    What it `keeps`, see `TensorSpec`, stands in the output; serving refuses a mask that is all 0 or all 1. A map called
+    "step" makes one row, or one sample of sound, of what the first map makes, see `serving.rows`.
     """
 
     options: ClassVar[dict[str, Any]] = {}

@@ -29,7 +29,7 @@ _MAX_ELEMENTS = 2**31
 _MAX_WORD = 200
 _MAX_SIDE = 2**16
 # fields that are left out of JSON where they are 0 or empty
-_EXTRAS = ("rate", "levels", "keeps", "multiple", "least", "follows", "reach")
+_EXTRAS = ("rate", "levels", "companding", "keeps", "multiple", "least", "follows", "reach")
 _ANY = (-math.inf, math.inf)
 
 
@@ -80,9 +80,12 @@ class TensorSpec:
     - `rate`: samples or frames a second, 0 if unknown.
     - `levels`: above 0, how many values the tensor takes, evenly spaced from `low` to `high`: an output, which a
       sampling loop then makes, or a condition of "log_prob", whose likelihood then is a probability of such values.
+    - `companding`: "mu_law" if the levels of a sound are evenly spaced only after the mu-law, with mu = levels - 1. A
+      condition of "log_prob" may then hold any value, which counts as the nearest level.
     - `keeps`: of a mask, the name of another condition of the map. Where the mask is 1, the map's first output keeps
       that condition's values; where it is 0, the map makes them, and those of the condition may be any in range. So a
-      mask holds both, and what is kept are values that the output takes: serving refuses anything else.
+      mask holds both, and what is kept are values that the output takes: serving refuses anything else. Only where
+      levels have a companding is any value kept.
 
     Height and width of a picture may be free: `shape` then holds those of training.
 
@@ -102,6 +105,7 @@ class TensorSpec:
     exclusive: tuple[tuple[str, ...], ...] = ()
     rate: float = 0.0
     levels: int = 0
+    companding: str = ""
     keeps: str = ""
     multiple: int = 0
     least: int = 0
@@ -182,6 +186,8 @@ class TensorSpec:
             raise UserError(f"{where}: levels {self.levels!r}: use 0, or the number of values, at least 2")
         if self.levels and self.is_noise:
             raise UserError(f"{where}: noise has no levels")
+        if self.companding not in ("", "mu_law") or (self.companding and not (self.kind == "audio" and self.levels)):
+            raise UserError(f"{where}: companding {self.companding!r}: only levels of sound have one, 'mu_law'")
         if not isinstance(self.keeps, str) or (self.keeps and (self.kind, self.role) != ("mask", "condition")):
             raise UserError(
                 f"{where}: keeps {self.keeps!r}: only a condition of kind 'mask' keeps another, by its name"

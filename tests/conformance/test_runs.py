@@ -118,7 +118,7 @@ def bad_conditions(spec, given):
         if tensor.is_class or (tensor.dtype == "float32" and np.isfinite([tensor.low, tensor.high]).all()):
             yield tensor, np.full_like(values, tensor.high + 1), "values must lie in"
             yield tensor, np.full_like(values, tensor.low - 1), "values must lie in"
-        if tensor.levels:
+        if tensor.levels and not tensor.companding:
             yield tensor, np.full_like(values, between(tensor, tensor.levels)), "is no value of it"
     for mask in spec.masks:
         known = given[mask.name]
@@ -126,7 +126,7 @@ def bad_conditions(spec, given):
         for value in (0, 1):
             yield mask, np.concatenate([known[1:], np.full_like(known[:1], value)]), f"is {value} everywhere in row 2"
         kept = next(tensor for tensor in spec.conditions if tensor.name == mask.keeps)
-        if spec.output.levels:
+        if spec.output.levels and not spec.output.companding:
             grey = np.where(known == 1, between(kept, spec.output.levels), given[kept.name])
             yield kept, grey, "where known is 1"
 

@@ -257,6 +257,13 @@ def test_a_threshold_may_flip_in_a_tenth_of_the_rows(rows):
     assert measured == {"other": pytest.approx(len(rows) / TOTAL)}
 
 
+def test_of_long_rows_more_may_have_such_a_threshold():
+    """One value in 10,000 has one: 1 - .9999^4096 of rows of 4,096 values; of short ones a tenth is allowed anyway."""
+    short, long = (TensorSpec("audio", (n,), "output", "audio", levels=256) for n in (500, 4096))
+    assert [parity.differing(tensor) for tensor in (short, long)] == [0.1, 0.336]
+    assert parity.protocol(MapSpec(SPEC.inputs, (long,)), 1)["tolerance"] == 0.336
+
+
 @pytest.mark.parametrize("rows", [(0, 3, 8), range(6, 22), range(22)])
 def test_more_rows_that_differ_are_refused(rows):
     message = "other differs from Keras in image: share of rows"

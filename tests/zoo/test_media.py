@@ -352,13 +352,36 @@ def test_a_film_is_its_frames_side_by_side(count, chosen):
 def test_a_sound_is_its_waveform():
     values = np.zeros((1, 192 * 4), np.float32)
     values[0, : 96 * 4] = np.tile([1, -1], 96 * 2)  # the first half as loud as can be, the second silent
-    sheet = shrunk(media.sheet([(spec("audio", (192 * 4,)), values)]), 64)
+    sheet = shrunk(media.sheet([(spec("audio", (192 * 4,)), values)]), 128)[:64]
     assert sheet.shape == (64, 192, 1)
     assert (sheet[:, :96] == 0).all()
     assert (sheet[:, 96:] == 0).sum(axis=0).max() == 1 and (sheet[[31, 32], 96:] == 0).any(axis=0).all()
     # upwards is louder than zero; a sound shorter than the picture leaves columns white
-    step = shrunk(media.sheet([(spec("audio", (2,)), np.array([[0.9, -0.9]], np.float32))]), 64)
+    step = shrunk(media.sheet([(spec("audio", (2,)), np.array([[0.9, -0.9]], np.float32))]), 128)
     assert np.argwhere(step[..., 0] == 0).tolist() == [[3, 0], [60, 1]]
+    assert (step[64:] == 255).all(), "too short for a spectrum"
+
+
+@pytest.mark.parametrize(("cycles", "loudness"), [(16, 1.0), (64, 1.0), (100, 0.1)])
+def test_a_sound_is_its_spectrogram_too(cycles, loudness):
+    """A sine of so many cycles in 256 samples is a line at that height, as dark as it is loud: white 70 dB down."""
+    t = np.arange(4096)
+    values = (loudness * np.sin(2 * np.pi * cycles * t / 256) * (t < 2048)).astype(np.float32)
+    sheet = shrunk(media.sheet([(spec("audio", (4096,)), values[None])]), 128)[64:, :, 0]
+    line = 63 - (cycles - 1) // 2
+    before, after = sheet[:, :80], sheet[:, 112:]
+    assert (before.argmin(axis=0) == line).all()
+    assert np.abs(before[line].astype(int) - 255 * -20 * np.log10(loudness) / 70).max() <= 2
+    assert (before[[line - 4, line + 4] if line > 4 else [line + 4]] == 255).all()
+    assert (after == 255).all()
+
+
+def test_sounds_are_joined_with_pauses():
+    values = np.array([[0.5, -0.5], [0.25, 1.0]], np.float32)
+    with wave.open(io.BytesIO(media.joined(spec("audio", (2,), rate=10), values)), "rb") as file:
+        assert file.getframerate() == 10
+        samples = np.frombuffer(file.readframes(100), "<i2")
+    np.testing.assert_array_equal(samples, [16384, -16384, 0, 0, 0, 8192, 32767, 0, 0, 0])
 
 
 def test_points_of_the_plane_are_a_scatter_over_the_data():

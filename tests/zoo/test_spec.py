@@ -127,7 +127,7 @@ def test_json_holds_what_is_not_already_the_kind_s():
         "high": 1,
         "names": ["cat", "dog"],
     }
-    sound = TensorSpec("audio", (100,), "output", "audio", rate=16000, levels=256)
+    sound = TensorSpec("audio", (100,), "output", "audio", rate=16000, levels=256, companding="mu_law")
     assert sound.to_json() == {
         "name": "audio",
         "shape": [100],
@@ -135,7 +135,9 @@ def test_json_holds_what_is_not_already_the_kind_s():
         "kind": "audio",
         "rate": 16000,
         "levels": 256,
+        "companding": "mu_law",
     }
+    assert TensorSpec.from_json(sound.to_json()) == sound
 
 
 FITTING = {  # shapes of each kind that fit, and others that do not
@@ -215,6 +217,9 @@ def test_a_range_wider_than_the_kind_s_is_refused(kind):
         ({"role": "output", "levels": 1}, "levels 1"),
         ({"role": "output", "levels": 4.0}, "levels 4.0"),
         ({"role": "output", "levels": True}, "levels True"),
+        ({"role": "output", "companding": "mu_law", "levels": 256}, "only levels of sound have one"),
+        ({"role": "output", "kind": "audio", "companding": "mu_law"}, "only levels of sound have one, 'mu_law'"),
+        ({"role": "output", "kind": "audio", "companding": "a_law", "levels": 256}, "companding 'a_law'"),
         ({"role": "condition", "keeps": "given"}, "only a condition of kind 'mask' keeps another"),
         ({"role": "output", "kind": "mask", "keeps": "given"}, "only a condition of kind 'mask' keeps another"),
         ({"role": "condition", "kind": "mask", "keeps": 3}, "keeps 3"),

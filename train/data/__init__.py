@@ -13,7 +13,8 @@ Its key `name` says which source (see `train.data.sources`); the others are that
 - 'grey:NAME', 'lowres:NAME': colour to be made from grey, large from small, over any source NAME of pictures
 - 'stacked:NAME': pictures of 1,000 modes made of the set NAME
 - 'ring', 'grid': points of the plane
-- any image data set of tensorflow-datasets by its name
+- 'wav:PATH': recordings of your own; 'tones': notes, played by the program
+- any data set of images or of recordings of tensorflow-datasets by its name
 """
 
 from typing import Any

@@ -15,6 +15,7 @@ Metrics that look at samples:
 - nearest_neighbours: are samples copies of the training images?
 - parzen: the log-likelihood of the first GAN papers
 - stacked_modes: how many of the 1,000 modes of three stacked digits do samples find, and how evenly?
+- sound: how loud samples are, their spectrum beside the data's, and does a classifier hear the class asked for?
 - mixture: modes found, share of high quality and reverse KL of points, for generators trained on 'ring' or 'grid'
 
 At outputs beside the right answer (pix2pix, reconstructions):
@@ -23,6 +24,7 @@ At outputs beside the right answer (pix2pix, reconstructions):
 
 At a likelihood:
 - log_likelihood: of held-out data, exact or bounded by importance samples
+- bits_per_sample: of sound, beside models that know how often each level is, alone or after another
 - out_of_distribution: does the likelihood tell held-out data from those that --other names (AUROC)? Does it once the
   length of each compressed picture is taken into account?
 
@@ -80,7 +82,8 @@ SPLIT = flags.DEFINE_enum(
 COUNT = flags.DEFINE_integer(
     "count",
     None,
-    "samples or rows, and real ones at most; by default 10,000, with stacked_modes 26,000, for mixture 2,500",
+    "samples or rows, and real ones at most; by default 10,000, with stacked_modes 26,000, for mixture 2,500, for "
+    "sound 500",
     lower_bound=2,
 )
 IMPORTANCE = flags.DEFINE_integer(
@@ -102,7 +105,7 @@ PICTURE = flags.DEFINE_string(
 )
 
 SAMPLES = 10_000
-COUNTS = {"stacked_modes": 26_000, "mixture": 2500}  # PacGAN's numbers
+COUNTS = {"stacked_modes": 26_000, "mixture": 2500, "sound": 500}  # the first two are PacGAN's
 
 
 def main() -> None:

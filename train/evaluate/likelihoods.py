@@ -83,7 +83,8 @@ _SCORES = {
 
 
 def _dimensions(spec: MapSpec) -> int:
-    return sum(math.prod(tensor.shape) for tensor in spec.conditions if not tensor.is_class)
+    judged = (tensor for tensor in spec.conditions if not tensor.is_class and tensor.kind != "action")
+    return sum(math.prod(tensor.shape) for tensor in judged)
 
 
 def _bound(comparison: Comparison) -> str:

@@ -25,6 +25,7 @@ from train.evaluate.latents import representation
 from train.evaluate.likelihoods import log_likelihood, out_of_distribution
 from train.evaluate.makers import Maker
 from train.evaluate.reference import alike, ours
+from train.evaluate.sounds import bits_per_sample, sound
 from zoo import media
 from zoo.metrics import mixtures
 from zoo.metrics import pairs as paired
@@ -105,6 +106,8 @@ def check_possible(name: str, maker: Maker, map_name: str | None) -> None:
     if metric.has_other and [tensor.kind for tensor in given] != ["image"]:
         told = ", ".join(tensor.name for tensor in given)
         raise UserError(f"{name} needs the likelihood of pictures alone; the model's is of {told}")
+    if metric.needs == "log_prob" and not any(tensor.kind in metric.kinds for tensor in given):
+        raise UserError(f"{name} is for the likelihood of kind {' or '.join(metric.kinds)}; the model's is of another")
     kind = maker.output(found).kind
     if metric.needs in ("samples", "pairs") and kind not in metric.kinds:
         raise UserError(f"{name} is for outputs of kind {' or '.join(metric.kinds)}; {found} makes {kind}")
@@ -117,11 +120,13 @@ def check_declared(name: str, model: str, targets: Mapping[str, str], section: C
     `where` the metric was named begins the line. `check_possible` sees the rest, when the model is there.
     """
     metric, kinds = METRICS[name], data.kinds(section)
-    kind = kinds.get("image", "")
+    kind = kinds.get("image", kinds.get("audio", ""))
     if metric.needs == "pairs" and not targets:
         raise UserError(f"{where}{name}: {model} makes nothing that data show")
     if metric.needs == "pairs":
         _check_together(section)
+    if metric.needs == "log_prob" and kind and kind not in metric.kinds:
+        raise UserError(f"{where}{name} is for {' and '.join(metric.kinds)}; {section.name} holds kind {kind}")
     if metric.needs == "samples" and kind and kind not in metric.kinds:
         raise UserError(f"{where}{name} is for {' and '.join(metric.kinds)}; {section.name} holds kind {kind}")
     if metric.needs == "latents" and "label" not in kinds:
@@ -133,7 +138,8 @@ def check_declared(name: str, model: str, targets: Mapping[str, str], section: C
 def suggested(maker: Maker, section: ConfigDict | None = None) -> str:
     """Return the metric that fits best where none is named; `section` is the data section of the reference."""
     if "log_prob" in maker.maps:
-        return "log_likelihood"
+        is_sound = any(tensor.kind == "audio" for tensor in maker.maps["log_prob"].conditions)
+        return "bits_per_sample" if is_sound else "log_likelihood"
     is_apart = section is not None and "a" in data.kinds(section)
     if maker.maps and map_for("pairs", maker, None) and not is_apart:
         return "pairs"
@@ -288,7 +294,7 @@ def _short(line: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in line.items() if key in _ROW}
 
 
-_IMAGE = ("image",)
+_IMAGE, _AUDIO = ("image",), ("audio",)
 
 METRICS = {
     "frechet": Metric("samples", _IMAGE, lambda c: frechet(*c.features), "frechet_distance", sees_features=True),
@@ -316,7 +322,9 @@ METRICS = {
     ),
     "mixture": Metric("samples", ("point",), _mixture, splits="its centres and sigma, no rows"),
     "pairs": Metric("pairs", _IMAGE, _pairs, "psnr_db", True),
-    "log_likelihood": Metric("log_prob", _IMAGE, log_likelihood, "nats", True),
+    "log_likelihood": Metric("log_prob", ("image", "point", "audio"), log_likelihood, "nats", True),
+    "bits_per_sample": Metric("log_prob", _AUDIO, bits_per_sample, "bits_per_sample"),
+    "sound": Metric("samples", _AUDIO, sound),
     "out_of_distribution": Metric("log_prob", _IMAGE, out_of_distribution, has_other=True),
     "representation": Metric(
         "latents", _IMAGE, representation, splits="train: the probe is fitted; test: measured, by labels"

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
-from zoo.latent.likelihoods import LEVELS, SMALLEST_LOG_SCALE, discretized_logistic
+from zoo.latent.likelihoods import LEVELS, discretized_logistic, smallest_log_scale
 from zoo.shared.errors import unknown
 from zoo.spec import TensorSpec
 
@@ -97,11 +97,10 @@ class LogisticMixture:
     by coefficients that are the network's too. So the network need not part the channels of a pixel.
     """
 
-    levels = LEVELS
     groups = 1
 
-    def __init__(self, channels: int, mixtures: int = 10) -> None:
-        self.channels, self.mixtures = channels, mixtures
+    def __init__(self, channels: int, mixtures: int = 10, levels: int = LEVELS) -> None:
+        self.channels, self.mixtures, self.levels = channels, mixtures, levels
         self.pairs = [(before, later) for later in range(channels) for before in range(later)]
         self.parameters = mixtures * (1 + 2 * channels + len(self.pairs))
 
@@ -114,17 +113,17 @@ class LogisticMixture:
 
     def nearest(self, image: tf.Tensor) -> tf.Tensor:
         """Return the values of the nearest levels."""
-        return value_of(level_of(image))
+        return value_of(level_of(image, self.levels), self.levels)
 
     def log_prob(self, parameters: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
         """Return the log-probability of each pixel in nats, (..., 1)."""
         logits, means, log_scales, coefficients = self._split(parameters)
         x = tf.expand_dims(image, -2)  # the same for every component
-        each = discretized_logistic(self._shifted(means, coefficients, x), log_scales, x)
+        each = discretized_logistic(self._shifted(means, coefficients, x), log_scales, x, self.levels)
         return tf.reduce_logsumexp(tf.nn.log_softmax(logits) + tf.reduce_sum(each, axis=-1), axis=-1, keepdims=True)
 
     def draw(self, parameters: tf.Tensor, noise: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Return pixels (batch, channels), each channel on the grid of 256 values before the next one follows it."""
+        """Return pixels (batch, channels), each channel on the grid of values before the next one follows it."""
         logits, *rest = self._split(parameters)
         chosen = index_at(tf.expand_dims(tf.nn.softmax(logits), 1), noise["u_component"])  # (batch, 1)
         is_chosen = tf.expand_dims(tf.cast(chosen == tf.range(self.mixtures), tf.float32), -1)
@@ -134,7 +133,8 @@ class LogisticMixture:
         drawn = tf.zeros_like(u)
         for channel in range(self.channels):
             mean = tf.squeeze(self._shifted(means, coefficients, tf.expand_dims(drawn, 1)), 1)
-            drawn = tf.where(tf.range(self.channels) == channel, value_of(level_of(mean + spread)), drawn)
+            nearest = value_of(level_of(mean + spread, self.levels), self.levels)
+            drawn = tf.where(tf.range(self.channels) == channel, nearest, drawn)
         return drawn
 
     def _split(self, parameters: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -143,7 +143,7 @@ class LogisticMixture:
         logits, rest = tf.split(parameters, (self.mixtures, self.mixtures * sum(sizes)), axis=-1)
         rest = tf.reshape(rest, (-1, *parameters.shape[1:-1], self.mixtures, sum(sizes)))
         means, log_scales, coefficients = tf.split(rest, sizes, axis=-1)
-        return logits, means, tf.maximum(log_scales, SMALLEST_LOG_SCALE), tf.tanh(coefficients)
+        return logits, means, tf.maximum(log_scales, smallest_log_scale(self.levels)), tf.tanh(coefficients)
 
     def _shifted(self, means: tf.Tensor, coefficients: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         """Return the means, each shifted by the channels of x before it."""
@@ -163,14 +163,14 @@ def distribution(name: str, channels: int, mixtures: int) -> PixelDistribution:
     return LogisticMixture(channels, mixtures) if name == "logistic_mixture" else DISTRIBUTIONS[name](channels)
 
 
-def level_of(x: tf.Tensor) -> tf.Tensor:
-    """Return the nearest of the 256 levels of values in [-1, 1], float32; what lies outside has the outermost."""
-    return tf.clip_by_value(tf.round((x + 1.0) * ((LEVELS - 1) / 2)), 0.0, LEVELS - 1.0)
+def level_of(x: tf.Tensor, levels: int = LEVELS) -> tf.Tensor:
+    """Return the nearest of the levels of values in [-1, 1], float32; what lies outside has the outermost."""
+    return tf.clip_by_value(tf.round((x + 1.0) * ((levels - 1) / 2)), 0.0, levels - 1.0)
 
 
-def value_of(level: tf.Tensor) -> tf.Tensor:
+def value_of(level: tf.Tensor, levels: int = LEVELS) -> tf.Tensor:
     """Return the value in [-1, 1] of a level."""
-    return level * (2.0 / (LEVELS - 1)) - 1.0
+    return level * (2.0 / (levels - 1)) - 1.0
 
 
 def index_at(probabilities: tf.Tensor, u: tf.Tensor) -> tf.Tensor:

@@ -5,7 +5,12 @@ import math
 import tensorflow as tf
 
 LEVELS = 256  # grey levels of a pixel, evenly spaced over [-1, 1]
-SMALLEST_LOG_SCALE = -7.0  # a logistic of this scale has 97% of its mass in the bin of its mean
+SMALLEST_LOG_SCALE = -7.0  # a logistic of this scale has 97% of its mass in the bin of its mean, if there are 256
+
+
+def smallest_log_scale(levels: int) -> float:
+    """Return the log-scale that stands to the bins of so many levels as -7 does to those of 256."""
+    return SMALLEST_LOG_SCALE - math.log((levels - 1) / (LEVELS - 1))
 
 
 def bernoulli_log_prob(logits: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
@@ -25,22 +30,22 @@ def discretized_logistic_log_prob(mean: tf.Tensor, log_scale: tf.Tensor, image: 
     return _sum_of_sample(discretized_logistic(mean, tf.maximum(log_scale, SMALLEST_LOG_SCALE), image))
 
 
-def discretized_logistic(mean: tf.Tensor, log_scale: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """Return the log-probability in nats of each of the numbers `x`, on 256 levels in [-1, 1]; all broadcast.
+def discretized_logistic(mean: tf.Tensor, log_scale: tf.Tensor, x: tf.Tensor, levels: int = LEVELS) -> tf.Tensor:
+    """Return the log-probability in nats of each of the numbers `x`, on so many levels in [-1, 1]; all broadcast.
 
     A level has the mass of a logistic distribution in its bin, and the two outermost bins reach to infinity (Salimans
-    et al. 2017). The 256 masses sum to 1. With u and l the upper and lower edge in units of the scale,
+    et al. 2017). The masses of all levels sum to 1. With u and l the upper and lower edge in units of the scale,
 
         log(sigm(u) - sigm(l)) = log sigm(u) + log sigm(-l) + log(1 - exp(l - u))
 
     so that no difference of nearly equal numbers is taken. The last term is (l - u) / 2 + log(2 sinh((u - l) / 2)).
     """
-    half_width = tf.exp(-log_scale) / (LEVELS - 1)
+    half_width = tf.exp(-log_scale) / (levels - 1)
     centre = (x - mean) * tf.exp(-log_scale)
     below_upper = -tf.nn.softplus(-centre - half_width)
     above_lower = -tf.nn.softplus(centre - half_width)
     inside = below_upper + above_lower - half_width + tf.math.log(2.0 * tf.sinh(half_width))
-    outermost = 1.0 - 1.0 / (LEVELS - 1)
+    outermost = 1.0 - 1.0 / (levels - 1)
     return tf.where(x < -outermost, below_upper, tf.where(x > outermost, above_lower, inside))
 
 

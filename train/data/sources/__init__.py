@@ -29,6 +29,7 @@ _NAMED = {
     "patterns": "patterns",
     "ring": "mixtures",
     "grid": "mixtures",
+    "tones": "tones",
 }
 _PREFIXED = {
     "folder": "folder",
@@ -40,12 +41,13 @@ _PREFIXED = {
     "grey": "grey",
     "lowres": "lowres",
     "stacked": "stacked",
+    "wav": "wav",
 }
 _OVER = ("grey", "lowres", "stacked", "unpaired")
 
 
 def names() -> tuple[str, ...]:
-    """Return how sources are named, for error lines; any image set of tensorflow-datasets is one too."""
+    """Return how sources are named, for error lines; any image or audio set of tensorflow-datasets is one too."""
     return (*_NAMED, *(f"{prefix}:{'NAME' if prefix in _OVER else 'PATH'}" for prefix in _PREFIXED))
 
 
@@ -54,7 +56,12 @@ def module_of(name: str) -> Any:
     if not isinstance(name, str) or not name:
         raise UserError(f"data.name is {name!r}; it must be one of {', '.join(names())}")
     prefix, colon, _ = name.partition(":")
-    file = _NAMED.get(name) or (_PREFIXED.get(prefix) if colon else None) or "tfds"
+    file = _NAMED.get(name) or (_PREFIXED.get(prefix) if colon else None)
+    if file is None:
+        tfds = importlib.import_module("train.data.sources.tfds")
+        if not tfds.is_sound(name):
+            return tfds
+        file = "recordings"
     return importlib.import_module(f"train.data.sources.{file}")
 
 

@@ -1,4 +1,4 @@
-"""Picture files below a directory: which there are, which of them are held out, and what they decode to."""
+"""Picture and sound files below a directory: which there are, which are held out, and what they decode to."""
 
 import functools
 import hashlib
@@ -33,25 +33,28 @@ _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"
 _UNREADABLE_TOLD = 20
 
 
-def root_of(name: str, prefix: str) -> Path:
-    """Return the directory that 'PREFIX:PATH' names; a home directory that there is not is a `UserError`."""
+def root_of(name: str, prefix: str, what: str = "pictures") -> Path:
+    """Return the directory that 'PREFIX:PATH' names; a home directory that there is not is a `UserError`.
+
+    `what` lies in it, for error lines.
+    """
     path = name.removeprefix(prefix)
     if not path:  # an unset shell variable would mean the current directory
         raise UserError(
-            f"data.name is {prefix!r} without a path; it must be {prefix}PATH with the directory of your pictures"
+            f"data.name is {prefix!r} without a path; it must be {prefix}PATH with the directory of your {what}"
         )
     root = home_expanded(path, "the path of data.name")
     if not os.path.isdir(root):
-        what = "not a directory" if os.path.exists(root) else "missing"
+        fault = "not a directory" if os.path.exists(root) else "missing"
         first = "unpack it: " if os.path.exists(root) and root.suffix.lower() in _ARCHIVES else ""
-        raise UserError(f"{root} is {what}; {first}data.name must be {prefix}PATH with the directory of your pictures")
+        raise UserError(f"{root} is {fault}; {first}data.name must be {prefix}PATH with the directory of your {what}")
     return root
 
 
-def walk(root: Path) -> Iterator[str]:
-    """Yield the path below `root`, with forward slashes, of every picture file, in no particular order."""
+def walk(root: Path, endings: tuple[str, ...] = images.ENDINGS) -> Iterator[str]:
+    """Yield the path below `root`, with forward slashes, of every file with such an ending, in no particular order."""
     for name in _files(root):
-        if name.lower().endswith(images.ENDINGS):
+        if name.lower().endswith(endings):
             yield name
 
 
@@ -132,8 +135,10 @@ def natural(name: str) -> tuple:
     return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name)), name
 
 
-def chosen(root: Path, names: Sequence[str], split: str) -> list[str]:
-    """Return those of the files that belong to a split; `UserError` if there are none.
+def chosen(
+    root: Path, names: Sequence[str], split: str, what: str = "picture files", way_out: str = "add pictures"
+) -> list[str]:
+    """Return those of the files that belong to a split; a `UserError` with a `way_out` if there are none.
 
     The held-out ones are those whose sha256 (of the name) is 0 mod 10, so that a file never changes sides when others
     come or go; but of fewer than 10 none is held out.
@@ -144,8 +149,8 @@ def chosen(root: Path, names: Sequence[str], split: str) -> list[str]:
     of_split = [name for name in names if split == ALL or (name in held_out) == (split == "test")]
     if not of_split:
         raise UserError(
-            f"split {split!r} of the {len(names)} picture files below {root} is empty (by the hash of "
-            "its path, a tenth is held out, and none of fewer than 10); add pictures"
+            f"split {split!r} of the {len(names)} {what} below {root} is empty (by the hash of its path, a tenth is "
+            f"held out, and none of fewer than 10); {way_out}"
         )
     return of_split
 
@@ -203,13 +208,14 @@ def columns_of(
     unreadable: str,
     among: Sequence[str] | None = None,
     rows_in: Callable[[str], int] | None = None,
+    what: str = "picture files",
 ) -> Entry:
-    """Return the columns that picture files become, from the cache, or decoded into it.
+    """Return the columns that files become, from the cache, or decoded into it.
 
     `prepare()` returns what makes the rows of each of the `names`, and is called once where something must be decoded:
     it may look at the files `among` them, by default the same. `rows_in` counts the rows of a name at most, by default
     one. With the files, the `key` determines all. Unreadable files are skipped with warnings, or refused; if no row is
-    left, that is a `UserError`.
+    left, that is a `UserError`. `what` the files are stands in it.
     """
     prepared = functools.cache(prepare)
     unreadables = 0
@@ -220,6 +226,8 @@ def columns_of(
         for name in names[start:stop]:
             try:
                 made = decode(name)
+            except UserError:  # of what is no file's fault
+                raise
             except Exception as error:  # a damaged file may make Pillow raise anything
                 if unreadable == "refuse":
                     raise UserError(
@@ -242,9 +250,7 @@ def columns_of(
     try:
         entry = cached(key, Decoding(len(names), rows, rows_in and (lambda: sum(map(rows_in, names)))))
     except NoRows:
-        raise UserError(
-            f"none of the {len(names):,} picture files of split {split!r} below {root} is readable"
-        ) from None
+        raise UserError(f"none of the {len(names):,} {what} of split {split!r} below {root} is readable") from None
     if unreadables > _UNREADABLE_TOLD:
         logging.warning("skipping %d unreadable files in all, of which these were the first", unreadables)
     return entry

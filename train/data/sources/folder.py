@@ -58,7 +58,7 @@ def check_unreadable(section: Any) -> None:
 
 def kinds(section: Any) -> dict[str, str]:
     """Return the columns: the picture, and its class where each lies in a folder of its class."""
-    _, classes = _labelled(list(files.walk(files.root_of(section.name, PREFIX))))
+    _, classes = labelled(list(files.walk(files.root_of(section.name, PREFIX))))
     return {"image": "image", **({"label": "class"} if classes else {})}
 
 
@@ -70,7 +70,7 @@ def load(section: Any, split: str) -> Source:
     """
     root = files.root_of(section.name, PREFIX)
     found = sorted(files.walk(root))
-    names, classes = _labelled(found)
+    names, classes = labelled(found)
     if split != "test":  # which a run loads beside 'train'
         _warn(root, found, classes)
     table = table_of(root, names, files.chosen(root, names, split), split, section, classes=classes)
@@ -129,7 +129,7 @@ def table_of(
     )
 
 
-def _labelled(names: list[str]) -> tuple[list[str], list[str]]:
+def labelled(names: list[str]) -> tuple[list[str], list[str]]:
     """Return the files that are used, and the first-level sub-folders where these are their classes.
 
     They are where there are at least two, not all splits, and nine tenths of the files lie in them; the rest is left

@@ -16,7 +16,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from functools import partial
 from importlib import metadata
@@ -39,7 +39,11 @@ _RETRIES, _PATIENCE = 2, (20, 120)  # seconds until a host takes a call, and bet
 def check(section: Any) -> None:
     """Raise a `UserError` naming the nearest data set unless the name is known, without importing TensorFlow."""
     pictures.check(section)
-    name = section.name
+    check_name(section.name)
+
+
+def check_name(name: str) -> None:
+    """Raise a `UserError` naming the nearest data set unless the name is known."""
     known = {*names(), *_names()}
     base = re.split("[/:]", name)[0]  # without configuration and version
     if base in known:
@@ -55,11 +59,11 @@ def check_prepared(name: str) -> None:
     """Raise a `UserError` if the set is not prepared here; neither TensorFlow nor a network is needed to see that."""
     path, _, version = name.partition(":")
     place, version = glob.escape(path), version or "*"
-    data_dir = _data_dir()
+    where = data_dir()
     for pattern in (f"{place}/{version}", f"{place}/*/{version}"):  # name/[config/]version
-        if any(data_dir.glob(f"{pattern}/dataset_info.json")):
+        if any(where.glob(f"{pattern}/dataset_info.json")):
             return
-    raise UserError(f"data set {name!r} is not prepared below {data_dir}: {_how_to_have(name)}")
+    raise UserError(f"data set {name!r} is not prepared below {where}: {_how_to_have(name)}")
 
 
 def _how_to_have(name: str) -> str:
@@ -71,13 +75,36 @@ def _how_to_have(name: str) -> str:
 
 def kinds(section: Any) -> dict[str, str]:
     """Return the columns of a set that is prepared here; of others, an image and perhaps a label."""
-    name = re.split("[/:]", section.name)[0]
-    for path in sorted(_data_dir().glob(f"{name}/**/features.json")):
+    return {"image": "image", **({"label": "class"} if is_labelled_here(section.name) else {})}
+
+
+def is_labelled_here(name: str) -> bool:
+    """Return whether a set that is prepared here has a class for each example; of others, True."""
+    return "ClassLabel" in features_of(name).get("label", "ClassLabel")
+
+
+def features_of(name: str) -> dict[str, str]:
+    """Return the class of each feature of a set that is prepared here, by its name, or {} of another set.
+
+    Of one without a label the class of "label" is "".
+    """
+    base = re.split("[/:]", name)[0]
+    if not base.isidentifier():
+        return {}
+    for path in sorted(data_dir().glob(f"{base}/**/features.json")):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             features = json.loads(path.read_text())["featuresDict"]["features"]
-            is_labelled = "ClassLabel" in features.get("label", {}).get("pythonClassName", "")
-            return {"image": "image", **({"label": "class"} if is_labelled else {})}
-    return {"image": "image", "label": "class"}
+            return {"label": "", **{key: told.get("pythonClassName", "") for key, told in features.items()}}
+    return {}
+
+
+def is_sound(name: str) -> bool:
+    """Return whether a set holds recordings: as it is prepared here, else as the installed package files it."""
+    if known := features_of(name):
+        return "audio" in known and "image" not in known
+    base = re.split("[/:]", name)[0]
+    folder = _package() / "audio"
+    return base.isidentifier() and ((folder / base).is_dir() or (folder / f"{base}.py").is_file())
 
 
 def load(section: Any, split: str) -> Source:
@@ -85,9 +112,9 @@ def load(section: Any, split: str) -> Source:
 
     Raises `UserError` where the set is not to be had, holds no images of 8 bits, or is damaged.
     """
-    builder = _prepared(section.name)
+    builder = prepared(section.name)
     splits = builder.info.splits
-    part, whole = _part(section.name, split, list(splits))
+    part, whole = part_of(section.name, split, list(splits))
     own = builder.info.features["image"].shape
     channels = section.channels or (1 if own[-1] == 1 else 3)
     if section.image_size:
@@ -97,6 +124,13 @@ def load(section: Any, split: str) -> Source:
     else:
         size = pictures.own_size(own[:2], repr(section.name))
     stored = pictures.stored_size(size, section.crop)
+
+    def made(example: tuple[bytes, Any]) -> list[Row]:
+        file, label = example
+        with Image.open(io.BytesIO(file)) as picture:
+            row = {"image": images.fit(picture, stored, channels)}
+        return [row if label is None else {**row, "label": np.array(label, np.int32)}]
+
     entry = cached(
         {
             # The number and the bytes of the examples tell a reduced copy from the whole set.
@@ -106,7 +140,7 @@ def load(section: Any, split: str) -> Source:
             "channels": channels,
             "preprocessing": images.PREPROCESSING,
         },
-        Decoding(splits[part].num_examples, _Decoder(builder, part, stored, channels).rows),
+        Decoding(splits[part].num_examples, Decoder(builder, lambda: _read(builder, part), made).rows),
     )
     specs = {"image": image_spec("image", entry.columns["image"], section.crop)}
     if "label" in entry.columns:
@@ -122,7 +156,8 @@ def load(section: Any, split: str) -> Source:
     )
 
 
-def _data_dir() -> Path:
+def data_dir() -> Path:
+    """Return the directory that holds the prepared sets."""
     # Read here, since tensorflow_datasets reads it only once, when imported.
     path = home_expanded(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets", "TFDS_DATA_DIR")
     try:
@@ -134,17 +169,21 @@ def _data_dir() -> Path:
     return path
 
 
+def _package() -> Path:
+    """Return where tensorflow-datasets lies, without importing it."""
+    return Path(str(metadata.distribution("tensorflow-datasets").locate_file("tensorflow_datasets")))
+
+
 def _names() -> set[str]:
     """Return the names of the sets prepared here, and of those the installed package has (tfds.list_builders())."""
-    # where it lies, without importing it
-    package = Path(str(metadata.distribution("tensorflow-datasets").locate_file("tensorflow_datasets")))
+    package = _package()
     names = {path.stem for path in package.glob("url_checksums/*.txt")}
     names |= {path.parent.name for path in package.glob("*/*/checksums.tsv")}
     names |= {path.parent.name for path in package.glob("*/*/*_dataset_builder.py")}
     names |= {path.stem for path in package.glob("image*/*/*.py") if path.stem == path.parent.name}
-    data_dir = _data_dir()
+    where = data_dir()
     for pattern in ("*/*/dataset_info.json", "*/*/*/dataset_info.json"):  # name/[config/]version
-        names |= {path.relative_to(data_dir).parts[0] for path in data_dir.glob(pattern)}
+        names |= {path.relative_to(where).parts[0] for path in where.glob(pattern)}
     return names
 
 
@@ -173,32 +212,37 @@ def _impatient() -> Iterator[None]:
 
 
 @_impatient()
-def _prepared(name: str) -> Any:
-    """Return the builder of the set `name`, downloaded and prepared where it was not."""
+def prepared(name: str, column: str = "image") -> Any:
+    """Return the builder of the set `name`, downloaded and prepared where it was not.
+
+    One without the feature `column`, "image" or "audio", is a `UserError`.
+    """
     import tensorflow_datasets as tfds
 
-    data_dir = _data_dir()
+    where = data_dir()
     # A builder is code of its own, for one set, and may raise anything.
     try:
-        builder = tfds.builder(name, data_dir=data_dir)
-        image = dict(builder.info.features).get("image")
+        builder = tfds.builder(name, data_dir=where)
+        feature = dict(builder.info.features).get(column)
     except Exception as error:
-        raise UserError(f"tensorflow-datasets cannot open {name!r}: {_cause(error)}; see its catalogue") from error
-    if not isinstance(image, tfds.features.Image) or image.np_dtype != np.uint8:
+        raise UserError(f"tensorflow-datasets cannot open {name!r}: {cause(error)}; see its catalogue") from error
+    if column == "audio" and not isinstance(feature, tfds.features.Audio):
+        raise UserError(f"data set {name!r} has no feature 'audio'; take a set of recordings, such as 'spoken_digit'")
+    if column == "image" and (not isinstance(feature, tfds.features.Image) or feature.np_dtype != np.uint8):
         raise UserError(f"data set {name!r} has no 8-bit feature 'image'; take an image set, such as 'mnist'")
     if not builder.is_prepared():
-        print(f"preparing data set {name!r} below {data_dir}: it is downloaded once", file=sys.stderr)
+        print(f"preparing data set {name!r} below {where}: it is downloaded once", file=sys.stderr)
         try:
             builder.download_and_prepare()
         except Exception as error:
             raise UserError(
-                f"data set {name!r} is neither prepared below {data_dir} nor can it be downloaded here "
-                f"({_cause(error)}); {_how_to_have(name)}"
+                f"data set {name!r} is neither prepared below {where} nor can it be downloaded here "
+                f"({cause(error)}); {_how_to_have(name)}"
             ) from error
     return builder
 
 
-def _part(name: str, split: str, splits: list[str]) -> tuple[str, str]:
+def part_of(name: str, split: str, splits: list[str]) -> tuple[str, str]:
     """Return the TFDS expression for `split`, and the TFDS split that it is taken from."""
     held_out = next((known for known in ("test", "validation") if known in splits), None)
     whole = held_out if split == "test" and held_out else "train"
@@ -209,16 +253,17 @@ def _part(name: str, split: str, splits: list[str]) -> tuple[str, str]:
     return ("train[90%:]" if split == "test" else "train[:90%]"), whole
 
 
-class _Decoder:
-    """Makes rows of the examples of a part of a set, in the order in which they come out of its files.
+class Decoder:
+    """Makes rows of the examples of a set, in the order in which they come out of its files.
 
-    An example is found by reading those before it. So the reading goes on where the last rows ended, and begins anew
-    only for rows before these.
+    `read()` yields the examples from the first on, `made(example)` returns the rows of one. An example is found by
+    reading those before it. So the reading goes on where the last rows ended, and begins anew only for rows before
+    these.
     """
 
-    def __init__(self, builder: Any, part: str, size: tuple[int, int], channels: int) -> None:
-        self.builder, self.part, self.size, self.channels = builder, part, size, channels
-        self._examples: Iterator[tuple[bytes, Any]] = iter(())
+    def __init__(self, builder: Any, read: Callable[[], Iterator[Any]], made: Callable[[Any], list[Row]]) -> None:
+        self.builder, self.read, self.made = builder, read, made
+        self._examples: Iterator[Any] = iter(())
         self._place = sys.maxsize  # of the next example that is read
 
     def rows(self, start: int, stop: int) -> Iterator[Row]:
@@ -226,18 +271,15 @@ class _Decoder:
         import tensorflow as tf
 
         if start < self._place:
-            self._examples, self._place = _read(self.builder, self.part), 0
+            self._examples, self._place = self.read(), 0
         try:
-            for file, label in itertools.islice(self._examples, stop - self._place):
+            for example in itertools.islice(self._examples, stop - self._place):
                 self._place += 1
-                if self._place <= start:
-                    continue
-                with Image.open(io.BytesIO(file)) as picture:
-                    row = {"image": images.fit(picture, self.size, self.channels)}
-                yield row if label is None else {**row, "label": np.array(label, np.int32)}
+                if self._place > start:
+                    yield from self.made(example)
         except (tf.errors.OpError, OSError) as error:
             raise UserError(
-                f"data set {self.builder.info.full_name} below {_data_dir()} is damaged ({_cause(error)}); "
+                f"data set {self.builder.info.full_name} below {data_dir()} is damaged ({cause(error)}); "
                 "prepare it again"
             ) from error
 
@@ -246,7 +288,7 @@ def _read(builder: Any, part: str) -> Iterator[tuple[bytes, Any]]:
     """Yield the file of each picture, and its label or None."""
     import tensorflow_datasets as tfds
 
-    labelled = _labelled(builder)
+    labelled = is_labelled(builder)
     # Pillow decodes: files come in batches, which arrays of several sizes could not, and the rest is not read at all.
     decoders = tfds.decode.PartialDecoding(
         {"image": True, "label": True} if labelled else {"image": True}, {"image": tfds.decode.SkipDecoding()}
@@ -258,14 +300,15 @@ def _read(builder: Any, part: str) -> Iterator[tuple[bytes, Any]]:
         yield from zip(batch["image"], batch.get("label", itertools.repeat(None)), strict=False)
 
 
-def _labelled(builder: Any) -> bool:
+def is_labelled(builder: Any) -> bool:
+    """Return whether the set has a class for each example."""
     import tensorflow_datasets as tfds
 
     features = builder.info.features
     return "label" in features and isinstance(features["label"], tfds.features.ClassLabel)
 
 
-def _cause(error: Exception) -> str:
+def cause(error: Exception) -> str:
     """Return the first line of `error`, shortened; of a download that failed, the host."""
     if host := re.search("host='([^']+)'", str(error)):
         return f"{type(error).__name__}: {host[1]} does not answer"
