@@ -46,7 +46,7 @@ demo: $(READY) ## train on real digits, export, sample without TensorFlow: minut
 	@echo "  runs/demo/bundle/        what an app or a server needs: start with its README.md"
 	@echo "Try next:"
 	@echo "  $(BIN)/python -m train --recipe=nade_digits --workdir=runs/nade"
-	@echo "  $(BIN)/python -m train --workdir=runs/mine --config.data.name=folder:/path/to/your/pictures --config.data.image_size=32"
+	@echo "  $(BIN)/python -m train --recipe=diffaugment_pictures --workdir=runs/mine --config.data.name=folder:/path/to/your/pictures"
 
 # two processes, each with a TensorFlow of its own: most of a test is Python that traces, on one core
 PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
@@ -99,7 +99,7 @@ wheel: $(READY) ## build dist/genzoo-*.whl
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 lock: ## compile requirements/dev.txt anew (needs uv)
-	uv pip compile --universal --python-version 3.11 --extra train --generate-hashes --quiet \
+	uv pip compile --universal --python-version 3.11 --extra train --extra audio --generate-hashes --quiet \
 		--no-emit-index-url --no-emit-find-links --output-file requirements/dev.txt pyproject.toml requirements/dev.in
 
 clean: ## remove what was built, but not the runs

@@ -1,0 +1,35 @@
+"""Pictures of one's own at 32 x 32 pixels, in a quarter of an hour on two cores; `diffaugment_pictures_64` is for 64.
+
+    python -m train --recipe=diffaugment_pictures --workdir=runs/mine --config.data.name=folder:pictures
+
+A folder holds some hundred or thousand pictures, few for a GAN: its discriminator soon knows them by heart. DiffAugment
+is meant for that. The networks are narrow, so that a step is short.
+
+Result: docs/gallery/diffaugment_pictures.png, not selected: drawn faces with hair, glasses and skin of their kinds; on
+some the eyes are out of place. Frechet distance to 228 held-out faces 1.43, coverage 0.79; of 500 train faces to the
+same 0.20 and 0.98.
+Protocol: one run with seed 0 (--config.seed), hence no spread, on 2,272 of 2,500 drawn avatars, reduced to 32 px; 500
+samples, `python -m train.evaluate --source=runs/mine --metrics=frechet,density_coverage --count=500`.
+Time: 15 minutes on 2 cores, however many pictures: a step is 0.12 s of one core. Measured as CPU time beside other
+work.
+Better: more steps (--config.train_steps=40000; the same command with more resumes), wider networks
+(--config.model.base_channels=64, five times as long; on a GPU 128), more pictures. --config.data.flip=false for
+pictures that are not to be mirrored, such as letters.
+"""
+
+from ml_collections import ConfigDict
+
+from train.config import adam, defaults, model, source
+
+
+def get_config() -> ConfigDict:
+    """Return the configuration."""
+    config = defaults()
+    config.train_steps = 12000
+    config.sample_every = 500
+    config.ema = 0.998
+    config.data = source("folder:pictures", image_size=32, flip=True)
+    config.model = model("diffaugment", latent_dim=64, base_channels=24)
+    config.optimizers.discriminator = adam(2e-4, beta_1=0.5)
+    config.optimizers.generator = adam(2e-4, beta_1=0.5)
+    return config

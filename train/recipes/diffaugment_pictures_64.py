@@ -1,0 +1,25 @@
+"""Pictures of one's own at 64 x 64 pixels, in a quarter of an hour on two cores: `diffaugment_pictures`, narrower.
+
+    python -m train --recipe=diffaugment_pictures_64 --workdir=runs/mine --config.data.name=folder:pictures
+
+Result: docs/gallery/diffaugment_pictures_64.png, not selected: drawn faces, clearer than at 32 px; few have glasses,
+and dark hair often hides the face. Frechet distance to 228 held-out faces 1.25, coverage 0.75; of 500 train faces to
+the same 0.20 and 0.98.
+Protocol: that of `diffaugment_pictures`, at 64 px: one run with seed 0 (--config.seed), hence no spread.
+Time: 15 minutes on 2 cores: a step is 0.31 s of one core. Measured as CPU time beside other work.
+Better: more steps (--config.train_steps=40000; the same command with more resumes), wider networks
+(--config.model.base_channels=32, three times as long; on a GPU 128), more pictures.
+"""
+
+from ml_collections import ConfigDict
+
+from train.recipes import diffaugment_pictures
+
+
+def get_config() -> ConfigDict:
+    """Return the configuration."""
+    config = diffaugment_pictures.get_config()
+    config.train_steps = 5000
+    config.data.image_size = 64
+    config.model.base_channels = 16
+    return config
