@@ -14,8 +14,8 @@ The claim would be false if training at full size came there in as little time. 
 goes into the last phases.
 
 Result: false here. With --budget=0.3 (720 steps, seeds 0, 1, 2) growing took 1.81 +- 0.36 of the time that full size
-took to the distance that both reached, and ended at 81 +- 5 (x 1,000), full size at 44 +- 2; as many other real pictures
-have 16. At full length it was not run.
+took to the distance that both reached, and ended at 81 +- 5 (x 1,000), full size at 44 +- 2; other real pictures are at
+16. At full length it was not run.
 """
 
 import time
