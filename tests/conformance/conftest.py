@@ -13,12 +13,15 @@ from train.engine.optimizers import build as build_optimizer
 
 def pytest_addoption(parser):
     parser.addoption("--model", default=None, help="this model alone: a name, file.py:Class or package.module:Class")
+    parser.addoption("--part", default="1/1", help="a part of the registered models, such as 2/4: every fourth of them")
 
 
 def pytest_generate_tests(metafunc):
     if "name" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--model")
-        metafunc.parametrize("name", [chosen] if chosen else zoo.available(), scope="module")
+        number, parts = map(int, metafunc.config.getoption("--part").split("/"))
+        names = [chosen] if chosen else zoo.available()[number - 1 :: parts]
+        metafunc.parametrize("name", names, scope="module")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -216,7 +216,8 @@ def test_it_trains_in_bfloat16(name):
     keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
     try:
         model = with_optimizers(tiny_model(name), name)
-        logs = tf.function(model.train_step)(tensors(batch(model)))
+        # by XLA, as training on the CPU does: TensorFlow's own gradient of a convolution is NaN here and there
+        logs = tf.function(model.train_step, jit_compile=True)(tensors(batch(model)))
     finally:
         keras.mixed_precision.set_dtype_policy("float32")
     assert all(np.isfinite(value) for value in logs.values())

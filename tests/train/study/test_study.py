@@ -348,4 +348,5 @@ def test_a_stored_result_has_the_settings_of_today_s_study(path, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     assert list(stored["rows"]) == list(study.rows)
     for title, row in stored["rows"].items():
-        assert {**row, "picture": None, "runs": {}} == study_program._row(study, title), title
+        settings = config.renamed(row["settings"])
+        assert {**row, "settings": settings, "picture": None, "runs": {}} == study_program._row(study, title), title
