@@ -80,9 +80,10 @@ def use_jit(setting: str, precision: str, strategy: "tf.distribute.Strategy") ->
     """Return whether to compile the step with XLA; true for replicas, however many, is a `UserError`.
 
     auto: on a GPU, where a DCGAN's step took 3.45 ms instead of 11.4; and for bfloat16 on the CPU, which is ten times
-    slower without, and whose gradients of convolutions are then NaN now and then. Not for float32 on the CPU. There XLA is faster for recurrences and for networks of a few channels,
-    at most 1.8 times as slow for other convolutions and their gradients, and 6 to 22 times as slow for a convolution
-    with more than a few channels whose kernel is larger than its map, such as DCGAN's of 5 x 5 on 4 x 4.
+    slower without, and whose gradients of convolutions are then NaN now and then. Not for float32 on the CPU. There XLA
+    is faster for recurrences and for networks of a few channels, at most 1.8 times as slow for other convolutions and
+    their gradients, and 6 to 22 times as slow for a convolution with more than a few channels whose kernel is larger
+    than its map, such as DCGAN's of 5 x 5 on 4 x 4.
     """
     import tensorflow as tf
 
