@@ -84,7 +84,7 @@ def main() -> None:
             print_layers(settings)
         return
     workdir = Path(WORKDIR.value)
-    if not INIT_FROM.value and not _stored(WORKDIR.value) and strategies.is_chief():
+    if not INIT_FROM.value and not (workdir / config.CONFIG).is_file() and strategies.is_chief():
         recipe = RECIPE.value or DEFAULT
         for word, said in config.remarks(recipe).items():
             print(f"recipe {recipe} as it stands. {word}: {said}", file=sys.stderr, flush=True)

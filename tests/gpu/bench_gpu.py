@@ -104,6 +104,7 @@ def main() -> None:
                 )
                 medians |= {f"{case}, {group}, {name}": statistics.median(values) for name, values in times.items()}
                 keep(options.output, rows, notes)
+    keep(options.output, rows, notes)  # with the notes on what came last, or on everything
     result = train(options.output, medians, end, options.tiny)
     (options.output / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     print((options.output / "steps.txt").read_text())

@@ -258,6 +258,14 @@ def test_batch_normalization_of_two_replicas_is_that_of_their_whole_batch(mirror
         np.testing.assert_allclose(ours.numpy(), whole.numpy(), rtol=1e-5)
 
 
+def test_batch_normalization_that_is_frozen_keeps_its_averages_in_training_too():
+    x = np.random.default_rng(0).normal(1, 2, (3, 4, 4, 5)).astype("float32")
+    layer = BatchNormalization(trainable=False)
+    np.testing.assert_allclose(layer(x, training=True), x, rtol=1e-3)
+    np.testing.assert_array_equal(layer.moving_mean, np.zeros(5))
+    np.testing.assert_array_equal(layer.moving_variance, np.ones(5))
+
+
 def test_batch_normalization_is_made_again_from_its_configuration():
     layer = BatchNormalization(momentum=0.8, synchronized=True)
     assert BatchNormalization.from_config(layer.get_config()).get_config() == layer.get_config()

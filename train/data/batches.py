@@ -223,7 +223,7 @@ def held_out(
     rows = table.stored(wanted, places)
     if section is not None and "crop" in section:
         for name in rows:
-            if section.crop and table.specs[name].kind in ("image", "mask"):
+            if section.crop and table.specs[name].kind in MOVING:
                 middle, rest = section.crop // 2, section.crop - section.crop // 2
                 rows[name] = rows[name][:, middle:-rest, middle:-rest]
         if section.binarize == "dynamic" and "image" in rows:

@@ -48,7 +48,7 @@ def found(environment: Mapping[str, str] = os.environ) -> Cluster:
     """
     if text := environment.get("TF_CONFIG"):
         return _from_tf_config(text)
-    if environment.get(_TASKS, "1") != "1":
+    if environment.get(_TASKS) not in (None, "", "1"):
         return _from_slurm(environment)
     return Cluster()
 

@@ -1,7 +1,8 @@
 """The training loop: strategies, phases, averaging, checkpoints, resumption, NaN policy, sheets. It knows no model.
 
 A run is a function of its configuration alone: noise follows from (seed, step, replica), the order of the data from
-(seed, step). So a run that was interrupted, even by kill -9, ends in the same bits as one that was not.
+(seed, step). So a run that was interrupted, even by kill -9, ends in the same bits as one that was not; on a GPU only
+if it is `deterministic`.
 """
 
 import contextlib

@@ -41,7 +41,7 @@ class Workers:
     def check_same(self, config: ConfigDict) -> None:
         """Raise a `UserError` if the workers have different configurations."""
         digest = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode()).digest()
-        mine = float(int.from_bytes(digest[:2]))  # exact in float32, however many are added
+        mine = float(int.from_bytes(digest[:2]))  # exact in float32, of up to 256 replicas
         if self.are_several and self._sums(mine) != [mine * self.strategy.num_replicas_in_sync]:
             raise UserError("the workers were started with different configurations: give all the same command")
 

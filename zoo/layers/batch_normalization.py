@@ -11,7 +11,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """Keras' layer with statistics of the batch of all replicas (Ioffe and Szegedy 2015); the channels are last.
 
     Otherwise every replica keeps statistics of its own, of which only the first's are saved. On one replica maps of
-    pictures go through TensorFlow's fused kernel, which Keras leaves aside where statistics are synchronised.
+    pictures go through TensorFlow's fused kernel, which Keras leaves aside where statistics are synchronised. That has
+    no second derivative: a penalty on slopes cannot be taken through this layer in training.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -20,7 +21,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None) -> tf.Tensor:
         """Return the normalised inputs; in training by the batch's statistics, which move the averages."""
         context = tf.distribute.get_replica_context()  # None where a map is run under a strategy
-        if not training or len(inputs.shape) != 4 or context is None or context.num_replicas_in_sync > 1:
+        is_alone = context is not None and context.num_replicas_in_sync == 1
+        if not (training and self.trainable and is_alone and len(inputs.shape) == 4 and mask is None):
             return super().call(inputs, training=training, mask=mask)
         x = tf.cast(inputs, tf.float32)
         channels = x.shape[-1]
