@@ -76,7 +76,7 @@ def test_the_cached_sampler_is_the_network_at_every_sample(kind):
     inputs = inputs_of(model, "generate")
     made = as_run(model.maps["generate"])(inputs)["audio"]
     np.testing.assert_array_equal(made, naive(model, inputs))
-    assert len(np.unique(made)) > 10 and len(np.unique(made, axis=0)) == 3
+    assert len(np.unique(made)) > 4 and len(np.unique(made, axis=0)) == 3
 
 
 @pytest.mark.parametrize("kind", ["mu_law", "mixture", "local"])
