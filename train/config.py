@@ -187,8 +187,13 @@ def load(recipe: str, arguments: Sequence[str] = ()) -> ConfigDict:
 
 
 def remarks(recipe: str) -> dict[str, str]:
-    """Return what a recipe's docstring says behind "Time:" and "Better:", each in one line, where it says so."""
+    """Return what a recipe's docstring says behind "Time:" and "Better:", each in one line, where it says so.
+
+    A run whose configuration is taken says nothing.
+    """
     path = Path(recipe) if recipe.endswith(".py") else RECIPES / f"{recipe}.py"
+    if not path.is_file():
+        return {}
     text = ast.get_docstring(ast.parse(path.read_bytes())) or ""
     found = re.findall(r"^(Time|Better): (.*?)(?=^\w+: |^\s*$|\Z)", text, re.MULTILINE | re.DOTALL)
     return {word: " ".join(said.split()) for word, said in found}

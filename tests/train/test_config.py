@@ -470,3 +470,9 @@ Not this.
     }
     path.write_text("x = 1")
     assert config.remarks(str(path)) == {}
+
+
+def test_a_run_that_is_taken_as_a_recipe_has_no_remarks(tmp_path):
+    (tmp_path / "config.json").write_text(config.to_json(config.load("nade_digits")))
+    assert config.load(str(tmp_path)).model.name == "nade"
+    assert config.remarks(str(tmp_path)) == {}
