@@ -14,7 +14,7 @@ import numpy as np
 from absl import logging
 
 from train.data.cache import Decoding, NoRows, Row, cached
-from train.data.source import Source, Table, label_spec
+from train.data.source import Source
 from train.data.sources import sounds, tfds
 from zoo.shared.errors import UserError
 
@@ -65,9 +65,7 @@ def load(section: Any, split: str) -> Source:
         return [row if label is None else {**row, "label": np.array(label, np.int32)} for row in rows]
 
     key = {
-        # the number and the bytes of the examples tell a reduced copy from the whole set
-        "source": [builder.info.full_name, splits[whole].num_examples, int(splits[whole].num_bytes)],
-        "split": part,
+        **tfds.identity(builder, part, whole),
         "sounds": sounds.PREPROCESSING,
         **{option: section[option] for option in OPTIONS},
     }
@@ -87,17 +85,12 @@ def load(section: Any, split: str) -> Source:
     if skipped > _TOLD:
         logging.warning("skipping %d recordings in all, of which these were the first", skipped)
     cutter.tell(repr(section.name))
-    specs = sounds.specs_of(entry.columns["audio"], cutter.rate)
-    if "label" in entry.columns:
-        specs["label"] = label_spec(tuple(builder.info.features["label"].names))
-    return (
-        Table(
-            entry.columns,
-            specs,
-            f"{len(entry.columns['audio']):,} rows of {builder.info.full_name} (tensorflow-datasets), split {part!r}, "
-            f"{splits[part].num_examples:,} recordings: {sounds.told(section, cutter.rate)}",
-            entry.digests,
-        ),
+    return tfds.table_of(
+        builder,
+        entry,
+        sounds.specs_of(entry.columns["audio"], cutter.rate),
+        f"{len(entry.columns['audio']):,} rows of {builder.info.full_name} (tensorflow-datasets), split {part!r}, "
+        f"{splits[part].num_examples:,} recordings: {sounds.told(section, cutter.rate)}",
     )
 
 

@@ -26,11 +26,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from train.data.cache import Decoding, Row, cached, home_expanded
+from train.data.cache import Decoding, Entry, Row, cached, home_expanded
 from train.data.source import Source, Table, image_spec, label_spec
 from train.data.sources import PICTURES, names, pictures
 from zoo import images
 from zoo.shared.errors import UserError, first_line, unknown
+from zoo.spec import TensorSpec
 
 OPTIONS = PICTURES
 _RETRIES, _PATIENCE = 2, (20, 120)  # seconds until a host takes a call, and between two of its answers
@@ -133,27 +134,34 @@ def load(section: Any, split: str) -> Source:
 
     entry = cached(
         {
-            # The number and the bytes of the examples tell a reduced copy from the whole set.
-            "source": [builder.info.full_name, splits[whole].num_examples, int(splits[whole].num_bytes)],
-            "split": part,
+            **identity(builder, part, whole),
             "size": list(stored),
             "channels": channels,
             "preprocessing": images.PREPROCESSING,
         },
         Decoding(splits[part].num_examples, Decoder(builder, lambda: _read(builder, part), made).rows),
     )
-    specs = {"image": image_spec("image", entry.columns["image"], section.crop)}
+    return table_of(
+        builder,
+        entry,
+        {"image": image_spec("image", entry.columns["image"], section.crop)},
+        f"{len(entry.columns['image']):,} images of {builder.info.full_name} (tensorflow-datasets), "
+        f"split {part!r}, centres at {pictures.told(size, section.crop)} (Lanczos where resized)",
+    )
+
+
+def identity(builder: Any, part: str, whole: str) -> dict[str, Any]:
+    """Return what the key of a cache entry says of a `part` of the split `whole` of a set."""
+    split = builder.info.splits[whole]
+    # the number and the bytes of the examples tell a reduced copy from the whole set
+    return {"source": [builder.info.full_name, split.num_examples, int(split.num_bytes)], "split": part}
+
+
+def table_of(builder: Any, entry: Entry, specs: dict[str, TensorSpec], told: str) -> Source:
+    """Return the source of a cache entry, with the names of the labels if it has any."""
     if "label" in entry.columns:
         specs["label"] = label_spec(tuple(builder.info.features["label"].names))
-    return (
-        Table(
-            entry.columns,
-            specs,
-            f"{len(entry.columns['image']):,} images of {builder.info.full_name} (tensorflow-datasets), "
-            f"split {part!r}, centres at {pictures.told(size, section.crop)} (Lanczos where resized)",
-            entry.digests,
-        ),
-    )
+    return (Table(entry.columns, specs, told, entry.digests),)
 
 
 def data_dir() -> Path:
