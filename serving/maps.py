@@ -88,8 +88,14 @@ class ServedMap:
         return integer(what, count, low, sys.maxsize // max(sizes))
 
     def given(self, count: int, conditions: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """Return the checked conditions by their name, each (count, *shape); only classes may be left out."""
+        """Return the checked conditions by their name, each (count, *shape); only classes may be left out.
+
+        So may the mask of a sound that is a beginning, shorter than a whole one: it keeps what there is.
+        """
         tensors = {tensor.name: tensor for tensor in self.spec.conditions}
+        for mask in self.spec.masks:
+            if tensors[mask.keeps].kind == "audio" and mask.keeps in conditions and mask.name not in conditions:
+                conditions = {**conditions, **_beginning(mask, tensors[mask.keeps], conditions[mask.keeps])}
         classes = {name for name, tensor in tensors.items() if tensor.is_class}
         check_names("condition", conditions, tensors.keys() - classes, classes)
         arrays = {}
@@ -245,6 +251,20 @@ def _check_kept(mask: TensorSpec, arrays: Mapping[str, np.ndarray], output: Tens
     if output.levels and not output.companding:
         kept, is_kept = np.broadcast_arrays(arrays[mask.keeps], arrays[mask.name] == 1)
         _check_levels(dataclasses.replace(output, name=mask.keeps), kept[is_kept], f", where {mask.name} is 1")
+
+
+def _beginning(mask: TensorSpec, tensor: TensorSpec, values: Any) -> dict[str, np.ndarray]:
+    """Return a sound's beginning with silence to the length of a whole one after it, and the mask that keeps it."""
+    values, (length,) = as_array(tensor, values), tensor.shape
+    known = values.shape[-1] if values.ndim else 0
+    if not 0 < known < length:
+        raise UserError(
+            f"{tensor.name}: a beginning has 1 to {length - 1:,} samples, got {known:,}; or give {mask.name}, 1 where "
+            f"{tensor.name} is to be kept"
+        )
+    padded = np.zeros((*values.shape[:-1], length), tensor.dtype)
+    padded[..., :known] = values
+    return {tensor.name: padded, mask.name: (np.arange(length) < known).astype(mask.dtype)}
 
 
 def _map_of_whole_samples(spec: MapSpec, maps: Mapping[str, MapSpec]) -> str | None:

@@ -156,6 +156,8 @@ def _check_output(tensor: TensorSpec, output: str, count: int, shape: tuple[int,
 def _conditions(texts: list[str], spec: MapSpec) -> dict[str, Any]:
     """Return the values in texts like label=3, label=cat or input=photo.png, by their names."""
     known = {tensor.name: tensor for tensor in spec.conditions}
+    named = {text.partition("=")[0] for text in texts}
+    begun = {mask.keeps for mask in spec.masks if mask.name not in named and known[mask.keeps].kind == "audio"}
     conditions: dict[str, Any] = {}
     for text in texts:
         name, _, value = text.partition("=")
@@ -163,12 +165,15 @@ def _conditions(texts: list[str], spec: MapSpec) -> dict[str, Any]:
             raise unknown("condition", name, known)
         if name in conditions:
             raise UserError(f"--condition={text}: {name} was given before")
-        conditions[name] = _value(text, known[name], value)
+        conditions[name] = _value(text, known[name], value, name in begun)
     return conditions
 
 
-def _value(text: str, tensor: TensorSpec, value: str) -> Any:
-    """Return a class by its name or number, another number, names of attributes, or what a file holds."""
+def _value(text: str, tensor: TensorSpec, value: str, is_beginning: bool) -> Any:
+    """Return a class by its name or number, another number, names of attributes, or what a file holds.
+
+    A sound that `is_beginning` may be shorter than the others.
+    """
     if tensor.kind == "attributes" and tensor.names and Path(value).suffix != media.ARRAY:
         return value
     if not value:
@@ -183,7 +188,7 @@ def _value(text: str, tensor: TensorSpec, value: str) -> Any:
             return tensor.index_of(value)
         number = "neither a number nor" if tensor.shape == () else "not"
         raise UserError(f"--condition={text}: {value} is {number} a file")
-    rows = media.read(tensor, value)
+    rows = media.read(tensor, value, is_beginning)
     return rows[0] if len(rows) == 1 else rows
 
 

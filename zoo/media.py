@@ -111,23 +111,24 @@ def encode_gif(frames: Sequence[np.ndarray], rate: float = 0.0, hold: float = 0.
     return buffer.getvalue()
 
 
-def read(spec: TensorSpec, path: str | Path) -> np.ndarray:
+def read(spec: TensorSpec, path: str | Path, is_beginning: bool = False) -> np.ndarray:
     """Return the values of a condition in a file, as a model sees them: (rows, *spec.shape).
 
     A picture file (PNG, JPEG, WebP) has one row: its centre, resized to the spec's size, or all of it as it is where
     the sides are free. A WAV file has one row: its first samples. A .npy file holds one value, or rows of them; bytes
-    of pictures are scaled. A file of another kind, shape or rate is a `UserError`.
+    of pictures are scaled. A file of another kind, shape or rate is a `UserError`. A sound may be shorter if it
+    `is_beginning`.
     """
     path = Path(path)
     try:
         if path.suffix.lower() == ARRAY:
-            return _read_array(spec, path)
+            return _read_array(spec, path, is_beginning)
         if ending(spec) == ".png" and path.suffix.lower() in images.ENDINGS:
             height, width, channels = spec.shape
             values = seen(spec, images.decode(path, None if spec.is_free else (height, width), channels))
             return (values >= 0.5).astype(np.float32)[None] if spec.kind == "mask" else values[None]
         if spec.kind == "audio" and path.suffix.lower() == ".wav":
-            return _read_wav(spec, path)
+            return _read_wav(spec, path, is_beginning)
     except UserError:
         raise
     except Exception as error:  # a damaged file may make Pillow raise anything
@@ -136,18 +137,18 @@ def read(spec: TensorSpec, path: str | Path) -> np.ndarray:
     raise UserError(f"{spec.name} is of kind {spec.kind}: give {f'{wanted} or .npy' if wanted else 'a .npy'} file")
 
 
-def _read_array(spec: TensorSpec, path: Path) -> np.ndarray:
+def _read_array(spec: TensorSpec, path: Path, is_beginning: bool) -> np.ndarray:
     held = values = np.load(path, allow_pickle=False)
     if values.ndim == len(spec.shape):
         values = values[None]
-    if not len(values) or not spec.fits(values.shape[1:]):
+    if not len(values) or not (is_beginning or spec.fits(values.shape[1:])):
         axes = ("height", "width", spec.shape[2]) if spec.is_free else spec.shape
         one, rows = (f"({', '.join(map(str, shape))})" for shape in (axes, ("rows", *axes)))
         raise UserError(f"{path} holds shape {held.shape}; {spec.name} needs {one} or {rows}")
     return seen(spec, values) if spec.kind in FILES else values
 
 
-def _read_wav(spec: TensorSpec, path: Path) -> np.ndarray:
+def _read_wav(spec: TensorSpec, path: Path, is_beginning: bool) -> np.ndarray:
     with wave.open(str(path), "rb") as file:
         rate, width, channels = file.getframerate(), file.getsampwidth(), file.getnchannels()
         data = file.readframes(file.getnframes())
@@ -156,7 +157,7 @@ def _read_wav(spec: TensorSpec, path: Path) -> np.ndarray:
     if spec.rate and rate != spec.rate:
         raise UserError(f"{path} has {rate} samples a second; {spec.name} needs {spec.rate:g}")
     samples = np.frombuffer(data, "<i2").astype(np.int16)
-    if len(samples) < spec.shape[0]:
+    if len(samples) < spec.shape[0] and not is_beginning:
         raise UserError(f"{path} has {len(samples)} samples; {spec.name} needs {spec.shape[0]}")
     return seen(spec, samples[: spec.shape[0]])[None]
 

@@ -291,3 +291,23 @@ def test_a_mask_is_of_zeros_and_ones(refused, factory):
     for wrong in (mask / 2, mask.astype(np.uint8), (128 * mask).astype(np.uint8)):
         with refused("mask", "0 and 1, or as bytes 0 and 255"):
             run(mask=wrong)
+
+
+BEGUN = (
+    TensorSpec("given", (6,), "condition", "audio", rate=100.0),
+    TensorSpec("known", (6,), "condition", "mask", keeps="given"),
+)
+
+
+def test_a_shorter_sound_is_a_beginning(refused, factory):
+    run = serving.load(factory(MapSpec(BEGUN, (TensorSpec("x", (6,), "output", "audio", rate=100.0),))))["generate"]
+    sound = np.linspace(-0.5, 0.5, 8, dtype=np.float32).reshape(2, 4)
+    padded, known = np.pad(sound, ((0, 0), (0, 2))), np.array([1, 1, 1, 1, 0, 0])
+    expected = run(given=padded, known=known)["x"]
+    np.testing.assert_array_equal(run(given=sound)["x"], expected)
+    np.testing.assert_array_equal(run(given=sound[1])["x"], expected[1:])
+    for wrong, length in ((padded, "6"), (sound[:, :0], "0"), (0.5, "0")):
+        with refused("given: a beginning has 1 to 5 samples, got " + length, "known"):
+            run(given=wrong)
+    with refused("given", "needs shape"):
+        run(given=sound, known=known)

@@ -188,6 +188,22 @@ def test_a_video_is_a_gif(sample, factory):
     assert files_in(sample.directory / "clips") == ["000000.gif", "000001.gif"]
 
 
+def test_a_sound_that_begins(sample, factory):
+    given = TensorSpec("given", (50,), "condition", "audio", rate=100.0)
+    path = factory(MapSpec((given, TensorSpec("known", (50,), "condition", "mask", keeps="given")), (SOUND,)))
+    begun = np.linspace(-0.9, 0.9, 20, dtype=np.float32)
+    np.save(sample.directory / "begun.npy", begun)
+    with wave.open(str(sample.directory / "begun.wav"), "wb") as file:
+        file.setparams((1, 2, 100, 0, "NONE", ""))
+        file.writeframes((begun * 32767).astype("<i2").tobytes())
+    expected = serving.load(path)["generate"](given=begun)["sound"]
+    for ending in (".npy", ".wav"):
+        assert sample(f"--bundle={path}", f"--condition=given=begun{ending}", "--output=x.npy").returncode == 0
+        np.testing.assert_allclose(np.load(sample.directory / "x.npy"), expected, atol=1e-3)
+    result = sample(f"--bundle={path}", "--condition=given=begun.wav", "--condition=known=begun.npy", "--output=x.npy")
+    assert_refused(result, "begun.wav has 20 samples; given needs 50")
+
+
 def test_a_sound_is_a_wav(sample, factory):
     path = factory(MapSpec((Z,), (SOUND,)))
     assert sample(f"--bundle={path}", "--count=1", "--output=one.wav").returncode == 0
