@@ -23,6 +23,7 @@ import tensorflow as tf
 from zoo.autoregressive.pixels import PixelDistribution
 from zoo.autoregressive.raster import Nest, Raster, RasterModel, Turn, head_of
 from zoo.layers.causal import CausalSteps, MaskedConv2D, by_position, follow
+from zoo.layers.recurrent import lstm, walk
 from zoo.shared.errors import unknown
 
 
@@ -53,13 +54,6 @@ class PixelRNN(RasterModel):
         return PixelRNNNetwork(channels, pixels, layer, self.base_channels, self.depth, self.head_channels)
 
 
-def cell(gates: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return h and c of an LSTM (eq. 3); `gates` (..., 4 features) are those of o, f, i and g, before the functions."""
-    o, f, i, g = tf.split(gates, 4, axis=-1)
-    c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
-    return tf.sigmoid(o) * tf.tanh(c), c
-
-
 class RowLSTM(keras.layers.Layer):
     """(batch, height, width, inputs) to the states h, (batch, height, width, features), row by row."""
 
@@ -77,17 +71,14 @@ class RowLSTM(keras.layers.Layer):
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """Return the states of all rows."""
-        height, width = x.shape[1:3]
         gates = tf.transpose(self.input_to_state(x), (1, 0, 2, 3))
-        start = tf.zeros((tf.shape(x)[0], width, self.features))
+        nothing = tf.zeros((tf.shape(x)[0], x.shape[2], self.features))
 
-        def one_row(y: tf.Tensor, h: tf.Tensor, c: tf.Tensor, made: tf.TensorArray) -> tuple[Any, ...]:
-            h, c = cell(tf.gather(gates, y) + self.from_above(h), c)
-            return y + 1, h, c, made.write(y, h)
+        def one_row(gates: tf.Tensor, h: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return lstm(gates + self.from_above(h), c)
 
-        made = tf.TensorArray(tf.float32, height, element_shape=(None, width, self.features))
-        *_, made = tf.while_loop(lambda y, *_: y < height, one_row, (0, start, start, made), maximum_iterations=height)
-        return tf.transpose(made.stack(), (1, 0, 2, 3))
+        made, _ = walk(gates, one_row, (nothing, nothing))
+        return tf.transpose(made, (1, 0, 2, 3))
 
     def steps(self) -> "RowSteps":
         """Return the same computation in raster order."""
@@ -115,7 +106,7 @@ class RowSteps:
         """Return h at a position whose input is `x` (batch, inputs), what is carried on, and what is kept."""
         gates, c = above
         window = tf.concat([carried, tf.expand_dims(x, 1)], axis=1)
-        h, c = cell(self.input_to_state.along(window) + gates, c)
+        h, c = lstm(self.input_to_state.along(window) + gates, c)
         return h, follow(carried, x), [h, c]
 
     def end_row(self, memory: Nest, kept: list[tf.Tensor]) -> Nest:
@@ -142,20 +133,15 @@ class DiagonalLSTM(keras.layers.Layer):
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """Return the states of all positions."""
         height, width = x.shape[1:3]
-        columns = height + width - 1
         gates = tf.transpose(skew(self.input_to_state(x)), (2, 0, 1, 3))
-        start = tf.zeros((tf.shape(x)[0], height, self.features))
+        nothing = tf.zeros((tf.shape(x)[0], height, self.features))
 
-        def one_column(j: tf.Tensor, h: tf.Tensor, c: tf.Tensor, made: tf.TensorArray) -> tuple[Any, ...]:
+        def one_column(gates: tf.Tensor, h: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             upper, _ = tf.split(tf.pad(h, ((0, 0), (1, 0), (0, 0))), (height, 1), axis=1)
-            h, c = cell(tf.gather(gates, j) + upper @ self.from_above.value + h @ self.from_left.value, c)
-            return j + 1, h, c, made.write(j, h)
+            return lstm(gates + upper @ self.from_above.value + h @ self.from_left.value, c)
 
-        made = tf.TensorArray(tf.float32, columns, element_shape=(None, height, self.features))
-        *_, made = tf.while_loop(
-            lambda j, *_: j < columns, one_column, (0, start, start, made), maximum_iterations=columns
-        )
-        return unskew(tf.transpose(made.stack(), (1, 2, 0, 3)), width)
+        made, _ = walk(gates, one_column, (nothing, nothing))
+        return unskew(tf.transpose(made, (1, 2, 0, 3)), width)
 
 
 def skew(x: tf.Tensor) -> tf.Tensor:
@@ -218,7 +204,7 @@ class DiagonalSteps:
         width = left.shape[1]
 
         def one_position(i: tf.Tensor, h: tf.Tensor, c: tf.Tensor, made: tf.TensorArray) -> tuple[Any, ...]:
-            h, c = cell(tf.gather(gates, width - 1 - i) + h @ self.right.from_left.value, c)
+            h, c = lstm(tf.gather(gates, width - 1 - i) + h @ self.right.from_left.value, c)
             # in the order of the turns: tf2onnx takes every array for one that is written so
             return i + 1, h, c, made.write(i, h)
 
@@ -232,7 +218,7 @@ class DiagonalSteps:
         """Return the layer's output at a position whose input is `x` (batch, inputs), what it carries and keeps."""
         gates, right = above
         h, c = carried
-        h, c = cell(self.left_gates.here(x) + gates + h @ self.left.from_left.value, c)
+        h, c = lstm(self.left_gates.here(x) + gates + h @ self.left.from_left.value, c)
         return h + right, [h, c], [h, self.right_gates.here(x)]
 
     def end_row(self, memory: Nest, kept: list[tf.Tensor]) -> Nest:

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo.autoregressive.pixel_rnn import VARIANTS, DiagonalBiLSTM, DiagonalLSTM, RowLSTM, cell, skew, unskew
+from zoo.autoregressive.pixel_rnn import VARIANTS, DiagonalBiLSTM, DiagonalLSTM, RowLSTM, skew, unskew
 from zoo.layers.causal import MaskedConv2D
 from zoo.model import as_run
 from zoo.shared.errors import UserError
@@ -359,23 +359,6 @@ def test_labels_that_are_no_classes_are_refused(bounds):
 
 
 # layers
-
-
-def test_a_cell_is_the_lstm_of_the_paper():
-    """All gates at 0 are a half, but the content's, which is atanh(0.5): c = 0.5 * 0.4 + 0.5 * 0.5."""
-    gates = tf.constant([[0.0, 0.0, 0.0, np.arctanh(0.5)]])
-    h, c = cell(gates, tf.constant([[0.4]]))
-    assert c.numpy().item() == pytest.approx(0.45)
-    assert h.numpy().item() == pytest.approx(0.5 * np.tanh(0.45))
-    large = 50.0
-    for gates, expected in (  # o, f, i, g one by one
-        ([-large, large, large, large], (0.0, 1.4)),
-        ([large, -large, large, large], (np.tanh(1.0), 1.0)),
-        ([large, large, -large, large], (np.tanh(0.4), 0.4)),
-        ([large, large, large, -large], (np.tanh(-0.6), -0.6)),
-    ):
-        found = [float(value.numpy().item()) for value in cell(tf.constant([gates]), tf.constant([[0.4]]))]
-        assert found == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(("height", "width"), [(3, 4), (4, 2), (1, 5), (5, 1)])
