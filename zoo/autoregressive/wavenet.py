@@ -414,4 +414,11 @@ class LogProb(keras.Model):
         level = self.network.levels.level_of(inputs["audio"])
         parameters = self.network({**inputs, "level": level})
         by_sample = self.network.levels.log_prob(parameters, level)
-        return {"log_prob": tf.reduce_sum(by_sample, axis=1), "by_sample": by_sample}
+        return {"log_prob": summed(by_sample), "by_sample": by_sample}
+
+
+def summed(values: tf.Tensor) -> tf.Tensor:
+    """Return the sum of each row (batch, count), in two stages: float32 loses less, and runtimes differ by less."""
+    side = math.isqrt(values.shape[1] - 1) + 1
+    square = tf.reshape(tf.pad(values, ((0, 0), (0, side**2 - values.shape[1]))), (-1, side, side))
+    return tf.reduce_sum(tf.reduce_sum(square, axis=2), axis=1)
