@@ -24,7 +24,6 @@ _PACKAGES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime"
 _GRID = 64
 _CLASS_GRID = 100  # the most, where classes come in turn
 _POINTS = 2500
-_HEARD = 10  # sounds in a file
 
 
 def build(workdir: Path, output: Path, overwrite: bool = False, checkpoint: str = LAST) -> bundle.Manifest:
@@ -68,12 +67,12 @@ def build(workdir: Path, output: Path, overwrite: bool = False, checkpoint: str 
                 shown[name] = _sheet(made.spec, runtimes["onnxruntime"], held_out[name])
             for name, graph in graphs.items():
                 (directory / manifest.onnx_file(name)).write_bytes(onnx.describe(graph, manifest, name))
-            for name, (_, picture, sound) in shown.items():
+            for name, (_, picture, played) in shown.items():
                 place = directory / (bundle.SAMPLES if name == manifest.default else f"{name}.png")
                 if picture is not None:
                     place.write_bytes(images.encode_png(picture))
-                if sound is not None:
-                    place.with_suffix(".wav").write_bytes(sound)
+                if played is not None:
+                    place.with_suffix(media.ending(maps[name].spec.output)).write_bytes(played)
             (directory / bundle.EXAMPLES).write_bytes(examples.encode(held_out))
             drawn = {name: count for name, (count, picture, _) in shown.items() if picture is not None}
             (directory / bundle.CARD).write_text(card.text(manifest, drawn))
@@ -111,15 +110,15 @@ def grid_of(spec: MapSpec) -> tuple[int, int | None]:
 def _sheet(
     spec: MapSpec, run: parity.Run, held_out: Mapping[str, np.ndarray]
 ) -> tuple[int, np.ndarray | None, bytes | None]:
-    """Return the number of rows on the map's sheet of seed 0, the sheet or None, its first sounds as WAV or None."""
+    """Return the number of rows on the map's sheet of seed 0, the sheet or None, and what `media.played` makes."""
     given = conditions_of(spec, held_out)
     count, columns = (examples.ROWS, None) if given else grid_of(spec)
     inputs = noise.fill(spec, count, seed=0, given=noise.cycled(given, count))
     targets = {t.name: noise.cycled({"": held_out[t.name]}, count)[""] for t in spec.outputs if t.name in held_out}
     outputs = run(inputs)
     picture = pictures.sheet_of(spec, inputs, outputs, targets, columns)
-    is_heard = spec.output.kind == "audio" and spec.output.rate and picture is not None
-    return count, picture, media.joined(spec.output, outputs[spec.output.name][:_HEARD]) if is_heard else None
+    played = media.played(spec.output, outputs[spec.output.name]) if picture is not None else None
+    return count, picture, played
 
 
 def prove(

@@ -78,8 +78,11 @@ def _picture(manifest: bundle.Manifest, name: str, count: int) -> str:
     else:
         in_turn = "; the classes come in turn" if spec.conditions else ""
         what = f"{count} samples of seed 0, drawn by onnxruntime; not selected{in_turn}"
-    if spec.output.kind == "audio" and spec.output.rate:
-        what += f"; the first of them can be heard in {Path(place).with_suffix('.wav')}"
+    ending = media.ending(spec.output)
+    if ending == ".wav":
+        what += f"; the first of them can be heard in {Path(place).with_suffix(ending)}"
+    if ending == ".gif":
+        what += f"; they move in {Path(place).with_suffix(ending)}"
     return f"![{name}]({place})\n\n{what}.\n\n"
 
 

@@ -85,6 +85,8 @@ def toy_data(model: str) -> str:
         return "faces"
     if "audio" in reads:
         return "tones"
+    if "video" in reads:
+        return "moving_digits:digits"
     if "a" in reads:
         return "unpaired:shapes"
     if "input" in reads:
@@ -98,7 +100,8 @@ def tiny_config(model: str, **changes) -> ConfigDict:
 
     Of phases, if there are any, each begins 2 steps after the one before: a third has no step of its own. A model that
     reads an "input" gets grey digits, or reduced ones where its recipe has such; one of two domains gets shapes at
-    16 px, one of sound three short notes. "data.name" among the `changes` brings that source's options.
+    16 px, one of sound three short notes, one of videos four frames of 9 px. "data.name" among the `changes`
+    brings that source's options.
     """
     data = changes.get("data.name", toy_data(model))
     settings = config.load(recipe_of(model), [f"--config.data.name={data}", f"--config.model.name={model}"])
@@ -107,6 +110,8 @@ def tiny_config(model: str, **changes) -> ConfigDict:
         settings.data.image_size = 16 if data == "unpaired:shapes" else 0
     if "beat" in settings.data:
         settings.data.update(beats=3, beat=16)
+    if "side" in settings.data:
+        settings.data.update(frames=4, side=9, count=1)
     settings.model.update(zoo.declared(model).smallest)
     settings.jit = "auto"  # tests of XLA compile for themselves
     settings.update(

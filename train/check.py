@@ -21,6 +21,7 @@ _HAVE = {
     "a": "; domains:PATH and unpaired:NAME have one",
     "audio": "; wav:PATH, tones and sets of recordings such as spoken_digit have one",
     "track": "; tones has one",
+    "video": "; moving_digits:NAME has one",
 }
 
 

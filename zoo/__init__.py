@@ -53,6 +53,7 @@ _MODELS = {
     "srresnet": "zoo.translation.srgan:SRResNet",
     "stargan": "zoo.translation.stargan:StarGAN",
     "vae": "zoo.latent.vae:VAE",
+    "video_pixel_network": "zoo.autoregressive.video_pixel_network:VideoPixelNetwork",
     "wavenet": "zoo.autoregressive.wavenet:WaveNet",
     "wgan": "zoo.adversarial.wgan:WGAN",
     "wgan_gp": "zoo.adversarial.wgan_gp:WGANGP",

@@ -13,6 +13,7 @@ numpy and Pillow only.
 """
 
 import io
+import math
 import wave
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ _WAVE = (64, 192)  # pixels of a waveform and of a spectrogram, height and width
 _WINDOW, _SHORTEST = 256, 16  # samples of a spectrum, and as many at least
 _RANGE = 70.0  # dB from full scale, which is black, to white
 _FRAMES = 8  # of a video on a sheet, at most
+_HEARD = 10  # sounds in a file that is played beside a sheet, at most
 
 Tensors = Sequence[tuple[TensorSpec, np.ndarray]]
 
@@ -88,11 +90,26 @@ def encode_wav(samples: np.ndarray, rate: float) -> bytes:
     return buffer.getvalue()
 
 
+def played(spec: TensorSpec, values: np.ndarray) -> bytes | None:
+    """Return what is played beside a sheet of values (rows, *spec.shape), a file of `ending(spec)`, or None.
+
+    That is a WAV of the first 10 sounds, or a GIF of all videos; sounds without a rate and other kinds have none.
+    """
+    if ending(spec) == ".wav":
+        return joined(spec, values[:_HEARD])
+    return side_by_side(spec, values) if ending(spec) == ".gif" else None
+
+
 def joined(spec: TensorSpec, values: np.ndarray, pause: float = 0.3) -> bytes:
     """Return the WAV file of sounds (rows, samples) one after the other, so many seconds apart."""
     silence = np.zeros(round(pause * spec.rate), np.int16)
     parts = [part for row in stored(spec, values) for part in (row, silence)]
     return encode_wav(np.concatenate(parts), spec.rate)
+
+
+def side_by_side(spec: TensorSpec, values: np.ndarray) -> bytes:
+    """Return the animated GIF of videos (rows, *spec.shape) that play at once, in a square."""
+    return encode_gif([images.grid(frame) for frame in stored(spec, values).swapaxes(0, 1)], spec.rate)
 
 
 def encode_gif(frames: Sequence[np.ndarray], rate: float = 0.0, hold: float = 0.0) -> bytes:
@@ -171,7 +188,8 @@ def sheet(tensors: Tensors, columns: int | None = None, behind: np.ndarray | Non
     """Return one uint8 picture of tensors (rows, *shape), or None if none of them can be shown.
 
     A cell of the sheet is a row of the tensors: its pictures side by side, in the order of the tensors, such as
-    conditions, outputs, targets. Cells run left to right, then down, in a square unless `columns` says otherwise.
+    conditions, outputs, targets. Cells run left to right, then down, in a square unless `columns` says otherwise; the
+    long cells of videos in fewer columns, so that the sheet itself comes near to a square.
     Points of the plane are drawn over those `behind`.
     """
     points = [values for spec, values in tensors if spec.kind == "point" and spec.shape == (2,)]
@@ -181,10 +199,10 @@ def sheet(tensors: Tensors, columns: int | None = None, behind: np.ndarray | Non
     channels = max(tile.shape[-1] for tile in tiles)
     height = max(tile.shape[1] for tile in tiles)
     same = [_enlarged(tile, height).repeat(channels // tile.shape[-1], axis=-1) for tile in tiles]
-    if len(same) == 1:
-        return images.grid(same[0], columns)
     blank = np.full((len(same[0]), height, 1, channels), 128, np.uint8)
     cells = np.concatenate([part for tile in same for part in (tile, blank)][:-1], axis=2)
+    if columns is None and any(spec.kind == "video" for spec, _ in tensors):  # as many cells in a row would be a strip
+        columns = max(1, round(math.sqrt(len(cells) * height / cells.shape[2])))
     return images.grid(cells, columns)
 
 

@@ -349,6 +349,14 @@ def test_a_film_is_its_frames_side_by_side(count, chosen):
     np.testing.assert_array_equal(sheet, expected)
 
 
+@pytest.mark.parametrize(("count", "columns"), [(16, 1), (64, 3), (1, 1), (200, 5)])
+def test_a_sheet_of_films_is_no_strip(count, columns):
+    """A cell is 8 frames of 6 x 6: of c columns and n / c rows, 48 c wide and 6 n / c high, a square is c^2 = n / 8."""
+    sheet = media.sheet([(spec("video", (8, 6, 6, 1)), np.zeros((count, 8, 6, 6, 1), np.float32))])
+    frames = np.zeros((count, 6, 48, 1), np.uint8) + 128
+    np.testing.assert_array_equal(sheet.shape, images.grid(frames, columns).shape)
+
+
 def test_a_sound_is_its_waveform():
     values = np.zeros((1, 192 * 4), np.float32)
     values[0, : 96 * 4] = np.tile([1, -1], 96 * 2)  # the first half as loud as can be, the second silent
@@ -405,3 +413,24 @@ def test_what_a_picture_can_show_makes_a_sheet(tensor):
     sheet = media.sheet([(tensor, np.zeros((4, *tensor.shape), tensor.dtype))])
     assert sheet.dtype == np.uint8 and sheet.ndim == 3
     assert images.encode_png(sheet).startswith(b"\x89PNG")
+
+
+def test_videos_play_side_by_side_in_one_gif():
+    tensor = spec("video", (3, 6, 8, 1), rate=25, low=-1, high=1)
+    values = np.full((4, 3, 6, 8, 1), -1, np.float32)
+    values[1, 2] = 1.0  # the second video is white in its last frame
+    with Image.open(io.BytesIO(media.side_by_side(tensor, values))) as picture:
+        assert picture.n_frames >= 2 and picture.info["duration"] >= 40
+        picture.seek(picture.n_frames - 1)
+        last = np.asarray(picture.convert("L"))
+    sheet = images.grid(media.stored(tensor, values)[:, 2])
+    np.testing.assert_array_equal(last, sheet[..., 0])
+
+
+def test_ten_sounds_and_all_videos_are_played_beside_a_sheet_and_pictures_are_not():
+    sounds = RNG.uniform(-1, 1, (12, 400)).astype(np.float32)
+    assert media.played(SOUND, sounds) == media.joined(SOUND, sounds[:10])
+    films = RNG.uniform(-1, 1, (12, *FILM.shape)).astype(np.float32)
+    assert media.played(FILM, films) == media.side_by_side(FILM, films)
+    for tensor in (SOUND_WITHOUT_RATE, GREY, COLOUR, MASK, CODE, FOUR_CHANNELS):
+        assert media.played(tensor, np.zeros((2, *tensor.shape), np.float32)) is None

@@ -12,6 +12,7 @@ Its key `name` says which source (see `train.data.sources`); the others are that
 - 'domains:PATH': pictures of your own in two folders that do not belong together; 'unpaired:NAME': pairs torn apart
 - 'grey:NAME', 'lowres:NAME': colour to be made from grey, large from small, over any source NAME of pictures
 - 'stacked:NAME': pictures of 1,000 modes made of the set NAME
+- 'moving_digits:NAME': videos of digits of the set NAME that bounce about
 - 'ring', 'grid': points of the plane
 - 'wav:PATH': recordings of your own; 'tones': notes, played by the program
 - any data set of images or of recordings of tensorflow-datasets by its name

@@ -25,6 +25,7 @@ At outputs beside the right answer (pix2pix, reconstructions):
 At a likelihood:
 - log_likelihood: of held-out data, exact or bounded by importance samples
 - bits_per_sample: of sound, beside models that know how often each level is, alone or after another
+- nats_per_frame: of video, for each frame apart, beside copying the last frame and independent pixels
 - out_of_distribution: does the likelihood tell held-out data from those that --other names (AUROC)? Does it once the
   length of each compressed picture is taken into account?
 
@@ -83,7 +84,7 @@ COUNT = flags.DEFINE_integer(
     "count",
     None,
     "samples or rows, and real ones at most; by default 10,000, with stacked_modes 26,000, for mixture 2,500, for "
-    "sound 500",
+    "sound 500, for nats_per_frame 1,000",
     lower_bound=2,
 )
 IMPORTANCE = flags.DEFINE_integer(
@@ -105,7 +106,7 @@ PICTURE = flags.DEFINE_string(
 )
 
 SAMPLES = 10_000
-COUNTS = {"stacked_modes": 26_000, "mixture": 2500, "sound": 500}  # the first two are PacGAN's
+COUNTS = {"stacked_modes": 26_000, "mixture": 2500, "sound": 500, "nats_per_frame": 1000}  # the first two are PacGAN's
 
 
 def main() -> None:

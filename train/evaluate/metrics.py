@@ -26,6 +26,7 @@ from train.evaluate.likelihoods import log_likelihood, out_of_distribution
 from train.evaluate.makers import Maker
 from train.evaluate.reference import alike, ours
 from train.evaluate.sounds import bits_per_sample, sound
+from train.evaluate.videos import nats_per_frame
 from zoo import media
 from zoo.metrics import mixtures
 from zoo.metrics import pairs as paired
@@ -120,7 +121,7 @@ def check_declared(name: str, model: str, targets: Mapping[str, str], section: C
     `where` the metric was named begins the line. `check_possible` sees the rest, when the model is there.
     """
     metric, kinds = METRICS[name], data.kinds(section)
-    kind = kinds.get("image", kinds.get("audio", ""))
+    kind = kinds.get("image", kinds.get("audio", kinds.get("video", "")))
     if metric.needs == "pairs" and not targets:
         raise UserError(f"{where}{name}: {model} makes nothing that data show")
     if metric.needs == "pairs":
@@ -138,8 +139,8 @@ def check_declared(name: str, model: str, targets: Mapping[str, str], section: C
 def suggested(maker: Maker, section: ConfigDict | None = None) -> str:
     """Return the metric that fits best where none is named; `section` is the data section of the reference."""
     if "log_prob" in maker.maps:
-        is_sound = any(tensor.kind == "audio" for tensor in maker.maps["log_prob"].conditions)
-        return "bits_per_sample" if is_sound else "log_likelihood"
+        kinds = {tensor.kind for tensor in maker.maps["log_prob"].conditions}
+        return next((metric for kind, metric in _BY_KIND.items() if kind in kinds), "log_likelihood")
     is_apart = section is not None and "a" in data.kinds(section)
     if maker.maps and map_for("pairs", maker, None) and not is_apart:
         return "pairs"
@@ -294,7 +295,8 @@ def _short(line: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in line.items() if key in _ROW}
 
 
-_IMAGE, _AUDIO = ("image",), ("audio",)
+_IMAGE, _AUDIO, _VIDEO = ("image",), ("audio",), ("video",)
+_BY_KIND = {"audio": "bits_per_sample", "video": "nats_per_frame"}  # the likelihood of what has a metric of its own
 
 METRICS = {
     "frechet": Metric("samples", _IMAGE, lambda c: frechet(*c.features), "frechet_distance", sees_features=True),
@@ -324,6 +326,7 @@ METRICS = {
     "pairs": Metric("pairs", _IMAGE, _pairs, "psnr_db", True),
     "log_likelihood": Metric("log_prob", ("image", "point", "audio"), log_likelihood, "nats", True),
     "bits_per_sample": Metric("log_prob", _AUDIO, bits_per_sample, "bits_per_sample"),
+    "nats_per_frame": Metric("log_prob", _VIDEO, nats_per_frame, "nats_per_frame"),
     "sound": Metric("samples", _AUDIO, sound),
     "out_of_distribution": Metric("log_prob", _IMAGE, out_of_distribution, has_other=True),
     "representation": Metric(

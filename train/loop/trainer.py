@@ -40,7 +40,7 @@ from train.rundir import examples, logs, pictures, recorded, restore
 from train.rundir.checkpoints import Checkpoints
 from train.rundir.layout import CHECKPOINTS, LAST, TENSORBOARD
 from train.rundir.state import state_of
-from zoo import images, noise
+from zoo import images, media, noise
 from zoo.model import as_run
 from zoo.shared import files
 from zoo.shared.errors import UserError, first_line, unknown
@@ -204,7 +204,10 @@ class Trainer:
         return series
 
     def draw_samples(self) -> None:
-        """Write the sheet of each averaged map that can be shown, from the run's fixed noise and examples."""
+        """Write the sheet of each averaged map that can be shown, from the run's fixed noise and examples.
+
+        Beside it lies what `media.played` makes of sounds and videos.
+        """
         if not self.is_chief:
             return
         behind = self._points_behind()
@@ -229,6 +232,9 @@ class Trainer:
                 picture = pictures.sheet_of(made.spec, inputs, outputs, noise.cycled(targets, count), behind=behind)
                 if picture is not None:
                     place = pictures.path_of(self.workdir, self.step, "" if number == 0 else name)
+                    played = media.played(made.spec.output, outputs[made.spec.output.name])
+                    if played is not None:  # first, since a sheet says that its step is drawn
+                        files.write_bytes(place.with_suffix(media.ending(made.spec.output)), played)
                     files.write_bytes(place, images.encode_png(picture))
                     tf.summary.image(name, picture[None], step=self.step)
 

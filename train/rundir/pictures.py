@@ -57,8 +57,8 @@ def path_of(workdir: Path, step: int, name: str = "") -> Path:
 
 
 def steps_drawn(workdir: Path) -> list[tuple[int, Path]]:
-    """Return the step and the path of every sheet, of all maps."""
-    paths = (workdir / SAMPLES).rglob("[0-9]*.png")
+    """Return the step and the path of every sheet, and of what is played beside it, of all maps."""
+    paths = [path for path in (workdir / SAMPLES).rglob("[0-9]*.*") if path.suffix in media.FILES.values()]
     return [(int(path.stem), path) for path in paths if path.stem.isdecimal() and path.is_file()]
 
 
@@ -69,7 +69,8 @@ def write_animation(workdir: Path) -> None:
     """
     from PIL import Image
 
-    paths = sorted(path for _, path in steps_drawn(workdir) if path.parent.name == SAMPLES)
+    drawn = sorted(path for _, path in steps_drawn(workdir) if path.parent.name == SAMPLES)
+    paths = [path for path in drawn if path.suffix == ".png"]
     if not paths:
         return
     chosen = np.unique(np.linspace(0, len(paths) - 1, min(len(paths), _MAX_FRAMES)).round().astype(int))

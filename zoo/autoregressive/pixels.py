@@ -62,13 +62,11 @@ class Bernoulli:
 
 
 class Softmax:
-    """Each channel has 256 values, with a logit for each (van den Oord et al. 2016a)."""
+    """Each channel has 256 values, or so many `levels`, with a logit for each (van den Oord et al. 2016a)."""
 
-    levels = LEVELS
-
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, levels: int = LEVELS) -> None:
         self.channels = self.groups = channels
-        self.parameters = channels * LEVELS
+        self.levels, self.parameters = levels, channels * levels
 
     def noise(self, height: int, width: int) -> tuple[TensorSpec, ...]:
         """Return u: a channel has the value at which the sum of probabilities passes it."""
@@ -76,18 +74,18 @@ class Softmax:
 
     def nearest(self, image: tf.Tensor) -> tf.Tensor:
         """Return the values of the nearest levels."""
-        return value_of(level_of(image))
+        return value_of(level_of(image, self.levels), self.levels)
 
     def log_prob(self, parameters: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
         """Return the log-probability of each channel in nats, of the shape of `image`."""
-        logits = tf.reshape(parameters, (-1, *image.shape[1:], LEVELS))
-        level = tf.cast(level_of(image), tf.int32)
+        logits = tf.reshape(parameters, (-1, *image.shape[1:], self.levels))
+        level = tf.cast(level_of(image, self.levels), tf.int32)
         return tf.gather(logits, level, batch_dims=image.shape.rank) - tf.reduce_logsumexp(logits, axis=-1)
 
     def draw(self, parameters: tf.Tensor, noise: dict[str, tf.Tensor]) -> tf.Tensor:
         """Return pixels (batch, channels)."""
-        probabilities = tf.nn.softmax(tf.reshape(parameters, (-1, self.channels, LEVELS)))
-        return value_of(tf.cast(index_at(probabilities, noise["u"]), tf.float32))
+        probabilities = tf.nn.softmax(tf.reshape(parameters, (-1, self.channels, self.levels)))
+        return value_of(tf.cast(index_at(probabilities, noise["u"]), tf.float32), self.levels)
 
 
 class LogisticMixture:

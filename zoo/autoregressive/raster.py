@@ -91,27 +91,30 @@ class Sampler(keras.Model):
 
     def call(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Walk the raster, a pixel a turn."""
-        height, width, channels = self.shape
-        steps, reach = self.network.steps(inputs.get("label")), self.network.reach
         # (height, width, batch, channels), to be read row by row, then position by position
         sources = {name: tf.transpose(x, (1, 2, 0, 3)) for name, x in inputs.items() if name != "label"}
         if "given" in sources:
             sources["given"] = self.pixels.nearest(sources["given"])
-        batch = tf.shape(next(iter(inputs.values())))[0]
+        steps = self.network.steps(inputs.get("label"))
+        made = tf.transpose(self.raster(steps, sources, tf.shape(next(iter(inputs.values())))[0]), (2, 0, 1, 3))
+        if "known" in inputs:
+            made = tf.where(inputs["known"] > 0.5, inputs["given"], made)  # to the bit
+        return {self.output_name: made}
+
+    def raster(self, steps: Steps, sources: dict[str, tf.Tensor], batch: tf.Tensor) -> tf.Tensor:
+        """Return pictures of what is given in the `sources`, all (height, width, batch, channels)."""
+        height, width, channels = self.shape
 
         def one_row(y: tf.Tensor, rows: tf.Tensor, memory: Nest, picture: tf.TensorArray) -> tuple[Any, ...]:
             here = {name: tf.gather(x, y) for name, x in sources.items()}
             made, rows, memory = self.one_row(steps, here, rows, memory)
             return y + 1, rows, memory, picture.write(y, made)
 
-        rows = tf.zeros((batch, reach, width, channels))
+        rows = tf.zeros((batch, self.network.reach, width, channels))
         picture = tf.TensorArray(tf.float32, height, element_shape=(width, None, channels))
         start = (0, rows, steps.begin(batch, width), picture)
         *_, picture = tf.while_loop(lambda y, *_: y < height, one_row, start)
-        made = tf.transpose(picture.stack(), (2, 0, 1, 3))
-        if "known" in inputs:
-            made = tf.where(inputs["known"] > 0.5, inputs["given"], made)  # to the bit
-        return {self.output_name: made}
+        return picture.stack()
 
     def one_row(
         self, steps: Steps, here: dict[str, tf.Tensor], rows: tf.Tensor, memory: Nest

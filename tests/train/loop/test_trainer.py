@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 from shared import assert_same_state, checkpoint, metrics, tiny_config, trained, trainer
 
 import train.data
@@ -13,7 +14,7 @@ from train import config
 from train.engine import backend, strategies
 from train.loop.trainer import MAX_RETRIES
 from train.rundir import examples, pictures, restore
-from zoo import images, noise
+from zoo import images, media, noise
 from zoo.autoregressive.nade import NADE
 from zoo.shared.errors import UserError
 
@@ -345,14 +346,34 @@ def test_every_map_that_can_be_shown_has_its_sheets(tmp_path):
     assert given.keys() == {"image"}, "which is the target, too"
 
 
-def test_sheets_beyond_a_rollback_are_removed_for_every_map(tmp_path):
-    trained(tiny_config("vae", sample_every=2), tmp_path)
+@pytest.mark.parametrize(("model", "ending"), [("video_pixel_network", ".gif"), ("wavenet", ".wav")])
+def test_what_plays_lies_beside_its_sheet(tmp_path, model, ending):
+    made = trained(tiny_config(model, train_steps=2), tmp_path)
+    drawn = {path.relative_to(tmp_path / "samples").as_posix() for _, path in pictures.steps_drawn(tmp_path)}
+    stems = ("00000000", "00000002", "continue/00000000", "continue/00000002")
+    assert drawn == {f"{stem}{kind}" for stem in stems for kind in (".png", ending)}
+    for name, place, count in (("generate", "", 4), ("continue", "continue", 16)):
+        spec = made.model.maps[name].spec
+        given = {key: rows for key, rows in made.examples[name].items() if key in [t.name for t in spec.conditions]}
+        with made.averages.applied():
+            values = made.run_map(name, noise.fill(spec, count, seed=0, given=given))[spec.output.name]
+        assert (tmp_path / "samples" / place / f"00000002{ending}").read_bytes() == media.played(spec.output, values)
+    with Image.open(tmp_path / pictures.ANIMATION) as animation:
+        assert animation.n_frames == 2, "of sheets alone"
+
+
+@pytest.mark.parametrize("model", ["vae", "video_pixel_network"])
+def test_sheets_beyond_a_rollback_are_removed_for_every_map(tmp_path, model):
+    trained(tiny_config(model, sample_every=2), tmp_path)
     for step in (2, 4):
         (tmp_path / "checkpoints" / f"{step:08d}" / "state.index").write_bytes(b"")
-    made = trainer(tiny_config("vae", sample_every=2), tmp_path)
+    before = pictures.steps_drawn(tmp_path)
+    made = trainer(tiny_config(model, sample_every=2), tmp_path)
     made._resume()
     assert made.step == 0
-    assert {step for step, _ in pictures.steps_drawn(tmp_path)} == {0}
+    assert pictures.steps_drawn(tmp_path) == [(step, path) for step, path in before if step == 0]
+    left = [path for path in (tmp_path / "samples").rglob("*") if path.is_file()]
+    assert {path.stem for path in left} == {"00000000"} and len(left) == len(before) / 3
 
 
 OWN_MODEL = """

@@ -69,6 +69,18 @@ def test_the_channels_of_a_softmax_each_sum_to_one_and_draw_their_probabilities(
         np.testing.assert_allclose(frequencies, each[:, channel], atol=1.1 / count + 1e-6)
 
 
+def test_a_softmax_of_four_levels_sums_to_one_and_draws_them():
+    made, values = Softmax(1, 4), np.array([-1, -1 / 3, 1 / 3, 1], np.float32)
+    assert (made.levels, made.parameters) == (4, 4)
+    parameters = tf.constant(np.log([[0.1, 0.2, 0.3, 0.4]]), tf.float32)
+    each = made.log_prob(tf.repeat(parameters, 4, axis=0), tf.constant(values[:, None]))
+    np.testing.assert_allclose(np.exp(each)[:, 0], [0.1, 0.2, 0.3, 0.4], rtol=1e-5)
+    u = np.array([[0.05], [0.2], [0.5], [0.7]], np.float32)
+    drawn = made.draw(tf.repeat(parameters, 4, axis=0), {"u": tf.constant(u)})
+    np.testing.assert_allclose(drawn[:, 0], values, atol=1e-6)
+    np.testing.assert_allclose(made.nearest(tf.constant([-0.9, -0.5, 0.1, 0.9])), values, atol=1e-6)
+
+
 def test_no_value_of_probability_0_is_drawn_at_the_ends():
     logits = np.random.default_rng(0).normal(size=(500, 256)).astype(np.float32)
     logits[:, :3] = logits[:, -3:] = -1e9

@@ -41,9 +41,10 @@ _PREFIXED = {
     "grey": "grey",
     "lowres": "lowres",
     "stacked": "stacked",
+    "moving_digits": "moving_digits",
     "wav": "wav",
 }
-_OVER = ("grey", "lowres", "stacked", "unpaired")
+_OVER = ("grey", "lowres", "moving_digits", "stacked", "unpaired")
 
 
 def names() -> tuple[str, ...]:
