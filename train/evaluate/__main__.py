@@ -148,11 +148,13 @@ def main() -> None:
         other_section(maker.data, maker.maps["log_prob"].conditions[0].shape)
     if kind != "run":
         backend.start()
-    comparison = compare(maker, names, extractor)
+    counts = {name: COUNT.value or COUNTS.get(name, SAMPLES) for name in names}
+    comparisons = {count: compare(maker, names, extractor, count) for count in set(counts.values())}
     for name in names:
-        print(json.dumps(measure(comparison, name), allow_nan=False), flush=True)
+        print(json.dumps(measure(comparisons[counts[name]], name), allow_nan=False), flush=True)
     if PICTURE.value:
-        files.write_bytes(home_expanded(PICTURE.value, "--picture"), picture_of_latents(comparison))
+        latents = picture_of_latents(comparisons[counts["representation"]])
+        files.write_bytes(home_expanded(PICTURE.value, "--picture"), latents)
 
 
 def extractor_at(path: str | Path) -> Extractor:
@@ -170,12 +172,11 @@ def check_run(settings: ConfigDict) -> None:
         other_section(settings.data)
 
 
-def compare(maker: makers.Maker, names: list[str], extractor: Extractor | None) -> Comparison:
-    """Return what the maker makes beside the reference, both as the flags say; no extractor means ours that fits."""
-    count = COUNT.value or max(COUNTS.get(name, SAMPLES) for name in names)
+def compare(maker: makers.Maker, names: list[str], extractor: Extractor | None, count: int) -> Comparison:
+    """Return what the maker makes beside the reference, as the flags say; no extractor means ours that fits."""
     section = maker.data
     if maker.pictures is not None:
-        pictures = maker.pictures(COUNT.value or SAMPLES, SEED.value)
+        pictures = maker.pictures(count, SEED.value)
         count, shape, in_colour = len(pictures), pictures.shape[1:], has_colour(pictures)
         section = config.source(REFERENCE.value)
         section.update({key: value for key, value in _of_shape(shape).items() if key in section})

@@ -33,6 +33,7 @@ from keras import layers
 from zoo.autoregressive.pixels import Bernoulli, PixelDistribution, Softmax
 from zoo.autoregressive.raster import Nest, Sampler, Turn
 from zoo.layers.causal import CausalSteps, MaskedConv2D, by_position, follow
+from zoo.layers.recurrent import lstm, walk
 from zoo.model import GenerativeModel, Map
 from zoo.shared.errors import UserError
 from zoo.spec import MapSpec, TensorSpec
@@ -244,9 +245,7 @@ class VideoNetwork(keras.Model):
     def after(self, gates: tf.Tensor, state: State) -> State:
         """Return the state after one more frame, whose `gates` the encoder made."""
         h, c = state
-        o, f, i, g = tf.split(gates + self.state_to_state(h), 4, axis=-1)
-        c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
-        return tf.sigmoid(o) * tf.tanh(c), c
+        return lstm(gates + self.state_to_state(h), c)
 
     def start(self, batch: tf.Tensor, height: int, width: int) -> State:
         """Return the state before the first frame: zeros."""
@@ -258,15 +257,9 @@ class VideoNetwork(keras.Model):
         frames, *frame = video.shape[1:]
         gates = self.encoded(tf.reshape(video, (-1, *frame)))
         by_frame = tf.transpose(tf.reshape(gates, (-1, frames, *gates.shape[1:])), (1, 0, 2, 3, 4))
-
-        def one_frame(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, made: tf.TensorArray) -> tuple[Any, ...]:
-            h, c = self.after(tf.gather(by_frame, t), (h, c))
-            return t + 1, h, c, made.write(t, h)
-
-        made = tf.TensorArray(tf.float32, frames, element_shape=(None, *frame[:2], self.lstm))
-        start = (0, *self.start(tf.shape(video)[0], *frame[:2]), made)
-        _, h, c, made = tf.while_loop(lambda t, *_: t < frames, one_frame, start, maximum_iterations=frames)
-        return tf.transpose(made.stack(), (1, 0, 2, 3, 4)), (h, c)
+        start = self.start(tf.shape(video)[0], *frame[:2])
+        made, state = walk(by_frame, lambda gates, h, c: self.after(gates, (h, c)), start)
+        return tf.transpose(made, (1, 0, 2, 3, 4)), state
 
 
 class DecoderSteps:

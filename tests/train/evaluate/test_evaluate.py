@@ -550,6 +550,16 @@ def test_a_home_directory_is_found_or_told_of(tmp_path, cache, capsys, monkeypat
             printed(capsys, "--source=~/a[1]", "--reference=digits", flag)
 
 
+def test_each_metric_has_a_count_of_its_own(tmp_path, cache, capsys, monkeypatch):
+    folder = save(scans("test")[:50], tmp_path / "scans")
+    monkeypatch.setattr(evaluate, "SAMPLES", 40)
+    monkeypatch.setitem(evaluate.COUNTS, "ms_ssim", 30)
+    asked = ["--source=" + folder, "--reference=digits", "--metrics=sliced_wasserstein,ms_ssim"]
+    made = printed(capsys, *asked)
+    assert [line["protocol"]["samples"] for line in made] == [40, 30]
+    assert [line["protocol"]["samples"] for line in printed(capsys, *asked, "--count=20")] == [20, 20]
+
+
 def test_range_and_output_may_be_those_of_our_extractor(tmp_path, cache, capsys):
     folder = save(scans("test")[:80], tmp_path / "folder")
     flags = f"--source={folder}", "--reference=digits", "--metrics=frechet", "--extractor_range=0,1"
