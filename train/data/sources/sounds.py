@@ -4,10 +4,11 @@ A recording becomes mono (the mean of its channels), is resampled to one rate wh
 (`scipy.signal.resample_poly`), loses the silence at its ends (`trim`) and gets the peak `level`. Then it is cut into
 rows. `context` samples of silence go before it, and each row begins with the last `context` samples of the row before.
 So each sample counts in one row, and has as many before it. What does not fill a last row is dropped. A `whole`
-recording makes one row instead, with silence after it; one that is longer than a row is left out.
+recording makes one row instead: its context and itself, again and again. So silence of the length of the context is
+always followed by a sound, and a model that has heard it begins. A recording that is longer than a row is left out.
 
-The column "audio" is int16. The mask "counted" is 1 where a row's samples count: it leaves out the context, and the
-silence after whole recordings.
+The column "audio" is int16. The mask "counted" is 1 where a row's samples count: it leaves out the context, and what
+repeats a whole recording.
 """
 
 import math
@@ -32,7 +33,7 @@ SOUNDS = {
     "level": 0.9,  # the peak that every recording gets; 0 leaves it as it is
     "unreadable": "skip",  # a recording that cannot be used: skip (with a warning) or refuse
 }
-PREPROCESSING = 1  # to be raised where rows of the same recordings change
+PREPROCESSING = 2  # to be raised where rows of the same recordings change
 _LONGEST, _HIGHEST = 2**20, 384_000
 _FRAME = 0.02  # seconds
 _SILENT = 2**-14  # a peak of 2 in 16 bits
@@ -155,8 +156,7 @@ def whole_row(padded: np.ndarray, section: Any, rate: int) -> list[Row]:
         raise OSError(f"it is too short: {samples:,} samples, less than {_FRAME * 1000:g} ms")
     if samples > room:
         raise OSError(f"it is too long: {samples:,} samples, and a row holds {room:,}; take a larger data.length")
-    row = {"audio": np.zeros(section.length, np.int16), "counted": np.zeros(section.length, np.uint8)}
-    row["audio"][: len(padded)] = padded
+    row = {"audio": np.resize(padded, section.length), "counted": np.zeros(section.length, np.uint8)}
     row["counted"][section.context : len(padded)] = 255
     return [row]
 
@@ -176,7 +176,7 @@ def told(section: Any, rate: int) -> str:
         f"silence cut off both ends ({section.trim:g} dB below the loudest 20 ms)" if section.trim else "untrimmed"
     )
     level = f"peak {section.level:g} each" if section.level else "as loud as they are"
-    rows = "whole, silence after them" if section.whole else "cut into rows"
+    rows = "whole, repeated in" if section.whole else "cut into rows"
     return (
         f"{rate:,} samples a second, mono, {silence}, {level}, {rows} of {section.length:,} samples, the first "
         f"{section.context:,} of them context"
