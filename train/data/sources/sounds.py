@@ -176,7 +176,7 @@ def told(section: Any, rate: int) -> str:
         f"silence cut off both ends ({section.trim:g} dB below the loudest 20 ms)" if section.trim else "untrimmed"
     )
     level = f"peak {section.level:g} each" if section.level else "as loud as they are"
-    rows = "whole, repeated in" if section.whole else "cut into rows"
+    rows = "whole, repeated in rows" if section.whole else "cut into rows"
     return (
         f"{rate:,} samples a second, mono, {silence}, {level}, {rows} of {section.length:,} samples, the first "
         f"{section.context:,} of them context"
