@@ -129,7 +129,7 @@ def _agreement(manifest: bundle.Manifest, name: str) -> str:
     limit = f"{told['tolerance']}"
     if "last_bits" in told and max(told["largest_difference_from_keras"].values()) > told["tolerance"]:
         limit = f"{told['last_bits']} times what the Keras model makes of another last bit of its inputs"
-    what = "share of rows that differ" if manifest.maps[name].output.levels else "largest difference"
+    what = "share of rows that differ" if manifest.maps[name].output.may_flip else "largest difference"
     return (
         f"The {what} from the Keras model, over fresh inputs in batches of {batches} (export fails above "
         f"{limit}): {figures}."

@@ -19,8 +19,8 @@ RELATIVE = 1e-6
 # times what the reference itself makes of another last bit, up to half a level of 8 bits
 LAST_BITS = 10
 MOST = 1 / 255
-# of a sampling loop: the share of rows in which some threshold falls between two runtimes' last bits; or, where rows
-# are long, that of rows with such a threshold where one value in so many has one
+# of a sampling loop or a choice: the share of rows in which some threshold falls between two runtimes' last bits; or,
+# where rows of a loop are long, that of rows with such a threshold where one value in so many has one
 DIFFERING = 0.1
 RARE = 1e-4
 
@@ -45,9 +45,10 @@ def measure(
 
     A difference is divided by its tolerance's scale: 1 within [-1, 1], and 1 + |x| / 100 without bounds. It may be as
     large as `TOLERANCE`, or, within bounds, `LAST_BITS` times what the reference itself makes of another last bit of
-    its inputs, up to `MOST`. For the output of a sampling loop (`levels`) the figure is the share of rows that differ
-    anywhere: a threshold that falls between two last bits changes the rest of a row. A missing output, another shape or
-    type, a non-finite value, too large a difference or a runtime that fails raises `NotEqual`.
+    its inputs, up to `MOST`. For the output of a sampling loop (`levels`) or of a choice (`chosen`) the figure is the
+    share of rows that differ anywhere: a threshold that falls between two last bits changes the rest of a row. A
+    missing output, another shape or type, a non-finite value, too large a difference or a runtime that fails raises
+    `NotEqual`.
     """
     largest, last_bit = dict.fromkeys(others, 0.0), dict.fromkeys((tensor.name for tensor in spec.outputs), 0.0)
     rows = {name: {tensor.name: [] for tensor in spec.outputs} for name in others}
@@ -65,19 +66,19 @@ def measure(
                 _check(expected[tensor.name], made.get(tensor.name), tensor, runtime)
                 differences = _differences(expected[tensor.name], made[tensor.name], tensor)
                 rows[runtime][tensor.name].append(differences)
-                if differences.max() > TOLERANCE and _is_bounded(tensor) and not tensor.levels:
+                if differences.max() > TOLERANCE and _is_bounded(tensor) and not tensor.may_flip:
                     again = _outputs(reference, _nudged(inputs, seed), "Keras")[tensor.name]
                     own = _differences(expected[tensor.name], again, tensor).max()
                     last_bit[tensor.name] = max(last_bit[tensor.name], float(own))
     for runtime, tensors in rows.items():
         for tensor in spec.outputs:
             differences = np.concatenate(tensors[tensor.name])
-            if tensor.levels:
+            if tensor.may_flip:
                 figure, allowed = float((differences > TOLERANCE).mean()), differing(tensor)
             else:
                 figure, allowed = float(differences.max()), min(max(TOLERANCE, LAST_BITS * last_bit[tensor.name]), MOST)
             if figure > allowed:
-                what = "share of rows" if tensor.levels else "difference"
+                what = "share of rows" if tensor.may_flip else "difference"
                 raise NotEqual(
                     f"{runtime} differs from Keras in {tensor.name}: {what} {figure:.2g} (at most {allowed:.2g} is "
                     "allowed)"
@@ -89,17 +90,19 @@ def measure(
 def protocol(spec: MapSpec, seed: int) -> dict[str, Any]:
     """Return how `measure` compared."""
     told = {
-        "tolerance": differing(spec.output) if spec.output.levels else TOLERANCE,
+        "tolerance": differing(spec.output) if spec.output.may_flip else TOLERANCE,
         "batches": list(BATCHES),
         "noise_seed": seed,
     }
-    if _is_bounded(spec.output) and not spec.output.levels:
+    if _is_bounded(spec.output) and not spec.output.may_flip:
         told["last_bits"] = LAST_BITS
     return told | ({"batch_at_other_sides": _AT_OTHER_SIDES} if _is_free(spec) else {})
 
 
 def differing(tensor: TensorSpec) -> float:
-    """Return the share of rows of a sampling loop that may differ anywhere."""
+    """Return the share of rows of a sampling loop, or of a choice, that may differ anywhere."""
+    if tensor.chosen:
+        return DIFFERING
     return round(max(DIFFERING, 1 - (1 - RARE) ** math.prod(tensor.shape)), 3)
 
 

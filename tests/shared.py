@@ -87,6 +87,8 @@ def toy_data(model: str) -> str:
         return "tones"
     if "video" in reads:
         return "moving_digits:digits"
+    if "action" in reads:
+        return "pendulum"
     if "a" in reads:
         return "unpaired:shapes"
     if "input" in reads:
@@ -100,8 +102,8 @@ def tiny_config(model: str, **changes) -> ConfigDict:
 
     Of phases, if there are any, each begins 2 steps after the one before: a third has no step of its own. A model that
     reads an "input" gets grey digits, or reduced ones where its recipe has such; one of two domains gets shapes at
-    16 px, one of sound three short notes, one of videos four frames of 9 px. "data.name" among the `changes`
-    brings that source's options.
+    16 px, one of sound three short notes, one of videos four frames of 9 px, one of actions a pendulum. "data.name"
+    among the `changes` brings that source's options.
     """
     data = changes.get("data.name", toy_data(model))
     settings = config.load(recipe_of(model), [f"--config.data.name={data}", f"--config.model.name={model}"])
@@ -112,6 +114,8 @@ def tiny_config(model: str, **changes) -> ConfigDict:
         settings.data.update(beats=3, beat=16)
     if "side" in settings.data:
         settings.data.update(frames=4, side=9, count=1)
+    if data == "pendulum":
+        settings.data.update(length=3, rows=16)
     settings.model.update(zoo.declared(model).smallest)
     settings.jit = "auto"  # tests of XLA compile for themselves
     settings.update(
@@ -132,8 +136,19 @@ def tiny_model(model: str, **changes):
     return zoo.create(model, columns=columns, **{**options, **changes})
 
 
+def world_of_states() -> ConfigDict:
+    """Return the settings of a tiny world model that sees states, to plan 3 of its 5 steps ahead."""
+    settings = tiny_config("world_model")
+    changes = {"data.pictures": False, "data.length": 5, "model.vision": False, "model.horizon": 3}
+    settings.update_from_flattened_dict(changes)
+    settings.phases = ConfigDict()
+    del settings.optimizers["vision"]
+    check(settings)
+    return settings
+
+
 def stand_in(recipe: str, directory: Path) -> None:
-    """Put a pair of pictures below the directory where the recipe looks for folders that its user has to get."""
+    """Put pictures, or an episode, below the directory where the recipe looks for folders that its user has to get."""
     section = config.read_recipe(recipe).data
     prefix, _, folder = innermost(section.name).partition(":")
     if prefix in ("pairs", "domains", "patches"):
@@ -144,6 +159,11 @@ def stand_in(recipe: str, directory: Path) -> None:
     if prefix == "folder":
         (directory / folder).mkdir(parents=True)
         (directory / folder / "1.png").write_bytes(images.encode_png(np.zeros((64, 64, 3), np.uint8)))
+    if prefix == "episodes":
+        (directory / folder).mkdir(parents=True)
+        states, one = np.zeros((2, 3), np.float32), np.ones(1, np.float32)
+        episode = {"observation": states, "action": one[None], "reward": one}
+        np.savez(directory / folder / "1.npz", **episode, ended=np.array(True), low=one[0], high=one[0] + 1)
     if prefix == "attributes":
         (directory / folder).mkdir()
         names = section.attributes.split(",")

@@ -21,13 +21,14 @@ FLOORS = (
     ("rundir",),
     ("evaluate",),
     ("check", "loop", "studies"),
-    ("study", "theory", "stylize", "__main__"),
+    ("agents",),
+    ("episodes", "plan", "stylize", "study", "theory", "__main__"),
 )
 # what the base installation brings; anything else that serving imports must come with Python
 SERVING_NEEDS = {"absl", "numpy", "onnxruntime", "PIL", "tqdm"}
 WITHOUT_TENSORFLOW = (
     *("zoo", "zoo.shared", "zoo.bundle", "zoo.divergences", "zoo.images", "zoo.media", "zoo.noise", "zoo.registry"),
-    *("zoo.runtime", "zoo.spec"),
+    *("zoo.environments", "zoo.planning", "zoo.runtime", "zoo.spec"),
     *(
         f"zoo.{room}.{path.stem}"
         for room in ("metrics", "shared")

@@ -57,6 +57,7 @@ _MODELS = {
     "wavenet": "zoo.autoregressive.wavenet:WaveNet",
     "wgan": "zoo.adversarial.wgan:WGAN",
     "wgan_gp": "zoo.adversarial.wgan_gp:WGANGP",
+    "world_model": "zoo.latent.world_model:WorldModel",
 }
 
 

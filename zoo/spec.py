@@ -29,7 +29,7 @@ _MAX_ELEMENTS = 2**31
 _MAX_WORD = 200
 _MAX_SIDE = 2**16
 # fields that are left out of JSON where they are 0 or empty
-_EXTRAS = ("rate", "levels", "companding", "keeps", "multiple", "least", "follows", "reach")
+_EXTRAS = ("rate", "levels", "companding", "keeps", "multiple", "least", "follows", "reach", "chosen")
 _ANY = (-math.inf, math.inf)
 
 
@@ -82,6 +82,8 @@ class TensorSpec:
       sampling loop then makes, or a condition of "log_prob", whose likelihood then is a probability of such values.
     - `companding`: "mu_law" if the levels of a sound are evenly spaced only after the mu-law, with mu = levels - 1. A
       condition of "log_prob" may then hold any value, which counts as the nearest level.
+    - `chosen`: whether an output follows from a choice of the best of several. Where two are nearly as good, the last
+      bits of a runtime decide.
     - `keeps`: of a mask, the name of another condition of the map. Where the mask is 1, the map's first output keeps
       that condition's values; where it is 0, the map makes them, and those of the condition may be any in range. So a
       mask holds both, and what is kept are values that the output takes: serving refuses anything else. Only where
@@ -111,6 +113,7 @@ class TensorSpec:
     least: int = 0
     follows: str = ""
     reach: int = 0
+    chosen: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name) or self.name in ("inputs", "self"):
@@ -188,6 +191,8 @@ class TensorSpec:
             raise UserError(f"{where}: noise has no levels")
         if self.companding not in ("", "mu_law") or (self.companding and not (self.kind == "audio" and self.levels)):
             raise UserError(f"{where}: companding {self.companding!r}: only levels of sound have one, 'mu_law'")
+        if type(self.chosen) is not bool or (self.chosen and self.role != "output"):
+            raise UserError(f"{where}: chosen {self.chosen!r}: use true or false, and true for outputs only")
         if not isinstance(self.keeps, str) or (self.keeps and (self.kind, self.role) != ("mask", "condition")):
             raise UserError(
                 f"{where}: keeps {self.keeps!r}: only a condition of kind 'mask' keeps another, by its name"
@@ -225,6 +230,11 @@ class TensorSpec:
             raise UserError(f"{where}: sides that are not free have no least, no reach")
         if self.multiple and not self.takes(self.shape):
             raise UserError(f"{where}: shape {self.shape} has other sides than {self.sides_in_words}")
+
+    @property
+    def may_flip(self) -> bool:
+        """Whether a last bit may change the whole of a row now and then, as a threshold or a choice does."""
+        return bool(self.levels) or self.chosen
 
     @property
     def is_free(self) -> bool:

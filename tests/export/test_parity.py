@@ -235,6 +235,7 @@ def test_every_output_is_compared():
 # --- sampling loops ----------------------------------------------------------------------------------------------
 
 LOOP = MapSpec(SPEC.inputs, (dataclasses.replace(IMAGE, levels=2),))
+CHOICE = MapSpec(SPEC.inputs, (dataclasses.replace(IMAGE, chosen=True),))
 
 
 def sampled(differing=()):
@@ -251,9 +252,10 @@ def sampled(differing=()):
     return run
 
 
+@pytest.mark.parametrize("spec", [LOOP, CHOICE])
 @pytest.mark.parametrize("rows", [(), (3,), (8, 21)])
-def test_a_threshold_may_flip_in_a_tenth_of_the_rows(rows):
-    measured = parity.measure(sampled(), {"other": sampled(rows)}, LOOP, seed=1)
+def test_a_threshold_may_flip_in_a_tenth_of_the_rows(rows, spec):
+    measured = parity.measure(sampled(), {"other": sampled(rows)}, spec, seed=1)
     assert measured == {"other": pytest.approx(len(rows) / TOTAL)}
 
 
@@ -262,13 +264,15 @@ def test_of_long_rows_more_may_have_such_a_threshold():
     short, long = (TensorSpec("audio", (n,), "output", "audio", levels=256) for n in (500, 4096))
     assert [parity.differing(tensor) for tensor in (short, long)] == [0.1, 0.336]
     assert parity.protocol(MapSpec(SPEC.inputs, (long,)), 1)["tolerance"] == 0.336
+    assert parity.differing(TensorSpec("plan", (4096,), "output", chosen=True)) == 0.1
 
 
+@pytest.mark.parametrize("spec", [LOOP, CHOICE])
 @pytest.mark.parametrize("rows", [(0, 3, 8), range(6, 22), range(22)])
-def test_more_rows_that_differ_are_refused(rows):
+def test_more_rows_that_differ_are_refused(rows, spec):
     message = "other differs from Keras in image: share of rows"
     with pytest.raises(parity.NotEqual, match=message):
-        parity.measure(sampled(), {"other": sampled(rows)}, LOOP, seed=1)
+        parity.measure(sampled(), {"other": sampled(rows)}, spec, seed=1)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ def tensors(draw, roles=ROLES):
         more["rate"] = draw(st.sampled_from([0.0, 25, 44_100.0]))
     if role == "output":
         more["levels"] = draw(st.sampled_from([0, 2, 256]))
+        more["chosen"] = draw(st.booleans())
     if role == "condition" and len(shape) == 3 and kind in ("image", "mask"):
         more["multiple"] = draw(st.sampled_from([0, math.gcd(*shape[:2])]))
         more["least"] = min(shape[:2]) if more["multiple"] else 0
@@ -102,6 +103,7 @@ def test_arbitrary_json_is_a_user_error(value):
             "names": JSON | st.lists(JSON, max_size=3),
             "rate": JSON | NUMBERS,
             "levels": JSON | NUMBERS,
+            "chosen": JSON | st.booleans(),
             "keeps": JSON | NAMES,
         },
     )
@@ -217,6 +219,8 @@ def test_a_range_wider_than_the_kind_s_is_refused(kind):
         ({"role": "output", "levels": 1}, "levels 1"),
         ({"role": "output", "levels": 4.0}, "levels 4.0"),
         ({"role": "output", "levels": True}, "levels True"),
+        ({"role": "output", "chosen": 1}, "chosen 1: use true or false"),
+        ({"role": "condition", "chosen": True}, "chosen True: .* true for outputs only"),
         ({"role": "output", "companding": "mu_law", "levels": 256}, "only levels of sound have one"),
         ({"role": "output", "kind": "audio", "companding": "mu_law"}, "only levels of sound have one, 'mu_law'"),
         ({"role": "output", "kind": "audio", "companding": "a_law", "levels": 256}, "companding 'a_law'"),

@@ -1,4 +1,4 @@
-"""Claims of the theory of adversarial training, each claim as an experiment: python -m train.theory.
+"""Claims of the theory of adversarial training and of world models, each as an experiment: python -m train.theory.
 
 An experiment is a module whose docstring states the claim, and whose `run(seeds, budget)` returns a `result.Result`:
 one training for each of the `seeds`, with the share `budget` of the full number of steps.
@@ -14,4 +14,7 @@ EXPERIMENTS = (
     "equilibrium",
     "cycle_consistency",
     "progressive_growing",
+    "open_loop_error",
+    "planning_horizon",
+    "dream_temperature",
 )

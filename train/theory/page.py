@@ -37,7 +37,7 @@ def render(results: Mapping[str, Result], about: str) -> str:
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Theory, measured</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>\n'
-        f"<body><h1>What the theory of adversarial training claims, measured</h1><p>{html.escape(about)}</p>"
+        f"<body><h1>What the theory claims, measured</h1><p>{html.escape(about)}</p>"
         f"<ol>{links}</ol>\n{sections}</body></html>\n"
     )
 

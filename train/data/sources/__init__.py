@@ -30,6 +30,7 @@ _NAMED = {
     "ring": "mixtures",
     "grid": "mixtures",
     "tones": "tones",
+    "pendulum": "pendulum",
 }
 _PREFIXED = {
     "folder": "folder",
@@ -43,6 +44,7 @@ _PREFIXED = {
     "stacked": "stacked",
     "moving_digits": "moving_digits",
     "wav": "wav",
+    "episodes": "episodes",
 }
 _OVER = ("grey", "lowres", "moving_digits", "stacked", "unpaired")
 
