@@ -44,15 +44,6 @@ def test_the_forecast_is_the_models_step_by_step():
     np.testing.assert_allclose(found, past[:, 1:], atol=1e-5)
 
 
-def test_true_rewards_are_those_of_the_environment():
-    random = np.random.default_rng(0)
-    states, actions = PENDULUM.begin(random, 3), PENDULUM.random_actions(random, (3, 5))
-    # a pendulum has no end
-    np.testing.assert_allclose(
-        dreams.true_rewards(states, actions), environments.returns(PENDULUM, states, actions), rtol=1e-12
-    )
-
-
 def test_dreams_choose_the_plan_that_they_like_best(monkeypatch):
     """With the true rewards for a dream, what is dreamt is what is real, at every temperature."""
     for name, value in {"_STATES": 5, "_PLANS": 7}.items():
@@ -64,8 +55,8 @@ def test_dreams_choose_the_plan_that_they_like_best(monkeypatch):
             seen = inputs["state"].astype(np.float64)
             states = np.stack([np.arctan2(seen[:, 1], seen[:, 0]), 8 * seen[:, 2]], axis=-1)
             rewards = [
-                dreams.true_rewards(states, inputs["action"][:, : t + 1])
-                - dreams.true_rewards(states, inputs["action"][:, :t])
+                environments.returns(PENDULUM, states, inputs["action"][:, : t + 1])
+                - environments.returns(PENDULUM, states, inputs["action"][:, :t])
                 for t in range(dreams.LENGTH)
             ]
             return {"rewards": np.stack(rewards, axis=1)}

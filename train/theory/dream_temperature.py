@@ -22,9 +22,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from train.theory.dreams import LENGTH, TOLD, trained, true_rewards
+from train.theory.dreams import LENGTH, TOLD, trained
 from train.theory.result import GENERATED, REAL, Result, named, new_figure, scaled, spread
-from zoo import noise
+from zoo import environments, noise
 from zoo.environments import PENDULUM
 from zoo.latent.world_model import WorldModel
 from zoo.model import as_run
@@ -72,7 +72,7 @@ def returns(model: WorldModel, seed: int) -> np.ndarray:
         dreamt = run_dream({**inputs, "temperature": np.float32(tau) * given["temperature"]})["rewards"]
         totals = dreamt.sum(axis=1).reshape(_STATES, _PLANS)
         best = totals.argmax(axis=1)
-        made.append((totals[rows, best].mean(), true_rewards(states, actions[rows, best]).mean()))
+        made.append((totals[rows, best].mean(), environments.returns(PENDULUM, states, actions[rows, best]).mean()))
     return np.array(made).T
 
 

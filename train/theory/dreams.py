@@ -8,8 +8,7 @@ import tensorflow as tf
 from train import config, data
 from train.data import Table
 from train.theory.training import Run
-from zoo.environments import PENDULUM
-from zoo.latent.world_model import WorldModel
+from zoo.latent.world_model import WorldModel, mixture_mean
 
 LENGTH = 24  # actions of a row: as far as the model is trained to look ahead
 UNITS, MIXTURES, BATCH = 96, 2, 64
@@ -54,8 +53,7 @@ def forecast_of(model: WorldModel) -> Forecast:
         made = []
         for step in range(actions.shape[1]):
             law, h, c = model.memory.turn(state, actions[:, step], h, c)
-            weights = tf.nn.softmax(law["logits"])
-            state = tf.reduce_sum(weights * law["mean"], axis=-1)
+            state = mixture_mean(law)
             made.append(state)
         return tf.stack(made, axis=1)
 
@@ -81,12 +79,3 @@ def linear_forecast(rows: Table) -> Forecast:
 def repeated(state: np.ndarray, actions: np.ndarray) -> np.ndarray:
     """Return the forecast that nothing changes."""
     return np.repeat(state[:, None], actions.shape[1], axis=1)
-
-
-def true_rewards(states: np.ndarray, actions: np.ndarray) -> np.ndarray:
-    """Return the sum of the rewards (rows,) that actions (rows, steps, 1) bring from a pendulum's states (rows, 2)."""
-    total = np.zeros(len(states))
-    for step in range(actions.shape[1]):
-        states, reward, _ = PENDULUM.advance(states, actions[:, step])
-        total += reward
-    return total
