@@ -50,7 +50,7 @@ def main() -> None:
     planning.check(size[1], model.elites)
     judges = {
         agents.MODEL: agents.judge_of(model, environment),
-        agents.TRUE: lambda states, actions: environments.returns(environment, states, actions, model.guide),
+        agents.TRUE: lambda states, actions: environments.returns(environment, states, actions, model.planner.guide),
     }
     seeds, lines = [int(seed) for seed in SEEDS.value], []
     for line in agents.measured(environment, judges, PLANNER.value, size, model.elites, seeds, STEPS.value):

@@ -2,10 +2,12 @@
 
     python -m train --recipe=world_model_toy --workdir=runs/world_model_toy
 
-Result: not measured yet: this was not run at full length.
+Result: docs/gallery/world_model_toy.png, not selected: rods stay rods and swing on for 16 steps, at the speeds that a
+dream has guessed; one of eight shows a stray spot. V ends at a squared error of 7.0, a sum over pixels in [0, 1], of
+162 for the mean picture, and a KL divergence of 13.7 nats (means over the rows of the last steps).
 Protocol: 400 rows of 16 random pushes; V on single frames for 2,000 steps, then M for 2,000 with V as it is. One frame
 does not show a speed, so that a dream begins with a guess of it. One seed, 0 (--config.seed).
-Time: not measured.
+Time: 5 minutes of one core.
 """
 
 from ml_collections import ConfigDict

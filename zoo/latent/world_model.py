@@ -55,8 +55,8 @@ class WorldModel(GenerativeModel):
 
     With `rewards` M predicts rewards and ends, and there is a map "plan". It looks `horizon` steps ahead, and draws
     `plans` plans in each of `iterations`, of which the best `elites` are kept. Actions that are `discrete` are one-hot.
-    Where rewards do not tell plans apart, a `guide` may: it weighs the squares of the numbers of the states that
-    follow, which planning takes from the rewards. M knows nothing of it.
+    Where rewards do not tell plans apart, a `guide` may: "1,0" has the square of the first of two numbers of the states
+    that follow taken from the rewards in planning. M knows nothing of it.
 
     A phase trains one `player`, "vision" or "memory", and leaves the other as it is; "" trains both.
     """
@@ -74,7 +74,7 @@ class WorldModel(GenerativeModel):
         "plans": 200,
         "elites": 20,
         "iterations": 4,
-        "guide": (),
+        "guide": "",
     }
     phase_options: ClassVar[dict[str, Any]] = {"player": ""}
     reads: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -115,7 +115,7 @@ class WorldModel(GenerativeModel):
         self.maps = {"dream": Map(self.dream, self._dream_spec(seen))}
         if self.rewards:
             law = planning.Law(action.low, action.high, self.discrete)
-            self.planner = Planner(self.vision, self.memory, law, self.elites, tuple(self.guide))
+            self.planner = Planner(self.vision, self.memory, law, self.elites, self._guide())
             self.maps["plan"] = Map(self.planner, self._plan_spec(seen))
         if self.sees:
             z = (self.latent_dim,)
@@ -157,13 +157,21 @@ class WorldModel(GenerativeModel):
                 f"at most {action.shape[0]}, or a larger --config.data.length"
             )
 
-        states = 0 if self.vision or not self.rewards else observation.shape[1]
-        numbers = [value for value in self.guide if isinstance(value, int | float) and math.isfinite(value)]
-        if len(numbers) != len(self.guide) or len(self.guide) not in (0, states):
+        self._guide()
+
+    def _guide(self) -> tuple[float, ...]:
+        """Return the weights of the guide; those that do not fit the states are a `UserError`."""
+        try:
+            weights = tuple(map(float, self.guide.split(","))) if self.guide else ()
+        except ValueError:
+            weights = (math.nan,)
+        states = 0 if self.vision or not self.rewards else self.columns["observation"].shape[1]
+        if len(weights) not in (0, states) or not all(map(math.isfinite, weights)):
             raise UserError(
-                f"model.guide={tuple(self.guide)}: use () for none, or with rewards and without vision one finite "
-                "weight for each number of a state"
+                f"model.guide={self.guide!r}: use '' for none, or with rewards and without vision one finite weight "
+                "for each number of a state, comma-separated"
             )
+        return weights
 
     def _dream_spec(self, seen: TensorSpec) -> MapSpec:
         steps, z = self.steps, (self.steps, self.latents)

@@ -152,7 +152,7 @@ def test_a_dream_is_what_it_is_step_by_step():
         past = np.concatenate([past, z[:, None]], axis=1)
 
 
-@pytest.mark.parametrize("guide", [(), (0.5, 0.0, -0.25)])
+@pytest.mark.parametrize("guide", ["", "0.5,0,-0.25"])
 def test_returns_in_the_model_are_rewards_along_the_mean_as_likely_as_they_are(guide):
     model, data = states(guide=guide), rows()
     actions, z = data["action"][:, :3], data["observation"][:, :1]
@@ -161,7 +161,7 @@ def test_returns_in_the_model_are_rewards_along_the_mean_as_likely_as_they_are(g
     for t in range(3):
         law = model.memory({"z": past, "action": actions[:, : t + 1]})
         past = np.concatenate([past, mixture_mean(law)[:, -1:].numpy()], axis=1)
-        taken = past[:, -1] ** 2 @ guide if guide else 0
+        taken = past[:, -1] ** 2 @ (0.5, 0.0, -0.25) if guide else 0
         expected += survival * (law["reward"][:, -1].numpy() - taken)
         survival = survival * (1 - sigmoid(law["end"][:, -1].numpy()))
     found = tf.function(model.planner.returns)(tf.constant(z[:, 0]), tf.constant(actions))
@@ -290,10 +290,10 @@ def test_the_kl_divergence_is_a_sum_as_the_squared_error_is():
         ({"elites": 9}, r"9 elites of 8 plans: use a number from 1 to 8"),
         ({"units": 0}, r"model.units=0: use 1 or more"),
         (
-            {"guide": (0.1,)},
-            r"model.guide=\(0.1,\): use \(\) for none, or .* one finite weight for each number of a state",
+            {"guide": "0.1"},
+            r"model.guide='0.1': use '' for none, or .* one finite weight for each number of a state",
         ),
-        ({"guide": ("a", 0, 0)}, r"model.guide=\('a', 0, 0\): use \(\) for none"),
+        ({"guide": "a,0,0"}, r"model.guide='a,0,0': use '' for none"),
         ({"vision": True}, r"model.vision=True needs pictures of 64 x 64 pixels, not latent"),
         ({"seen": (64, 64, 1)}, r"model.vision=False needs states \(frames, numbers\), not video"),
         ({"seen": (32, 32, 1), "vision": True}, r"needs pictures of 64 x 64 pixels, not video of shape \(32, 32, 1\)"),
