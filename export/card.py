@@ -82,7 +82,7 @@ def _picture(manifest: bundle.Manifest, name: str, count: int) -> str:
     if ending == ".wav":
         what += f"; the first of them can be heard in {Path(place).with_suffix(ending)}"
     if ending == ".gif":
-        what += f"; they move in {Path(place).with_suffix(ending)}"
+        what += f"; {spec.output.name} moves in {Path(place).with_suffix(ending)}"
     return f"![{name}]({place})\n\n{what}.\n\n"
 
 
