@@ -49,7 +49,9 @@ def main() -> None:
 def check(planner: ServedMap, environment: Environment) -> None:
     """Raise a `UserError` unless the map plans from states of the environment."""
     inputs = {tensor.name: tensor for tensor in planner.spec.inputs}
-    action = next(tensor for tensor in planner.spec.outputs if tensor.name == "next_action")
+    action = next((tensor for tensor in planner.spec.outputs if tensor.name == "next_action"), None)
+    if action is None or "guess" not in inputs:
+        raise UserError("the map plan of the bundle is none of a world model: it needs guess and makes next_action")
     found = (inputs["state"].shape if "state" in inputs else (), action.shape, action.low, action.high)
     if found != ((len(environment.scale),), (environment.actions,), environment.low, environment.high):
         raise UserError(f"the bundle does not plan from states of {environment.name}: name its own --env")

@@ -27,8 +27,8 @@ def check_model(model: Any, environment: Environment) -> None:
     if found != wanted:
         raise UserError(
             f"the model was not trained on {environment.name}: it has {found[0]} actions in [{found[1]:g}, "
-            f"{found[2]:g}] and states of {found[4]} numbers, the environment {wanted[0]} in [{wanted[1]:g}, "
-            f"{wanted[2]:g}] and {numbers}"
+            f"{found[2]:g}], discrete={found[3]}, and states of {found[4]} numbers, the environment {wanted[0]} in "
+            f"[{wanted[1]:g}, {wanted[2]:g}], discrete={wanted[3]}, and {numbers}"
         )
 
 

@@ -22,6 +22,8 @@ _HAVE = {
     "audio": "; wav:PATH, tones and sets of recordings such as spoken_digit have one",
     "track": "; tones has one",
     "video": "; moving_digits:NAME has one",
+    "action": "; episodes:PATH and pendulum have one",
+    "observation": "; episodes:PATH and pendulum have one",
 }
 
 

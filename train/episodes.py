@@ -58,7 +58,8 @@ def main() -> None:
     environment = make(ENV.value, PICTURES.value)
     _begin(output, settings)
     made = collect(environment, output, settings, EPISODES.value)
-    print(f"{output} holds {made:,} episodes of {ENV.value}")
+    missing = "" if made == EPISODES.value else f" of {EPISODES.value:,}; the same command goes on"
+    print(f"{output} holds {made:,} episodes of {ENV.value}{missing}")
 
 
 def _begin(output: Path, settings: dict[str, Any]) -> None:
@@ -83,21 +84,19 @@ def collect(environment: Any, output: Path, settings: dict[str, Any], count: int
     from tqdm import tqdm
 
     live = sys.stderr.isatty()
-    done = 0
+    places = [output / f"{number:06}.npz" for number in range(count)]
     bar = tqdm(total=count, unit="episode", desc="episodes", mininterval=0.2 if live else 15, dynamic_ncols=live)
     with bar, stop_signals() as stop:
-        for number in range(count):
-            place = output / f"{number:06}.npz"
+        for number, place in enumerate(places):
+            if stop:
+                break
             if not place.exists():
-                if stop:
-                    break
                 buffer = io.BytesIO()
                 np.savez_compressed(buffer, **episode(environment, settings, number))
                 files.write_bytes(place, buffer.getvalue())
-            done += 1
             bar.update(1)
     environment.close()
-    return done
+    return sum(place.exists() for place in places)
 
 
 def make(name: str, pictures: bool) -> Any:
@@ -105,7 +104,11 @@ def make(name: str, pictures: bool) -> Any:
     try:
         import gymnasium
 
-        return gymnasium.make(name, render_mode="rgb_array" if pictures else None)
+        environment = gymnasium.make(name, render_mode="rgb_array" if pictures else None)
+        if pictures:  # what draws them is imported here
+            environment.reset()
+            environment.render()
+        return environment
     except Exception as error:  # also gymnasium's own, of Box2D and pygame
         raise UserError(f"{name} needs gymnasium: pip install genzoo[episodes] ({first_line(error)})") from None
 

@@ -47,7 +47,8 @@ def main() -> None:
     horizon = HORIZON.value or model.horizon
     agents.check_horizon(model, horizon)
     size = (model.iterations, PLANS.value or model.plans, horizon)
-    planning.check(size[1], model.elites)
+    if PLANNER.value == "cem":
+        planning.check(size[1], model.elites)
     judges = {
         agents.MODEL: agents.judge_of(model, environment),
         agents.TRUE: lambda states, actions: environments.returns(environment, states, actions, model.planner.guide),

@@ -12,7 +12,7 @@ import numpy as np
 
 from zoo.shared.errors import unknown
 
-# states (..., S), actions (..., A) to the next states, the rewards (...), and whether the episodes end there
+# the next states (..., S), the rewards (...), and whether the episodes end there (...)
 Transition = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 

@@ -176,7 +176,7 @@ def _read_wav(spec: TensorSpec, path: Path, is_beginning: bool) -> np.ndarray:
     samples = np.frombuffer(data, "<i2").astype(np.int16)
     if len(samples) < spec.shape[0] and not is_beginning:
         raise UserError(f"{path} has {len(samples)} samples; {spec.name} needs {spec.shape[0]}")
-    return seen(spec, samples[: spec.shape[0]])[None]
+    return seen(spec, samples if is_beginning else samples[: spec.shape[0]])[None]
 
 
 def is_shown(spec: TensorSpec) -> bool:

@@ -21,7 +21,7 @@ WIDTH = 1.0  # of the law at first
 
 @dataclass(frozen=True)
 class Law:
-    """How numbers become actions: from [-1, 1] to [low, high], or the largest number is 1 and the others are 0."""
+    """How numbers become actions: from [-1, 1] to [low, high], or 1 for the largest of them and 0 for the others."""
 
     low: float
     high: float

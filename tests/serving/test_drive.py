@@ -75,5 +75,5 @@ def test_another_environment_and_bundles_without_a_planner_are_refused(exported)
     drive.check(planner, PENDULUM)
     with pytest.raises(UserError, match=r"^the bundle does not plan from states of CartPole-v1: name its own --env$"):
         drive.check(planner, CARTPOLE)
-    with pytest.raises(UserError, match="unknown map 'plans'"):
-        serving.load(exported[1])["plans"]
+    with pytest.raises(UserError, match="the map plan of the bundle is none of a world model"):
+        drive.check(serving.load(exported[1])["dream"], PENDULUM)

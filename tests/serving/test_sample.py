@@ -202,6 +202,11 @@ def test_a_sound_that_begins(sample, factory):
         np.testing.assert_allclose(np.load(sample.directory / "x.npy"), expected, atol=1e-3)
     result = sample(f"--bundle={path}", "--condition=given=begun.wav", "--condition=known=begun.npy", "--output=x.npy")
     assert_refused(result, "begun.wav has 20 samples; given needs 50")
+    with wave.open(str(sample.directory / "long.wav"), "wb") as file:
+        file.setparams((1, 2, 100, 0, "NONE", ""))
+        file.writeframes(bytes(160))
+    result = sample(f"--bundle={path}", "--condition=given=long.wav", "--output=x.npy")
+    assert_refused(result, "a beginning has 1 to 49 samples, got 80")
 
 
 def test_a_sound_is_a_wav(sample, factory):

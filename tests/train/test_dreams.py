@@ -66,6 +66,14 @@ def test_dreams_choose_the_plan_that_they_like_best(monkeypatch):
     monkeypatch.setattr(dream_temperature, "as_run", true_dream)
     dreamt, real = dream_temperature.returns(model, 0)
     np.testing.assert_allclose(dreamt, real, rtol=1e-4)
+    random = np.random.default_rng(0)
+    states = np.stack([random.uniform(-np.pi, np.pi, 5), random.uniform(-8, 8, 5)], axis=-1)
+    plans = PENDULUM.random_actions(random, (5, 7, dreams.LENGTH))
+    best = [
+        max(environments.returns(PENDULUM, np.repeat(s[None], 7, axis=0), p))
+        for s, p in zip(states, plans, strict=True)
+    ]
+    np.testing.assert_allclose(real, np.full(len(real), np.mean(best)), rtol=1e-4)
     assert len(dreamt) == len(dream_temperature.TEMPERATURES)
 
 

@@ -15,6 +15,7 @@ Its key `name` says which source (see `train.data.sources`); the others are that
 - 'moving_digits:NAME': videos of digits of the set NAME that bounce about
 - 'ring', 'grid': points of the plane
 - 'wav:PATH': recordings of your own; 'tones': notes, played by the program
+- 'episodes:PATH': what an agent saw and did; 'pendulum': such, drawn by the program
 - any data set of images or of recordings of tensorflow-datasets by its name
 """
 

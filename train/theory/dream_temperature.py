@@ -13,7 +13,7 @@ not rise. The pendulum is deterministic, as the game is not: it is an easy case 
 
 Result: false here, in both halves. Seeds 0, 1, 2: from temperature 0.1 over 1.15 to 2 the dreamt return rises, from
 -111 +- 6 over -94 +- 11 to -77 +- 18, and the real one falls, from -121 +- 5 over -126 +- 1 to -130.1 +- 0.5. The best
-of 300 noisy dreams is the luckiest one, and warmth adds luck; cold dreams, too, promise 11 more than they keep. A
+of 300 noisy dreams is the luckiest one, and warmth adds luck; cold dreams, too, promise 10 more than they keep. A
 policy that is trained in many dreams of a game, as the paper's is, was not tried.
 """
 

@@ -128,7 +128,8 @@ class WorldModel(GenerativeModel):
         for option in ("latent_dim", "base_channels", "units", "mixtures", "horizon", "plans", "iterations"):
             if (value := getattr(self, option)) < 1:
                 raise UserError(f"model.{option}={value}: use 1 or more")
-        planning.check(self.plans, self.elites)
+        if self.rewards:
+            planning.check(self.plans, self.elites)
         action, observation = self.columns["action"], self.columns["observation"]
         if len(action.shape) != 2 or not (math.isfinite(action.low) and math.isfinite(action.high)):
             raise UserError(f"world_model needs actions (steps, actions) with bounds, not {action.shape}")
@@ -151,12 +152,11 @@ class WorldModel(GenerativeModel):
                 f"the actions do not match: a row has {observation.shape[0]} frames and {action.shape[0]} actions; it "
                 "must have one frame more than actions"
             )
-        if self.horizon > action.shape[0]:
+        if self.rewards and self.horizon > action.shape[0]:
             raise UserError(
                 f"model.horizon={self.horizon} is beyond the trained length: rows have {action.shape[0]} actions; use "
                 f"at most {action.shape[0]}, or a larger --config.data.length"
             )
-
         self._guide()
 
     def _guide(self) -> tuple[float, ...]:

@@ -110,9 +110,19 @@ def test_episodes_of_two_environments_do_not_mix(tmp_path):
 def test_a_directory_without_episodes_and_damaged_files_are_told(tmp_path):
     with pytest.raises(UserError, match=r"no episode below .*: make some with python -m train.episodes"):
         load(tmp_path)
-    (tmp_path / "a.npz").write_bytes(b"no archive")
-    with pytest.raises(UserError, match=r"none of the 1 episodes .* can be used: of a.npz, it is damaged"):
-        load(tmp_path)
+    np.savez_compressed(tmp_path / "whole.npz", **episode(6))
+    broken = bytearray((tmp_path / "whole.npz").read_bytes())
+    (tmp_path / "whole.npz").unlink()
+    broken[60:90] = bytes(30)  # within the first array's compressed bytes
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    for held in (b"no archive", bytes(broken), (tmp_path / "one.npy").read_bytes()):
+        (tmp_path / "a.npz").write_bytes(held)
+        with pytest.raises(UserError, match=r"none of the 1 episodes .* can be used: of a.npz, it is damaged"):
+            load(tmp_path)
+    for key, value in (("action", np.full((6, 2), "left")), ("low", np.array("x"))):
+        np.savez(tmp_path / "a.npz", **episode(6, **{key: value}))
+        with pytest.raises(UserError, match=f"its {key} is .*: use numbers"):
+            load(tmp_path)
     np.savez(tmp_path / "a.npz", observation=np.zeros((2, 3), np.float32))
     with pytest.raises(UserError, match="it lacks action, reward, ended, low, high"):
         load(tmp_path)

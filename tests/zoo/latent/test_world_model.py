@@ -62,8 +62,9 @@ def test_the_networks_have_the_papers_numbers_of_parameters():
     made = zoo.create("world_model", columns=columns(16, (64, 64, 3), 3))
     assert made.vision.count_params() == 4_348_547
     assert made.memory.count_params() == 422_368
-    # with one mixture of 5 Gaussians for all of z there were 5 x (2 x 32 + 1) outputs, and not 5 x 3 x 32
-    assert made.memory.count_params() != 422_368 - 257 * (480 - 325)
+    # mixture weights of each number: 5 x 3 x 32 outputs of h; for all of z together there were 5 x (2 x 32 + 1)
+    lstm = 4 * 256 * (32 + 3 + 256 + 1)
+    assert lstm + 257 * (5 * 3 * 32) == 422_368 != lstm + 257 * (5 * (2 * 32 + 1))
 
 
 def test_the_density_is_that_by_hand_and_integrates_to_1():
@@ -279,6 +280,10 @@ def test_the_kl_divergence_is_a_sum_as_the_squared_error_is():
     logs = model.vision_step(tf.fill((2, 3, 64, 64, 1), -1.0))
     assert float(logs["kl"]) == pytest.approx(3 * 0.5 * (np.exp(0.5) + 0.25 - 1 - 0.5), rel=1e-5)
     assert 0.05 * 4096 < float(logs["squared_error"]) < 4096  # of a grey picture where all is black: a quarter each
+
+
+def test_without_rewards_there_are_no_plans_to_be_checked():
+    assert "plan" not in states(rewards=False, horizon=12, elites=9).maps
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ but of fewer than 10 files none is held out.
 """
 
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -121,10 +122,13 @@ def read(path: Path) -> Episode:
     try:
         with np.load(path, allow_pickle=False) as held:
             episode = {key: held[key] for key in KEYS if key in held}
-    except (ValueError, EOFError, zipfile.BadZipFile):
+    except (ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
         raise OSError("it is damaged, or no NPZ file") from None
     if missing := [key for key in KEYS if key not in episode]:
         raise OSError(f"it lacks {', '.join(missing)}")
+    for key in KEYS:
+        if episode[key].dtype.kind not in "biuf":
+            raise OSError(f"its {key} is {_told(episode[key])}: use numbers")
     observation, action = episode["observation"], episode["action"]
     if action.ndim != 2 or not len(action):
         raise OSError(f"its actions have the shape {action.shape}; they must be (steps, numbers)")
@@ -133,7 +137,8 @@ def read(path: Path) -> Episode:
             f"its actions do not match: {len(action):,} actions and {len(observation):,} observations; there must be "
             "one observation more"
         )
-    if (observation.ndim, observation.dtype) not in ((4, np.dtype(np.uint8)), (2, np.dtype(np.float32))):
+    is_picture = observation.ndim == 4 and observation.dtype == np.uint8 and observation.shape[3] in (1, 3)
+    if not is_picture and (observation.ndim, observation.dtype) != (2, np.dtype(np.float32)):
         raise OSError(
             f"its observations are {_told(observation)}: use pictures (steps, height, width, 1 or 3) of uint8, or "
             "states (steps, numbers) of float32"
