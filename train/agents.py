@@ -17,10 +17,10 @@ RANDOM, MODEL, TRUE = "random", "model", "true_dynamics"
 
 def check_model(model: Any, environment: Environment) -> None:
     """Raise a `UserError` unless a model can foresee the rewards of the environment from its states."""
+    if getattr(model, "sees", False):
+        raise UserError("the model sees pictures, one of which shows no speed: plan with one that sees states")
     if "plan" not in model.maps:
         raise UserError("the model has no map 'plan': train a world_model with --config.model.rewards=true")
-    if model.sees:
-        raise UserError("the model sees pictures, one of which shows no speed: plan with one that sees states")
     action, numbers = model.columns["action"], len(environment.scale)
     found = (action.shape[1], action.low, action.high, model.discrete, model.latents)
     wanted = (environment.actions, environment.low, environment.high, environment.discrete, numbers)

@@ -11,7 +11,8 @@ from train.data import Table
 from train.theory import dream_temperature, dreams, open_loop_error, planning_horizon
 from zoo import environments
 from zoo.environments import PENDULUM
-from zoo.latent.world_model import WorldModel, mixture_mean
+from zoo.latent.mixture_density import mixture_mean
+from zoo.latent.world_model import WorldModel
 
 
 def linear_rows(count=50, steps=4):

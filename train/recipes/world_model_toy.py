@@ -23,9 +23,7 @@ def get_config() -> ConfigDict:
     config.sample_every = 1000
     config.sample_count = 8
     config.data = source("pendulum")
-    config.model = model(
-        "world_model", latent_dim=8, base_channels=16, units=64, mixtures=3, rewards=True, horizon=12, plans=100
-    )
+    config.model = model("world_model", latent_dim=8, base_channels=16, units=64, mixtures=3, rewards=True)
     config.phases.vision = phase(0, player="vision")
     config.phases.memory = phase(2000, player="memory")
     config.optimizers.memory = adam(1e-3)

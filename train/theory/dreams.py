@@ -8,7 +8,8 @@ import tensorflow as tf
 from train import config, data
 from train.data import Table
 from train.theory.training import Run
-from zoo.latent.world_model import WorldModel, mixture_mean
+from zoo.latent.mixture_density import mixture_mean
+from zoo.latent.world_model import WorldModel
 
 LENGTH = 24  # actions of a row: as far as the model is trained to look ahead
 UNITS, MIXTURES, BATCH = 96, 2, 64

@@ -31,6 +31,8 @@ from keras import layers
 
 from zoo import planning
 from zoo.latent.likelihoods import gaussian_kl
+from zoo.latent.mixture_density import mixture_draw, mixture_log_prob, mixture_mean
+from zoo.latent.planner import Planner
 from zoo.layers.recurrent import walk
 from zoo.model import GenerativeModel, Map
 from zoo.shared.errors import UserError
@@ -38,8 +40,6 @@ from zoo.spec import MapSpec, TensorSpec
 
 SIDE = 64  # pixels: what the layers of V come out at
 SMALLEST_LOG_SCALE = -4.0  # the density of a law that is certain has no bound
-COLDEST = 1e-3  # instead of a temperature of 0
-_PLAYERS = ("vision", "memory")
 
 Batch = dict[str, tf.Tensor]
 
@@ -53,10 +53,11 @@ class WorldModel(GenerativeModel):
     picture, and its KL divergence weighs 1. Without, they are states and z is the state. The LSTM has `units`; each
     number of z has a mixture of `mixtures` Gaussians. With `residual`, their means are changes of z.
 
-    With `rewards` M predicts rewards and ends, and there is a map "plan". It looks `horizon` steps ahead, and draws
-    `plans` plans in each of `iterations`, of which the best `elites` are kept. Actions that are `discrete` are one-hot.
-    Where rewards do not tell plans apart, a `guide` may: "1,0" has the square of the first of two numbers of the states
-    that follow taken from the rewards in planning. M knows nothing of it.
+    With `rewards` M predicts rewards and ends, and of states there is a map "plan": one picture does not show a speed.
+    It looks `horizon` steps ahead, and draws `plans` plans in each of `iterations`, of which the best `elites` are
+    kept. Actions that are `discrete` are one-hot. Where rewards do not tell plans apart, a `guide` may: "1,0" has the
+    square of the first of two numbers of the states that follow taken from the rewards in planning. M knows nothing of
+    it.
 
     A phase trains one `player`, "vision" or "memory", and leaves the other as it is; "" trains both.
     """
@@ -100,12 +101,12 @@ class WorldModel(GenerativeModel):
 
     def __init__(self, **config: Any) -> None:
         super().__init__(**config)
+        self.sees, self.plans_ahead = self.vision, self.rewards and not self.vision
         self._check()
         action, observation = self.columns["action"], self.columns["observation"]
         self.steps, actions = action.shape
         shape = observation.shape[1:]
         # read by `weights_of`, by the players' names; the option of the name is in `chosen`
-        self.sees = self.vision
         self.vision = Vision(shape, self.latent_dim, self.base_channels) if self.sees else None
         self.latents = self.latent_dim if self.sees else shape[0]
         self.memory = Memory(self.latents, actions, self.units, self.mixtures, self.residual, self.rewards)
@@ -113,9 +114,9 @@ class WorldModel(GenerativeModel):
         self.dream = Dream(self.vision, self.memory, self.steps)
         seen = TensorSpec("image" if self.sees else "state", shape, "condition", "image" if self.sees else "latent")
         self.maps = {"dream": Map(self.dream, self._dream_spec(seen))}
-        if self.rewards:
+        if self.plans_ahead:
             law = planning.Law(action.low, action.high, self.discrete)
-            self.planner = Planner(self.vision, self.memory, law, self.elites, self._guide())
+            self.planner = Planner(self.memory, law, self.elites, self._guide())
             self.maps["plan"] = Map(self.planner, self._plan_spec(seen))
         if self.sees:
             z = (self.latent_dim,)
@@ -128,7 +129,7 @@ class WorldModel(GenerativeModel):
         for option in ("latent_dim", "base_channels", "units", "mixtures", "horizon", "plans", "iterations"):
             if (value := getattr(self, option)) < 1:
                 raise UserError(f"model.{option}={value}: use 1 or more")
-        if self.rewards:
+        if self.plans_ahead:
             planning.check(self.plans, self.elites)
         action, observation = self.columns["action"], self.columns["observation"]
         if len(action.shape) != 2 or not (math.isfinite(action.low) and math.isfinite(action.high)):
@@ -152,7 +153,7 @@ class WorldModel(GenerativeModel):
                 f"the actions do not match: a row has {observation.shape[0]} frames and {action.shape[0]} actions; it "
                 "must have one frame more than actions"
             )
-        if self.rewards and self.horizon > action.shape[0]:
+        if self.plans_ahead and self.horizon > action.shape[0]:
             raise UserError(
                 f"model.horizon={self.horizon} is beyond the trained length: rows have {action.shape[0]} actions; use "
                 f"at most {action.shape[0]}, or a larger --config.data.length"
@@ -165,7 +166,7 @@ class WorldModel(GenerativeModel):
             weights = tuple(map(float, self.guide.split(","))) if self.guide else ()
         except ValueError:
             weights = (math.nan,)
-        states = 0 if self.vision or not self.rewards else self.columns["observation"].shape[1]
+        states = self.columns["observation"].shape[1] if self.plans_ahead else 0
         if len(weights) not in (0, states) or not all(map(math.isfinite, weights)):
             raise UserError(
                 f"model.guide={self.guide!r}: use '' for none, or with rewards and without vision one finite weight "
@@ -288,31 +289,6 @@ def sample(moments: Batch, eps: tf.Tensor) -> tf.Tensor:
     return moments["mean"] + tf.exp(moments["log_variance"] / 2) * eps
 
 
-def mixture_log_prob(law: Batch, z: tf.Tensor) -> tf.Tensor:
-    """Return log p(z) in nats, (...,), of z (..., latents), each number by its own mixture (..., latents, mixtures)."""
-    distance = (tf.expand_dims(z, -1) - law["mean"]) * tf.exp(-law["log_scale"])
-    inside = -0.5 * (distance**2 + math.log(2 * math.pi)) - law["log_scale"]
-    return tf.reduce_sum(tf.reduce_logsumexp(tf.nn.log_softmax(law["logits"]) + inside, axis=-1), axis=-1)
-
-
-def mixture_draw(law: Batch, temperature: tf.Tensor, u: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-    """Return z (batch, latents) drawn at a temperature (batch,): `u` uniform chooses, `noise` is standard normal."""
-    tau = tf.maximum(temperature, COLDEST)[:, None]
-    edges = tf.cumsum(tf.nn.softmax(law["logits"] / tau[..., None]), axis=-1)
-    # how many edges lie below; the last is 1, but for its rounding
-    chosen = tf.reduce_sum(tf.cast(edges <= u[..., None], tf.float32), axis=-1, keepdims=True)
-    numbers = np.arange(edges.shape[-1], dtype=np.float32)
-    # tf2onnx has no integer one-hot in loops
-    picked = tf.cast(tf.abs(tf.minimum(chosen, numbers[-1]) - numbers) < 0.5, tf.float32)
-    mean, log_scale = (tf.reduce_sum(picked * law[name], axis=-1) for name in ("mean", "log_scale"))
-    return mean + tf.exp(log_scale) * tf.sqrt(tau) * noise
-
-
-def mixture_mean(law: Batch) -> tf.Tensor:
-    """Return the mean (..., latents) of the mixtures."""
-    return tf.reduce_sum(tf.nn.softmax(law["logits"]) * law["mean"], axis=-1)
-
-
 class Vision(keras.Model):
     """V: an encoder and a decoder of pictures (64, 64, channels), the paper's figure 22."""
 
@@ -432,65 +408,3 @@ class Dream(keras.Model):
             reward, end = (tf.squeeze(part, 2) for part in foretold)
             outputs |= {"rewards": reward, "survival": tf.exp(-tf.cumsum(tf.nn.softplus(end), axis=1))}
         return outputs
-
-
-class Planner(keras.Model):
-    """{"image" or "state", "guess", "z" (iterations, plans, horizon, A)} to {"next_action", "plan"}.
-
-    It computes what `zoo.planning.cross_entropy` does with these draws, the model's returns as the score.
-    """
-
-    def __init__(
-        self, vision: Vision | None, memory: Memory, law: planning.Law, elites: int, guide: tuple[float, ...] = ()
-    ) -> None:
-        super().__init__(name="planner", dtype="float32")
-        self.vision, self.memory, self.law, self.elites, self.guide = vision, memory, law, elites, guide
-        self.built = True
-
-    def call(self, inputs: Batch) -> Batch:
-        """Draw plans, keep the best, draw again."""
-        mean, law = inputs["guess"], self.law
-        deviation = tf.ones_like(mean) * planning.WIDTH
-        _, iterations, plans, horizon, actions = inputs["z"].shape
-        z = tf.repeat(first_latents(self.vision, inputs), plans, axis=0)
-        for draws in tf.unstack(inputs["z"], iterations, axis=1):
-            x = mean[:, None] + deviation[:, None] * draws
-            x = x if law.discrete else tf.clip_by_value(x, -1.0, 1.0)
-            tried = tf.reshape(self.actions(x), (-1, horizon, actions))
-            found = tf.reshape(self.returns(z, tried), (-1, plans))
-            last = tf.math.top_k(found, self.elites).values[:, -1:]
-            kept = tf.cast(found >= last, tf.float32)
-            share = (kept / tf.reduce_sum(kept, axis=1, keepdims=True))[:, :, None, None]
-            best = tf.reduce_sum(share * x, axis=1)
-            spread = tf.sqrt(tf.reduce_sum(share * (x - best[:, None]) ** 2, axis=1))
-            mean = planning.KEPT * mean + (1 - planning.KEPT) * best
-            deviation = planning.KEPT * deviation + (1 - planning.KEPT) * spread
-        return {"next_action": self.actions(mean)[:, 0], "plan": mean}
-
-    def actions(self, x: tf.Tensor) -> tf.Tensor:
-        """Return the actions of plans (..., horizon, A), see `zoo.planning.Law`."""
-        if self.law.discrete:
-            return tf.cast(x >= tf.reduce_max(x, axis=-1, keepdims=True), tf.float32)
-        return self.law.low + (self.law.high - self.law.low) * (tf.clip_by_value(x, -1.0, 1.0) + 1.0) / 2.0
-
-    def returns(self, z: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
-        """Return the rewards that M foresees, (plans,), each as likely as the episode lasts; z is (plans, latents).
-
-        What the guide takes is in them.
-        """
-        memory, horizon = self.memory, actions.shape[1]
-        by_step, total = tf.transpose(actions, (1, 0, 2)), tf.zeros_like(z[:, 0])
-
-        def one_step(t: tf.Tensor, z: tf.Tensor, h: tf.Tensor, c: tf.Tensor, *sums: tf.Tensor) -> tuple[Any, ...]:
-            law, h, c = memory.turn(z, tf.gather(by_step, t), h, c)
-            total, survival = sums
-            z = mixture_mean(law)
-            worth = law["reward"]
-            for number, weight in enumerate(self.guide):
-                worth -= weight * z[:, number] ** 2
-            total += survival * worth
-            return t + 1, z, h, c, total, survival * tf.sigmoid(-law["end"])
-
-        start = (0, z, *memory.start(tf.shape(z)[0]), total, total + 1.0)
-        *_, total, _ = tf.while_loop(lambda t, *_: t < horizon, one_step, start)
-        return total

@@ -9,7 +9,9 @@ from scipy.stats import norm
 
 import zoo
 from zoo import noise, planning
-from zoo.latent.world_model import SMALLEST_LOG_SCALE, Memory, Planner, mixture_draw, mixture_log_prob, mixture_mean
+from zoo.latent.mixture_density import mixture_draw, mixture_log_prob, mixture_mean
+from zoo.latent.planner import Planner
+from zoo.latent.world_model import SMALLEST_LOG_SCALE, Memory
 from zoo.model import as_run
 from zoo.shared.errors import UserError
 from zoo.spec import TensorSpec
@@ -193,7 +195,7 @@ def test_the_planner_in_the_graph_finds_the_best_of_a_quadratic():
             return -tf.reduce_sum((actions - tf.constant([[1.5], [-0.5]])) ** 2, axis=(1, 2))
 
     memory = Memory(STATE, 1, 2, 1, False, True)
-    planner = Quadratic(None, memory, planning.Law(-2.0, 2.0, False), 10)
+    planner = Quadratic(memory, planning.Law(-2.0, 2.0, False), 10)
     z = np.random.default_rng(0).normal(size=(2, 10, 100, 2, 1)).astype(np.float32)
     made = planner({"state": np.zeros((2, STATE), np.float32), "guess": np.zeros((2, 2, 1), np.float32), "z": z})
     np.testing.assert_allclose(made["next_action"], [[1.5], [1.5]], atol=0.02)
