@@ -34,11 +34,10 @@ def main() -> None:
     if not _BUNDLE.value:
         raise UserError("--bundle is missing; see --help")
     environment = environments.named(_ENV.value)
-    if not _SEEDS.value or not all(seed.isdecimal() and len(seed) < 11 for seed in _SEEDS.value):
-        raise UserError(f"--seeds={','.join(_SEEDS.value)}: use whole numbers")
+    seeds = program.seeds(_SEEDS.value)
     planner = load(_BUNDLE.value, _THREADS.value)[MAP]
     check(planner, environment)
-    for seed in map(int, _SEEDS.value):
+    for seed in seeds:
         calls: list[float] = []
         act = agent(planner, environment, seed, calls)
         found = environments.episode_return(environment, act, np.random.default_rng([seed, 0]), _STEPS.value)

@@ -34,8 +34,7 @@ def main() -> None:
     if not SOURCE.value:
         raise UserError("--source is missing: name a run of a world model")
     environment = environments.named(ENV.value)
-    if not SEEDS.value or not all(seed.isdecimal() and len(seed) < 11 for seed in SEEDS.value):
-        raise UserError(f"--seeds={','.join(SEEDS.value)}: use whole numbers")
+    seeds, lines = program.seeds(SEEDS.value), []
     for flag in (HORIZON, PLANS, STEPS):
         if flag.value < 0:
             raise UserError(f"--{flag.name}={flag.value}: use 0 or more")
@@ -53,7 +52,6 @@ def main() -> None:
         agents.MODEL: agents.judge_of(model, environment),
         agents.TRUE: lambda states, actions: environments.returns(environment, states, actions, model.planner.guide),
     }
-    seeds, lines = [int(seed) for seed in SEEDS.value], []
     for line in agents.measured(environment, judges, PLANNER.value, size, model.elites, seeds, STEPS.value):
         print(json.dumps(line), flush=True)
         lines.append(line)

@@ -36,11 +36,9 @@ from zoo.layers.causal import CausalSteps, MaskedConv2D, by_position, follow
 from zoo.layers.recurrent import lstm, walk
 from zoo.model import GenerativeModel, Map
 from zoo.shared.errors import UserError
-from zoo.spec import MapSpec, TensorSpec
+from zoo.spec import EVEN_LEVELS, EVEN_LEVELS_IN_WORDS, MapSpec, TensorSpec
 
 State = tuple[tf.Tensor, tf.Tensor]  # h and c of the LSTM, (batch, height, width, features) each
-
-LEVELS = (2, 4, 6, 16, 18, 52, 86, 256)  # that are evenly spaced over the bytes 0 to 255
 
 
 class VideoPixelNetwork(GenerativeModel):
@@ -91,8 +89,8 @@ class VideoPixelNetwork(GenerativeModel):
                 raise UserError(f"model.{key}={value}: use a positive number")
         if self.base_channels < channels:
             raise UserError(f"model.base_channels={self.base_channels}: use at least {channels}, one for each channel")
-        if self.levels not in LEVELS:
-            raise UserError(f"model.levels={self.levels}: use {', '.join(map(str, LEVELS[:-1]))} or {LEVELS[-1]}")
+        if self.levels not in EVEN_LEVELS:
+            raise UserError(f"model.levels={self.levels}: use {EVEN_LEVELS_IN_WORDS}")
         if video.levels not in (0, self.levels):
             raise UserError(
                 f"model.levels={self.levels}: the videos have {video.levels} levels; set both to the same number"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from zoo.shared.errors import UserError
+from zoo.spec import EVEN_LEVELS, EVEN_LEVELS_IN_WORDS
 
 
 def summary(nats: np.ndarray, dimensions: int) -> dict[str, Any]:
@@ -58,8 +59,6 @@ def independent_pixels(train_images: np.ndarray, levels: int) -> Callable[[np.nd
 
 
 def _spacing(levels: int) -> int:
-    if levels < 2 or 255 % (levels - 1):
-        raise UserError(
-            f"{levels} levels are not evenly spaced over the bytes 0 to 255: use 2, 4, 6, 16, 18, 52, 86 or 256"
-        )
+    if levels not in EVEN_LEVELS:
+        raise UserError(f"{levels} levels are not evenly spaced over the bytes 0 to 255: use {EVEN_LEVELS_IN_WORDS}")
     return 255 // (levels - 1)

@@ -26,6 +26,13 @@ def run(main: Callable[[], None], define: Callable[[], None] | None = None) -> N
     sys.exit(_status(main, define))
 
 
+def seeds(texts: list[str]) -> list[int]:
+    """Return the whole numbers of the flag --seeds; others, or none, are a `UserError`."""
+    if not texts or not all(text.isdecimal() and len(text) < 11 for text in texts):
+        raise UserError(f"--seeds={','.join(texts)}: use whole numbers")
+    return [int(text) for text in texts]
+
+
 def _terminate(number: int, _frame: object) -> NoReturn:
     sys.exit(128 + number)
 

@@ -23,20 +23,19 @@ from train.data.sources import pictures
 from train.data.sources.pictures import check_integer
 from zoo import noise
 from zoo.shared.errors import UserError
-from zoo.spec import MapSpec, TensorSpec
+from zoo.spec import EVEN_LEVELS, EVEN_LEVELS_IN_WORDS, MapSpec, TensorSpec
 
 PREFIX = "moving_digits:"
 OPTIONS: dict[str, Any] = {
     "frames": 20,
     "side": 64,  # pixels of a frame; `image_size` is that of a digit
     "count": 2,  # digits
-    "levels": 2,  # grey levels, evenly spaced: 2, 4, 6, 16, 18, 52, 86 or 256
+    "levels": 2,  # grey levels, one of zoo.spec.EVEN_LEVELS
     "channels": 0,
 }
 RATE = 10.0  # frames a second, for players
 SPEED = 0.1  # of the room between two sides, in a frame
 _TRAIN, _TEST = 100_000, 1000
-_LEVELS = (2, 4, 6, 16, 18, 52, 86, 256)
 # beyond the seeds of runs and those of the other drawn data
 _SEED = 2**32 + 5
 
@@ -49,7 +48,7 @@ def check(section: Any) -> None:
     check_integer("frames", section.frames, range(2, 257), "a number of frames from 2 to 256")
     check_integer("side", section.side, range(4, 257), "a number of pixels from 4 to 256")
     check_integer("count", section.count, range(1, 10), "a number of digits from 1 to 9")
-    check_integer("levels", section.levels, _LEVELS, "2, 4, 6, 16, 18, 52, 86 or 256")
+    check_integer("levels", section.levels, EVEN_LEVELS, EVEN_LEVELS_IN_WORDS)
     if section.channels not in (0, 1):
         raise UserError(f"data.channels is {section.channels}; moving digits are grey: use 1 or 0")
     if section.binarize != "none" or section.crop or section.flip:
