@@ -141,20 +141,11 @@ class VideoPixelNetwork(GenerativeModel):
         return {"given": (np.rint((rows["video"][:, : self.given] + 1) * scale) / scale - 1).astype(np.float32)}
 
 
-class Convolution(layers.Layer):
-    """A convolution (batch, height, width, inputs) to as many positions, with taps a `dilation` apart, in float32."""
-
-    def __init__(self, inputs: int, outputs: int, size: int, dilation: int = 1, is_biased: bool = True) -> None:
-        super().__init__(dtype="float32")
-        self.dilation = dilation
-        self.kernel = self.add_weight((size, size, inputs, outputs), "glorot_uniform", name="kernel")
-        self.bias = self.add_weight((outputs,), "zeros", name="bias") if is_biased else None
-        self.built = True
-
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Return (batch, height, width, outputs); zeros lie outside of a frame."""
-        made = tf.nn.conv2d(x, self.kernel.value, 1, "SAME", dilations=self.dilation)
-        return made if self.bias is None else made + self.bias
+def convolution(inputs: int, outputs: int, size: int, dilation: int = 1, is_biased: bool = True) -> layers.Conv2D:
+    """Return a convolution to as many positions, with taps a `dilation` apart; zeros lie outside of a frame."""
+    made = layers.Conv2D(outputs, size, padding="same", dilation_rate=dilation, use_bias=is_biased, dtype="float32")
+    made.build((None, None, None, inputs))
+    return made
 
 
 def multiplicative(gates: tf.Tensor, h: tf.Tensor) -> tf.Tensor:
@@ -202,19 +193,19 @@ class VideoNetwork(keras.Model):
         self.groups, self.lstm = pixels.groups, lstm
 
         def plain(dilation: int) -> Callable[..., layers.Layer]:
-            return lambda inputs, outputs, size, parts: Convolution(inputs, outputs, size, dilation)
+            return lambda inputs, outputs, size, parts: convolution(inputs, outputs, size, dilation)
 
         def masked(inputs: int, outputs: int, size: int, parts: int) -> MaskedConv2D:
             return MaskedConv2D(inputs, outputs, (size, size), groups=pixels.groups, parts=parts)
 
-        self.stem = Convolution(channels, 2 * features, 3)
+        self.stem = convolution(channels, 2 * features, 3)
         self.encoder = [
             ResidualMultiplicativeBlock(features, plain(2 ** (number % 4))) for number in range(encoder_depth)
         ]
-        self.input_to_state = Convolution(2 * features, 4 * lstm, 3)
-        self.state_to_state = Convolution(lstm, 4 * lstm, 3, is_biased=False)
+        self.input_to_state = convolution(2 * features, 4 * lstm, 3)
+        self.state_to_state = convolution(lstm, 4 * lstm, 3, is_biased=False)
         # of what the first layer of the decoder sees, a frame is masked and the state is not
-        self.context = Convolution(lstm, 2 * features, 1, is_biased=False)
+        self.context = convolution(lstm, 2 * features, 1, is_biased=False)
         self.first = MaskedConv2D(channels, 2 * features, (3, 3), "A", pixels.groups)
         self.decoder = [ResidualMultiplicativeBlock(features, masked) for _ in range(decoder_depth)]
         self.last = MaskedConv2D(2 * features, pixels.parameters, groups=pixels.groups)
