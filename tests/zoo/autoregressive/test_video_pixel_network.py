@@ -244,7 +244,8 @@ def test_the_lstm_keeps_what_its_forget_gate_lets_through_and_shows_what_its_out
 
 def test_the_taps_of_the_encoder_lie_1_2_4_8_apart_and_so_on_anew():
     encoder = randomised(encoder_depth=6).network.encoder
-    assert [[unit.dilation_rate[0] for unit in block.units] for block in encoder] == [[n, n] for n in (1, 2, 4, 8, 1, 2)]
+    found = [[unit.dilation_rate for unit in block.units] for block in encoder]
+    assert found == [[(n, n)] * 2 for n in (1, 2, 4, 8, 1, 2)]
 
 
 def test_the_full_pass_is_frame_after_frame_of_the_lstm():
