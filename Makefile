@@ -10,7 +10,7 @@ TORCH_PIP ?=
 # of a bench, such as ARGUMENTS="--only=dcgan_32_8 --seconds=5"
 ARGUMENTS ?=
 
-.PHONY: help setup demo test test-all lint format theory bench bench-workers bench-torch bench-gpu results wheel lock clean
+.PHONY: help setup demo test test-all lint format theory bench bench-server bench-workers bench-torch bench-gpu results wheel lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -80,6 +80,9 @@ theory: $(READY) ## measure what the theory claims, claim by claim, on one page:
 bench: $(READY) ## measure the trainer's overhead, the runtimes and the samplers side by side
 	$(BIN)/python tests/bench.py
 
+bench-server: $(READY) ## measure what a request costs the server, beside a bare run of the network
+	$(BIN)/python tests/bench_server.py
+
 bench-workers: $(READY) ## measure what several processes pay for training one batch together
 	$(BIN)/python tests/bench_workers.py
 
@@ -102,7 +105,7 @@ wheel: $(READY) ## build dist/genzoo-*.whl
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 lock: ## compile requirements/dev.txt anew (needs uv)
-	uv pip compile --universal --python-version 3.11 --extra train --extra audio --generate-hashes --quiet \
+	uv pip compile --universal --python-version 3.11 --extra train --extra audio --extra server --generate-hashes --quiet \
 		--no-emit-index-url --no-emit-find-links --output-file requirements/dev.txt pyproject.toml requirements/dev.in
 
 clean: ## remove what was built, but not the runs

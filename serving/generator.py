@@ -183,15 +183,7 @@ class Generator:
         """
         steps = self._map.counted("steps", steps, 2)
         self._check_dtype(dtype)
-        if not self.spec.noise:
-            raise UserError("this map takes no noise: there is nothing to interpolate")
-        given = self._map.given(steps, conditions)
-        first = {name: values[:1] for name, values in given.items()}
-        begin, end = (fill(self.spec, 1, seed, given=first) for seed in (seed_from, seed_to))
-        inputs = {name: values.repeat(steps, axis=0) for name, values in begin.items()} | given
-        for tensor in self.spec.noise:
-            walk = _slerp if tensor.role == "normal" else _lerp
-            inputs[tensor.name] = walk(begin[tensor.name][0], end[tensor.name][0], steps)
+        inputs = walk(self.spec, seed_from, seed_to, steps, self._map.given(steps, conditions))
         # the far end runs apart from the others, in the row where `sample` would have it
         parts = slice(0, -1), slice(-1, None)
         runs = [self._made({name: values[part] for name, values in inputs.items()}) for part in parts]
@@ -245,6 +237,24 @@ def _with_bar(made: Iterator[np.ndarray], height: int) -> Iterator[np.ndarray]:
     from tqdm import tqdm
 
     return iter(tqdm(made, total=height, unit="row", disable=None))
+
+
+def walk(
+    spec: MapSpec, seed_from: int, seed_to: int, steps: int, given: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return the inputs (steps, *shape) of a walk between the first samples of two seeds, see `Generator.interpolate`.
+
+    `given` holds checked conditions, (steps, *shape).
+    """
+    if not spec.noise:
+        raise UserError("this map takes no noise: there is nothing to interpolate")
+    first = {name: values[:1] for name, values in given.items()}
+    begin, end = (fill(spec, 1, seed, given=first) for seed in (seed_from, seed_to))
+    inputs = {name: values.repeat(steps, axis=0) for name, values in begin.items()} | dict(given)
+    for tensor in spec.noise:
+        path = _slerp if tensor.role == "normal" else _lerp
+        inputs[tensor.name] = path(begin[tensor.name][0], end[tensor.name][0], steps)
+    return inputs
 
 
 def is_picture(tensor: TensorSpec) -> bool:

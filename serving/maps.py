@@ -39,8 +39,8 @@ class ServedMap:
         self.spec: MapSpec = opened.spec
         self._opened, self._sides = opened, sides or Sides()
         self._whole = _map_of_whole_samples(self.spec, maps)
-        self._is_free = any(tensor.multiple for tensor in self.spec.conditions)
-        if self._is_free:
+        self.is_free = any(tensor.multiple for tensor in self.spec.conditions)
+        if self.is_free:
             self._sides.check(self.spec)
 
     @enough_memory()
@@ -58,11 +58,36 @@ class ServedMap:
         given = self.given(count, conditions)
         return self.run(fill(self.spec, count, seed, start, given), start)
 
-    def run(self, inputs: Mapping[str, np.ndarray], start: int = 0) -> dict[str, np.ndarray]:
-        """Return every output for checked inputs, which are numbered from `start`."""
-        if not self._is_free:
+    def run(
+        self, inputs: Mapping[str, np.ndarray], start: int = 0, sides: Sides | None = None
+    ) -> dict[str, np.ndarray]:
+        """Return every output for checked inputs, which are numbered from `start`; `sides` may be others than usual."""
+        if not self.is_free:
             return self._opened.run(inputs, start)
-        return self._sides.run(self.spec, lambda padded: self._opened.run(padded, start), inputs)
+        return (sides or self._sides).run(self.spec, lambda padded: self._opened.run(padded, start), inputs)
+
+    def run_batch(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return every output for checked inputs that run as one batch; the last bits of a row may depend on others."""
+        return self._opened.run_batch(inputs)
+
+    def checked(self, arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Return every input, noise too, checked: (count, *shape), from arrays that all have a batch axis."""
+        tensors = {tensor.name: tensor for tensor in self.spec.inputs}
+        check_names("input", arrays, tensors.keys(), set())
+        made = {tensor.name: as_array(tensor, arrays[tensor.name]) for tensor in self.spec.noise}
+        sizes = {np.shape(values)[:1] for values in arrays.values()}
+        if len(sizes) != 1 or sizes & {(), (0,)}:
+            raise UserError("the inputs need a batch axis of the same size, 1 or more, in each of them")
+        ((count,),) = sizes
+        for name, values in made.items():
+            check_shape(tensors[name], values, count)
+        for tensor in self.spec.conditions:
+            # a value without its batch axis would count as one for all
+            if np.ndim(arrays[tensor.name]) != len(tensor.shape) + 1:
+                raise UserError(
+                    f"{tensor.name}: needs shape {tensor.shape_in_words(count)}, got {np.shape(arrays[tensor.name])}"
+                )
+        return made | self.given(count, {tensor.name: arrays[tensor.name] for tensor in self.spec.conditions})
 
     def parts(self, start: int, count: int, least: int) -> Iterator[range]:
         """Yield the numbers start .. start + count - 1 in parts of `least` or more, none of which splits a block."""
@@ -103,7 +128,7 @@ class ServedMap:
             values = as_array(tensors[name], value)
             if values.ndim == len(tensors[name].shape):
                 values = values[None]  # one for all
-            elif len(values) != count:
+            elif not values.ndim or len(values) != count:
                 check_shape(tensors[name], values, count)
             if tensors[name].multiple:
                 self._sides.check_sides(tensors[name], values.shape[1:])
@@ -156,7 +181,7 @@ def load(path: str | os.PathLike[str], threads: int = 1, sides: Sides | None = N
 def as_array(tensor: TensorSpec, values: Any) -> np.ndarray:
     """Return `values` as an array of the tensor's type, finite and within its range, of any shape."""
     values = _numbered(tensor, values)
-    if np.ma.is_masked(values):
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise UserError(f"{tensor.name}: some of its values are masked; fill them")
     try:
         given = np.asarray(values)
@@ -169,13 +194,17 @@ def as_array(tensor: TensorSpec, values: Any) -> np.ndarray:
     # whole numbers for uniform noise are bytes or levels by mistake
     if given.dtype.kind not in ("f" if tensor.role == "uniform" else "fiu"):
         raise UserError(f"{tensor.name}: needs real numbers, {tensor.dtype}; got {given.dtype}")
-    with np.errstate(invalid="ignore", over="ignore"):
-        array = given.astype(tensor.dtype)
+    if given.dtype == tensor.dtype:
+        array = given.copy()
+    else:
+        with np.errstate(invalid="ignore", over="ignore"):
+            array = given.astype(tensor.dtype)
     if tensor.dtype != "float32" and not np.array_equal(array, given):
         raise UserError(f"{tensor.name}: needs whole numbers that fit into {tensor.dtype}")
     if not np.isfinite(array).all():
         raise UserError(f"{tensor.name}: NaN or infinity, or too large for {tensor.dtype}")
-    if ((array < tensor.low) | (array > tensor.high)).any():
+    is_bounded = math.isfinite(tensor.low) or math.isfinite(tensor.high)
+    if is_bounded and ((array < tensor.low) | (array > tensor.high)).any():
         raise UserError(f"{tensor.name}: values must lie in [{tensor.low}, {tensor.high}]")
     if tensor.levels and not tensor.companding:
         _check_levels(tensor, array)

@@ -10,7 +10,7 @@ import stat
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -87,8 +87,8 @@ def encode_png(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def opened(path: Path) -> "Image.Image":
-    """Return the picture file, of which Pillow has read the header only.
+def opened(file: Path | BinaryIO) -> "Image.Image":
+    """Return the picture file, or the picture in a file's bytes, of which Pillow has read the header only.
 
     An `OSError` says, without naming the file, why it cannot be opened; a damaged one may make Pillow raise anything.
     """
@@ -96,25 +96,26 @@ def opened(path: Path) -> "Image.Image":
 
     PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = _MAX_TEXT
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # a pipe would wait for ever
-            raise OSError("not a regular file")
-        if not status.st_size:
-            raise OSError("the file is empty")
+        if isinstance(file, Path):
+            status = file.stat()
+            if not stat.S_ISREG(status.st_mode):  # a pipe would wait for ever
+                raise OSError("not a regular file")
+            if not status.st_size:
+                raise OSError("the file is empty")
         with _quiet():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return Image.open(path, formats=_FORMATS)
+            return Image.open(file, formats=_FORMATS)
     except UnidentifiedImageError:
         raise OSError("the file holds no PNG, JPEG or WebP picture") from None
     except OSError as error:
         raise OSError(error.strerror or str(error)) from None
 
 
-def upright(path: Path) -> "Image.Image":
-    """Return the decoded picture file, turned as its EXIF orientation says."""
+def upright(file: Path | BinaryIO) -> "Image.Image":
+    """Return the decoded picture file, see `opened`, turned as its EXIF orientation says."""
     from PIL import ImageOps
 
-    with _quiet(), opened(path) as picture:
+    with _quiet(), opened(file) as picture:
         picture.load()
         return picture if _orientation(picture) == 1 else ImageOps.exif_transpose(picture)
 

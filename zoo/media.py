@@ -17,6 +17,7 @@ import math
 import wave
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -145,7 +146,8 @@ def read(spec: TensorSpec, path: str | Path, is_beginning: bool = False) -> np.n
             values = seen(spec, images.decode(path, None if spec.is_free else (height, width), channels))
             return (values >= 0.5).astype(np.float32)[None] if spec.kind == "mask" else values[None]
         if spec.kind == "audio" and path.suffix.lower() == ".wav":
-            return _read_wav(spec, path, is_beginning)
+            with path.open("rb") as file:
+                return read_wav(spec, file, str(path), is_beginning)
     except UserError:
         raise
     except Exception as error:  # a damaged file may make Pillow raise anything
@@ -165,10 +167,11 @@ def _read_array(spec: TensorSpec, path: Path, is_beginning: bool) -> np.ndarray:
     return seen(spec, values) if spec.kind in FILES else values
 
 
-def _read_wav(spec: TensorSpec, path: Path, is_beginning: bool) -> np.ndarray:
-    with wave.open(str(path), "rb") as file:
-        rate, width, channels = file.getframerate(), file.getsampwidth(), file.getnchannels()
-        data = file.readframes(file.getnframes())
+def read_wav(spec: TensorSpec, file: BinaryIO, path: str, is_beginning: bool = False) -> np.ndarray:
+    """Return the one row in a WAV file, see `read`; errors call it `path`, and a damaged one may raise anything."""
+    with wave.open(file, "rb") as sound:
+        rate, width, channels = sound.getframerate(), sound.getsampwidth(), sound.getnchannels()
+        data = sound.readframes(sound.getnframes())
     if width != 2 or channels != 1:
         raise UserError(f"{path} has {channels} channels of {8 * width} bits; use mono with 16 bits")
     if spec.rate and rate != spec.rate:

@@ -88,15 +88,19 @@ class OpenMap:
         before = part.start - block.start
         rows = np.clip(np.arange(len(block)) - before, 0, len(part) - 1)
         # each block is an array of its own, which begins on the boundary of 16 bytes that Eigen's sums look at
-        made = self._run_block({name: values[rows] for name, values in inputs.items()})
+        made = self.run_batch({name: values[rows] for name, values in inputs.items()})
         return {name: values[before : before + len(part)] for name, values in made.items()}
 
-    def _run_block(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run_batch(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return every output for checked inputs that run as one batch, whatever blocks there are.
+
+        The last bits of a row may depend on the rows beside it: see the top of this page.
+        """
         size = len(next(iter(inputs.values())))
         shapes = self.spec.shapes({name: values.shape[1:] for name, values in inputs.items()})
         names = [tensor.name for tensor in self.spec.outputs]
         try:
-            made = dict(zip(names, self._session.run(names, inputs), strict=True))
+            made = dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
         except Exception as error:  # onnxruntime's errors have no common base of their own
             raise UserError(f"the model failed to run: {reason(error)}") from None
         for tensor in self.spec.outputs:

@@ -156,6 +156,18 @@ def factory(tmp_path: Path) -> Factory:
     return Factory(root)
 
 
+@pytest.fixture(scope="module")
+def shared_factory(tmp_path_factory: pytest.TempPathFactory) -> Factory:
+    """The factory of bundles that all tests of a module share and none changes."""
+    return Factory(tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture(scope="module")
+def shared_several(shared_factory: Factory) -> Path:
+    """The bundle `several`, shared."""
+    return three_maps(shared_factory)
+
+
 @pytest.fixture
 def bundle_path(factory: Factory) -> Path:
     return factory()
@@ -182,6 +194,11 @@ def translate_spec() -> MapSpec:
 @pytest.fixture
 def several(factory: Factory) -> Path:
     """A bundle of three maps: generate, encode (two outputs) and translate (by class, with noise)."""
+    return three_maps(factory)
+
+
+def three_maps(factory: Factory) -> Path:
+    """Write the bundle `several`."""
     z = TensorSpec("mean", (8,), "output"), TensorSpec("log_variance", (8,), "output")
     translated = TensorSpec("translated", (4, 4, 3), "output", "image")
     encode, translate = MapSpec((PHOTO,), z), MapSpec((PHOTO, LABEL, LATENT), (translated,))

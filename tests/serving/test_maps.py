@@ -311,3 +311,29 @@ def test_a_shorter_sound_is_a_beginning(refused, factory):
             run(given=wrong)
     with refused("given", "needs shape"):
         run(given=sound, known=known)
+
+
+def test_inputs_are_checked_as_they_were_given(several, refused):
+    maps = serving.load(several)
+    photo, z = np.zeros((2, 2, 2, 3)), np.zeros((2, 8))
+    checked = maps["translate"].checked({"photo": photo, "label": [1, 2], "z": z})
+    assert {name: (values.shape, values.dtype.name) for name, values in checked.items()} == {
+        "photo": ((2, 2, 2, 3), "float32"),
+        "label": ((2,), "int32"),
+        "z": ((2, 8), "float32"),
+    }
+    with refused("missing input label"):
+        maps["translate"].checked({"photo": photo, "z": z})
+    with refused("unknown input 'x'"):
+        maps["generate"].checked({"x": z})
+    with refused("photo: needs shape", "got \\(2, 2, 3\\)"):
+        maps["encode"].checked({"photo": photo[0]})
+    with refused("a batch axis of the same size"):
+        maps["translate"].checked({"photo": photo, "label": [1], "z": z})
+    with refused("z: needs shape"):
+        maps["generate"].checked({"z": z[:, :7]})
+
+
+def test_a_number_is_no_picture(several, refused):
+    with refused("photo: needs shape", "got \\(\\)"):
+        serving.load(several)["encode"](photo=0.5)

@@ -1,0 +1,91 @@
+"""A bundle's directory becomes maps that serve: checked, and run once before anyone asks."""
+
+import dataclasses
+import functools
+import io
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from pathlib import Path
+
+import numpy as np
+
+import serving
+from serving.maps import ServedMap
+from serving.server.batching import Batcher, proven_sizes
+from serving.server.limits import Limits
+from zoo import bundle
+from zoo.noise import cycled, fill
+from zoo.spec import MapSpec, TensorSpec
+
+# seconds: a run that takes no longer costs less than the way to another thread and back
+_QUICK = 1e-3
+_SHORT = 0.05
+_PROVING = 2.0  # for the rows of one map that are run alone, to be compared with batches; less where a run is long
+Observe = Callable[[str, int, str, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """The maps of a bundle, and the queue of each."""
+
+    bundle: serving.Bundle
+    batchers: Mapping[str, Batcher]
+
+
+def load(path: Path, model: str, number: int, limits: Limits, pool: Executor, observe: Observe) -> Loaded:
+    """Return the bundle at `path`, every map of which has run; whatever is wrong with it is a `UserError`.
+
+    `observe(model, number, map, requests)` is told of each batch.
+    """
+    opened = serving.load(path)
+    examples = _examples(path)
+    batchers = {}
+    for name, map in opened.items():
+        inputs = warm_up_inputs(map.spec, examples.get(name, {}), limits.batch)
+        seconds = _seconds(map, inputs)
+        # pictures of free sides may differ in shape, and are never joined
+        most = 1 if map.is_free else max(1, min(limits.batch, int(_PROVING / seconds)))
+        sizes = proven_sizes(map, inputs, most)
+        observe_own = functools.partial(observe, model, number, name)
+        batchers[name] = Batcher(map, limits, pool, sizes, seconds < _QUICK, observe_own)
+    return Loaded(opened, batchers)
+
+
+def warm_up_inputs(spec: MapSpec, examples: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
+    """Return inputs (count, *shape): noise by seed, classes in turn, the bundle's `examples`, else neutral values."""
+    given = {
+        tensor.name: np.broadcast_to(_neutral(tensor), (count, *tensor.shape))
+        for tensor in spec.conditions
+        if not tensor.is_class
+    }
+    given |= cycled({name: values for name, values in examples.items() if name in given}, count)
+    return fill(spec, count, seed=0, given=given)
+
+
+def _neutral(tensor: TensorSpec) -> float:
+    """Return the value nearest to 0 that the tensor may hold."""
+    return min(max(0.0, tensor.low), tensor.high)
+
+
+def _examples(path: Path) -> dict[str, dict[str, np.ndarray]]:
+    """Return the bundle's examples by map and tensor; none if it has no such file. Its checksum was checked."""
+    made: dict[str, dict[str, np.ndarray]] = {}
+    file = path / bundle.EXAMPLES
+    if file.is_file():
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as held:
+            for key in held.files:
+                name, _, tensor = key.partition("/")
+                made.setdefault(name, {})[tensor] = held[key]
+    return made
+
+
+def _seconds(map: ServedMap, inputs: Mapping[str, np.ndarray]) -> float:
+    """Return how long a run of one row takes: the first one, or the shortest of four where that is short."""
+    one = {name: values[:1] for name, values in inputs.items()}
+    times: list[float] = []
+    while len(times) < 4 and sum(times) < _SHORT:
+        begin = time.perf_counter()
+        map.run_batch(one)
+        times.append(time.perf_counter() - begin)
+    return min(times)

@@ -1,0 +1,201 @@
+"""For people and scripts: pictures, sounds and videos in and out, at /v1/models/NAME:sample, :interpolate and :MAP.
+
+    curl 'localhost:8501/v1/models/digits:sample?count=16&seed=7&label=three' > grid.png
+    curl localhost:8501/v1/models/digits:sample -d '{"count": 16, "seed": 7, "label": "three"}' > grid.png
+    curl localhost:8501/v1/models/colour:colour --data-binary @photo.jpg > coloured.png
+
+`:sample` runs the first map of a bundle, `:interpolate` walks between two of its samples, `:MAP` runs any map. What is
+asked stands in the query, in a JSON object, or in both. A file is the one condition that is no class; in JSON it is
+{"b64": ...}. The header Accept chooses the form of the answer.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from serving.generator import walk
+from serving.maps import ServedMap
+from serving.server import forms
+from serving.server.http import JSON, Request, Response, parse
+from serving.server.refused import Refused
+from serving.server.repository import Version
+from serving.server.service import Service, map_of
+from serving.server.tensors import decoded, numbers
+from serving.server.tfserving import WHICH, version_of
+from serving.server.uploads import is_file, value_in
+from serving.sides import Sides
+from zoo.noise import fill, integer
+from zoo.shared.errors import UserError, unknown
+from zoo.spec import TensorSpec
+
+ACTION = re.compile(rf"(?i)/v1/models/(?P<model>[^/:]+){WHICH}:(?P<method>[a-z0-9_]+)", re.ASCII)
+
+_NUMBER = re.compile(r"-?[0-9]{1,19}")
+# what is asked besides conditions; the same words as in Python
+_SAMPLE = ("count", "seed", "start", "columns")
+_WALK = ("seed_from", "seed_to", "steps", "columns")
+_TILES = ("tile", "overlap")
+
+
+class Asked(NamedTuple):
+    """A request that was read: the inputs of each run, numbered from `start`, how sides are run, the answer's form."""
+
+    runs: list[dict[str, np.ndarray]]
+    start: int
+    sides: Sides | None
+    form: str
+    columns: int | None
+
+
+async def make(service: Service, request: Request, found: Mapping[str, str | None]) -> Response:
+    """Answer GET and POST /v1/models/NAME[/versions/V|/labels/L]:sample, :interpolate and :MAP."""
+    version = version_of(service, request, found)
+    method = (found["method"] or "").lower()
+    is_walk = method == "interpolate"
+    map = _map(version, method)
+    request.map = map.name
+    form = forms.choose(request.headers.get("accept", "*/*"), forms.of(map.spec.output, is_walk))
+    body = await service.body(request) if request.method == "POST" else b""
+    asked = await service.work(len(body), _read, service, map, request, body, form, is_walk)
+    parts = [await service.run(version, map.name, run, asked.start, asked.sides) for run in asked.runs]
+    made = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if is_walk else parts[0]
+    size = sum(values.nbytes for values in made.values())
+    data = await service.work(size, forms.write, form, map.spec, made, is_walk, asked.columns)
+    return Response(data, form)
+
+
+def _map(version: Version, method: str) -> ServedMap:
+    if method in ("sample", "interpolate"):
+        return map_of(version, "")
+    bundle = version.loaded.bundle
+    if method not in bundle:
+        raise Refused(404, str(unknown("map", method[:80], ["sample", "interpolate", *bundle])))
+    return bundle[method]
+
+
+def _read(service: Service, map: ServedMap, request: Request, body: bytes, form: str, is_walk: bool) -> Asked:
+    asked = _asked(map, request, body)
+    words = _WALK if is_walk else _SAMPLE
+    known = {tensor.name: tensor for tensor in map.spec.conditions}
+    extra = {*words, *(_TILES if map.is_free else ())}
+    for name in asked.keys() - known.keys() - extra:
+        raise unknown("parameter", name[:80], {*known, *extra})
+    sides = _sides(map, asked)
+    columns = _whole(asked, "columns", None, 1, service.limits.rows)
+    begun = {mask.keeps for mask in map.spec.masks if mask.name not in asked}
+    conditions = {
+        name: _condition(known[name], value, service, is_beginning=name in begun)
+        for name, value in asked.items()
+        if name in known
+    }
+    shapes = {name: np.shape(value)[-3:] for name, value in conditions.items() if known[name].is_free}
+    if not is_walk:
+        seed, start = (_whole(asked, name, 0) for name in ("seed", "start"))
+        count = map.count_of(_whole(asked, "count", None, 1), conditions)
+        service.limits.check_rows(map.spec, count, shapes)
+        return Asked([fill(map.spec, count, seed, start, map.given(count, conditions))], start, sides, form, columns)
+    steps = _whole(asked, "steps", 8, 2)
+    service.limits.check_rows(map.spec, steps, shapes)
+    seed_from, seed_to = _whole(asked, "seed_from", 0), _whole(asked, "seed_to", 1)
+    inputs = walk(map.spec, seed_from, seed_to, steps, map.given(steps, conditions))
+    # the far end runs apart from the others, in the row where `:sample` would have it
+    runs = [{name: values[part] for name, values in inputs.items()} for part in (slice(0, -1), slice(-1, None))]
+    return Asked(runs, 0, sides, form, columns)
+
+
+def _asked(map: ServedMap, request: Request, body: bytes) -> dict[str, Any]:
+    """Return the parameters in the query and in the body."""
+    asked: dict[str, Any] = dict(request.query)
+    if not body:
+        return asked
+    if is_file(body):
+        wanted = [tensor.name for tensor in map.spec.conditions if not tensor.is_class and tensor.name not in asked]
+        # a sound's mask may be left out: then the file is a beginning
+        wanted = [name for name in wanted if name not in {mask.name for mask in map.spec.masks}] or wanted
+        if len(wanted) != 1:
+            there = ", ".join(wanted) or "none"
+            raise Refused(400, f'a file can be one condition only; {map.name} asks for {there}: send JSON with "b64"')
+        return asked | {wanted[0]: body}
+    if request.type not in ("", JSON, "application/x-www-form-urlencoded", "text/plain"):
+        raise Refused(
+            415, f"cannot read a body of {request.type[:80]!r}: send PNG, JPEG, WebP, WAV, .npy or a JSON object"
+        )
+    given = parse(body)
+    if not isinstance(given, dict):
+        raise Refused(400, "the body must be a JSON object, or a file")
+    if twice := asked.keys() & given.keys():
+        raise Refused(400, f"{min(twice)[:80]} is given twice, in the query and in the body")
+    return asked | given
+
+
+def _condition(tensor: TensorSpec, value: Any, service: Service, is_beginning: bool) -> Any:
+    """Return a condition as `ServedMap.given` takes it; no array is made of anything but numbers."""
+    if isinstance(value, dict):
+        value = decoded(tensor, value)
+    if isinstance(value, bytes):
+        return value_in(tensor, value, service.limits, is_beginning)
+    if tensor.kind == "attributes" and _are_names(value):
+        return value
+    if isinstance(value, list):
+        if tensor.is_class:
+            return np.array([_class(tensor, one) for one in value])
+        rank = _depth(value)
+        made = numbers(tensor, value, rank)
+        if tensor.is_free and rank >= 3:
+            service.limits.check_pixels(*made.shape[-3:-1])
+        return made
+    if tensor.is_class:
+        return _class(tensor, value)
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            raise Refused(400, f"{tensor.name}={value[:80]!r}: give a number, or a file") from None
+    return numbers(tensor, [value], 1)[0]
+
+
+def _are_names(value: Any) -> bool:
+    """Whether attributes are given by their names: in a text, a list, or a list of such lists."""
+    if not isinstance(value, list):
+        return isinstance(value, str)
+    words = [word for item in value for word in (item if isinstance(item, list) else [item])]
+    return all(isinstance(word, str) for word in words)
+
+
+def _class(tensor: TensorSpec, value: Any) -> int:
+    """Return the number of a class that is given by its name or number."""
+    if isinstance(value, str) and value not in tensor.names and _NUMBER.fullmatch(value):
+        value = int(value)
+    if isinstance(value, str):
+        return tensor.index_of(value)
+    return int(numbers(tensor, [value], 1)[0])
+
+
+def _depth(value: Any) -> int:
+    """Return how deep lists are nested at their first element, at most 8."""
+    depth = 0
+    while isinstance(value, list) and depth < 8:
+        depth, value = depth + 1, value[0] if value else None
+    return depth
+
+
+def _sides(map: ServedMap, asked: Mapping[str, Any]) -> Sides | None:
+    if not asked.keys() & set(_TILES) or not map.is_free:
+        return None
+    sides = Sides(tile=_whole(asked, "tile", 0), overlap=_whole(asked, "overlap", None))
+    sides.check(map.spec)
+    return sides
+
+
+def _whole(asked: Mapping[str, Any], name: str, default: Any, low: int = 0, high: int = 2**63 - 1) -> Any:
+    """Return a parameter as a whole number, `default` if it is left out."""
+    if name not in asked:
+        return default
+    value = asked[name]
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = int(value)
+    if not isinstance(value, int | float | str | bool | None):
+        raise UserError(f"{name}: use an integer")
+    return integer(name, value[:80] if isinstance(value, str) else value, low, high)

@@ -1,0 +1,96 @@
+"""What every protocol of the server stands on: find a version, check what was sent, run a map."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from typing import Any, TypeVar
+
+import numpy as np
+
+from serving.maps import ServedMap
+from serving.server.http import Request
+from serving.server.limits import Limits
+from serving.server.loading import Loaded
+from serving.server.refused import Refused
+from serving.server.repository import Repository, Unknown, Version
+from serving.sides import Sides
+
+Made = TypeVar("Made")
+# what takes longer than the way to another thread and back, in bytes that are read or written
+_LONG = 2**16
+
+
+class Service:
+    """The repository, the limits, and the threads that run maps and write pictures."""
+
+    def __init__(self, repository: Repository, limits: Limits, pool: Executor) -> None:
+        self.repository, self.limits, self._pool = repository, limits, pool
+        self.is_draining = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the repository was read, something serves, and the server is not about to stop."""
+        return self.repository.is_read and bool(self.repository.models) and not self.is_draining
+
+    @property
+    def depths(self) -> dict[tuple[str, ...], int]:
+        """How many requests wait, by model, version and map."""
+        return {
+            (version.model, str(version.number), name): batcher.depth
+            for versions in self.repository.models.values()
+            for version in versions
+            for name, batcher in version.loaded.batchers.items()
+        }
+
+    def find(self, request: Request, model: str, number: str | None = None, label: str | None = None) -> Version:
+        """Return the version that a request asks for, and note it in the request; `Refused` 404 if there is none."""
+        try:
+            version = self.repository.find(model, as_number(number), label)
+        except Unknown as error:
+            raise Refused(404, str(error)) from None
+        request.model, request.version = version.model, str(version.number)
+        return version
+
+    async def body(self, request: Request) -> bytes:
+        """Return the body of a request, within the limits."""
+        return await request.body(self.limits.body)
+
+    async def work(self, size: int, function: Callable[..., Made], *arguments: Any) -> Made:
+        """Return what `function` returns; beside the event loop's thread if it works on many bytes."""
+        if size < _LONG:
+            return function(*arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+
+    async def run(
+        self, version: Version, map: str, inputs: Mapping[str, np.ndarray], start: int = 0, sides: Sides | None = None
+    ) -> dict[str, np.ndarray]:
+        """Return every output of a map for checked inputs, in the map's queue."""
+        return await version.loaded.batchers[map].run(inputs, start, sides)
+
+    def checked(self, map: ServedMap, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return arrays that were sent for every input of a map, checked, within the limits."""
+        for tensor in map.spec.conditions:
+            if tensor.is_free and tensor.name in arrays and arrays[tensor.name].ndim == 4:
+                self.limits.check_pixels(*arrays[tensor.name].shape[1:3])
+        inputs = map.checked(arrays)
+        count = len(next(iter(inputs.values())))
+        self.limits.check_rows(map.spec, count, {name: values.shape[1:] for name, values in inputs.items()})
+        return inputs
+
+
+def map_of(version: Version, name: str) -> ServedMap:
+    """Return the map `name` of a version, its default for ""; `Refused` 400 in TF Serving's words if there is none."""
+    loaded: Loaded = version.loaded
+    name = loaded.bundle.manifest.default if name in ("", "serving_default") else name
+    if name not in loaded.bundle:
+        raise Refused(400, f'Serving signature name: "{name[:80]}" not found in signature def')
+    return loaded.bundle[name]
+
+
+def as_number(text: str | None) -> int | None:
+    """Return a version's number, None for None; digits that no version could have are `Refused` 400."""
+    if text is None:
+        return None
+    if len(text) > 18:
+        raise Refused(400, f"Failed to convert version: {text[:40]} to numeric.")
+    return int(text)

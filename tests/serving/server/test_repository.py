@@ -1,0 +1,333 @@
+"""Directories that appear, change, break and vanish, with a loader that only reads a word; and real bundles."""
+
+import concurrent.futures
+import json
+import os
+import shutil
+import threading
+
+import numpy as np
+import pytest
+
+from serving.server.repository import Policy, Repository, Status, Unknown
+from zoo.shared.errors import UserError
+from zoo.spec import MapSpec, TensorSpec
+
+
+class Words:
+    """A repository whose bundles are one word; "bad" ones do not load."""
+
+    def __init__(self, root, policy="latest", **options):
+        self.root, self.loaded, self.lines = root, [], []
+        self.repository = Repository(root, self.load, Policy.parse(policy), log=self.lines.append, **options)
+
+    def load(self, path, model, number):
+        word = (path / "model.onnx").read_text()
+        self.loaded.append((model, number, word))
+        if word.startswith("bad"):
+            raise UserError(f"{word} indeed")
+        return word
+
+    def write(self, place, word):
+        path = self.root / place
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "new").write_text(word)
+        (path / "new").rename(path / "model.onnx")
+
+    def poll(self):
+        self.repository.poll()
+        return {
+            model: {version.number: version.loaded for version in versions}
+            for model, versions in self.repository.models.items()
+        }
+
+
+@pytest.fixture
+def words(tmp_path):
+    (tmp_path / "models").mkdir()
+    return Words(tmp_path / "models")
+
+
+def test_a_bundle_is_version_1_and_numbers_are_versions(words):
+    words.write("one", "a")
+    words.write("two/3", "b")
+    words.write("two/00020", "c")
+    words.write("two/x", "not a version")
+    words.write(".hidden", "being written")
+    (words.root / "empty").mkdir()
+    (words.root / "file").touch()
+    assert words.poll() == {"one": {1: "a"}, "two": {20: "c"}}
+    assert words.repository.find("one").loaded == "a"
+    assert words.repository.find("two", 20).loaded == "c"
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ("latest", {4: "d"}),
+        ("latest:2", {4: "d", 2: "b"}),
+        ("latest:9", {4: "d", 2: "b", 1: "a"}),
+        ("all", {4: "d", 2: "b", 1: "a"}),
+        ("1,2,7", {2: "b", 1: "a"}),
+    ],
+)
+def test_policies(tmp_path, policy, expected):
+    words = Words(tmp_path, policy)
+    for number, word in ((1, "a"), (2, "b"), (3, "bad"), (4, "d")):
+        words.write(f"m/{number}", word)
+    assert words.poll() == {"m": expected}
+    assert list(words.poll()["m"]) == list(expected)  # the newest first
+
+
+@pytest.mark.parametrize("text", ["", "latest:0", "newest", "1,", "-1", "1;2", "latest:", "1" * 19])
+def test_policies_that_there_are_not(text):
+    with pytest.raises(UserError, match="use latest, latest:2, all, or numbers"):
+        Policy.parse(text)
+
+
+def test_a_new_version_takes_over_and_the_old_one_stays_with_who_holds_it(words):
+    words.write("m/1", "a")
+    words.poll()
+    held = words.repository.find("m")
+    words.write("m/2", "b")
+    assert words.poll() == {"m": {2: "b"}}
+    assert held.loaded == "a"
+    with pytest.raises(Unknown, match=r"^Servable not found for request: Specific\(m, 1\)$"):
+        words.repository.find("m", 1)
+
+
+def test_a_broken_version_is_refused_and_tried_again_when_it_changes(words):
+    words.write("m/1", "a")
+    words.poll()
+    words.write("m/2", "bad")
+    assert words.poll() == {"m": {1: "a"}}
+    assert words.repository.status("m") == [Status(2, "END", "bad indeed"), Status(1, "AVAILABLE")]
+    assert words.lines[-1] == "m: version 2 is refused: bad indeed"
+    words.poll()
+    assert words.loaded.count(("m", 2, "bad")) == 1  # nothing has changed
+    words.write("m/2", "good")
+    assert words.poll() == {"m": {2: "good"}}
+    assert words.repository.status("m") == [Status(2, "AVAILABLE")]
+
+
+def test_a_version_changed_in_its_place(words):
+    words.write("m", "a")
+    words.poll()
+    words.write("m", "b")
+    assert words.poll() == {"m": {1: "b"}}
+    words.write("m", "bad")
+    assert words.poll() == {"m": {1: "b"}}
+    assert words.repository.status("m") == [Status(1, "AVAILABLE", "bad indeed")]
+    assert words.poll() == {"m": {1: "b"}}
+    assert [word for _, _, word in words.loaded] == ["a", "b", "bad"]
+
+
+def test_a_version_that_breaks_in_its_place_does_not_give_way_to_an_older_one(words):
+    words.write("m/1", "a")
+    words.write("m/2", "b")
+    words.poll()
+    words.write("m/2", "bad")
+    assert words.poll() == {"m": {2: "b"}}
+
+
+def test_a_restart_beside_a_broken_version_serves_the_one_before(words):
+    words.write("m/1", "a")
+    words.write("m/2", "bad")
+    assert words.poll() == {"m": {1: "a"}}
+
+
+def test_a_version_taken_away_goes_on_until_another_one_loads(words):
+    words.write("m/1", "a")
+    words.poll()
+    words.write("m/2", "bad")
+    shutil.rmtree(words.root / "m/1")
+    assert words.poll() == {"m": {1: "a"}}
+
+
+def test_a_model_is_unloaded_when_its_directory_stays_away(words):
+    words.write("m", "a")
+    words.poll()
+    (words.root / "m").rename(words.root / ".m")
+    assert words.poll() == {"m": {1: "a"}}
+    (words.root / ".m").rename(words.root / "m")
+    words.poll()
+    shutil.rmtree(words.root / "m")
+    assert words.poll() == {"m": {1: "a"}}
+    assert words.poll() == {}
+    assert words.repository.status("m") == []
+    with pytest.raises(Unknown, match=r"^Servable not found for request: Latest\(m\)$"):
+        words.repository.find("m")
+
+
+def test_an_unreadable_root_takes_nothing_away(words):
+    words.write("m", "a")
+    words.poll()
+    words.root.rename(words.root.with_name("elsewhere"))
+    for _ in range(3):
+        assert words.poll() == {"m": {1: "a"}}
+    assert "cannot read" in words.lines[-1]
+
+
+def test_a_loader_that_fails_in_a_way_nobody_thought_of(words):
+    words.write("m", "a")
+    words.repository._load = lambda *_: 1 / 0
+    assert words.poll() == {}
+    assert words.repository.status("m") == [Status(1, "END", "division by zero")]
+
+
+def test_while_a_version_loads_its_status_says_so(words):
+    words.write("m/1", "a")
+    words.poll()
+    seen = []
+
+    def load(path, model, number):
+        seen.append(words.repository.status("m"))
+        return "b"
+
+    words.repository._load = load
+    words.write("m/2", "b")
+    words.poll()
+    assert seen == [[Status(2, "LOADING"), Status(1, "AVAILABLE")]]
+
+
+def test_labels(tmp_path):
+    words = Words(tmp_path, "all", labels={("m", "stable"): 1, ("m", "next"): 3})
+    words.write("m/1", "a")
+    words.write("m/2", "b")
+    words.poll()
+    assert words.repository.find("m", label="stable").loaded == "a"
+    with pytest.raises(Unknown, match=r"Specific\(m, 3\)"):
+        words.repository.find("m", label="next")
+    with pytest.raises(UserError, match="^Unrecognized servable version label: x$"):
+        words.repository.find("m", label="x")
+
+
+@pytest.mark.parametrize("name", ["..", "../m", "m/1", "", ".", "m\0", "/etc", "M"])
+def test_names_are_never_paths(words, name):
+    words.write("m", "a")
+    words.poll()
+    assert words.repository.status(name) == []
+    with pytest.raises(Unknown):
+        words.repository.find(name)
+
+
+def test_a_root_that_is_none(tmp_path, bundle_path):
+    with pytest.raises(UserError, match="is no directory of bundles"):
+        Repository(tmp_path / "absent", None)
+    with pytest.raises(UserError, match="is a bundle: give the directory that holds it"):
+        Repository(bundle_path, None)
+
+
+def test_polling_goes_on_after_a_failure(words):
+    words.write("m", "a")
+    stop, polls = threading.Event(), []
+
+    def poll():
+        polls.append(1)
+        if len(polls) == 3:
+            stop.set()
+        raise RuntimeError("a bug")
+
+    words.repository.poll = poll
+    words.repository.poll_until(stop, 0.001)
+    assert len(polls) == 3
+    assert words.lines == [f"reading {words.root} failed: a bug"] * 3
+
+
+def constant(factory, value):
+    """A bundle whose map makes x = 0 * z + value, twice: out and again."""
+    spec = MapSpec(
+        (TensorSpec("z", (4,), "normal"),),
+        (TensorSpec("out", (4,), "output"), TensorSpec("again", (4,), "output")),
+    )
+    from onnx import helper
+
+    nodes = [helper.make_node("Mul", ["z", "zero"], ["nothing"])]
+    nodes += [helper.make_node("Add", ["nothing", "value"], [name]) for name in ("out", "again")]
+    return factory(spec, nodes, zero=np.zeros(1, np.float32), value=np.full(1, value, np.float32))
+
+
+def test_a_thousand_requests_during_ten_reloads(start, models, factory):
+    """None is lost, none is answered by a mixture of versions, and no answer is older than the one before it."""
+    running = start(models.root)
+    models.put(constant(factory, 1), "m/1")
+    running.repository.poll()
+    is_begun, is_over = threading.Event(), threading.Event()
+
+    def reload():
+        assert is_begun.wait(20)
+        for number in range(2, 12):
+            place = "m/12" if number == 11 else f"m/{number}"
+            path = models.put(constant(factory, number), place)
+            running.repository.poll()
+            if number == 6:  # a broken one in between
+                path = models.put(constant(factory, 99), "m/99")
+                (path / "model.onnx").write_bytes(b"broken")
+                running.repository.poll()
+                shutil.rmtree(path)
+        is_over.set()
+
+    def ask(_):
+        import http.client
+
+        seen = []
+        connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=30)
+        while not is_over.is_set() or len(seen) < 250:
+            connection.request(
+                "POST", "/v1/models/m:predict", json.dumps({"inputs": [[0.5] * 4] * (1 + len(seen) % 3)})
+            )
+            answer = connection.getresponse()
+            body = json.loads(answer.read())
+            assert answer.status == 200, body
+            values = np.array([body["outputs"]["out"], body["outputs"]["again"]])
+            assert values.min() == values.max()
+            seen.append(values.max())
+            is_begun.set()
+        assert seen == sorted(seen)
+        return seen
+
+    with concurrent.futures.ThreadPoolExecutor(5) as pool:
+        changes = pool.submit(reload)
+        asked = list(pool.map(ask, range(4)))
+        changes.result()
+    assert sum(map(len, asked)) >= 1000
+    assert {value for seen in asked for value in seen} > {1, 11}
+    assert running.repository.find("m").number == 12
+
+
+@pytest.mark.parametrize("how", ["flipped", "cut", "missing", "empty", "another"])
+def test_damaged_bundles_are_refused_and_the_reason_is_told(start, models, factory, how):
+    models.put(factory(), "m/1")
+    running = start(models.root)
+    path = models.put(factory(), "m/2")
+    model = path / "model.onnx"
+    data = bytearray(model.read_bytes())
+    if how == "flipped":
+        data[len(data) // 2] ^= 1
+        model.write_bytes(data)
+    if how == "cut":
+        model.write_bytes(data[:-10])
+    if how == "missing":
+        model.unlink()
+    if how == "empty":
+        model.write_bytes(b"")
+    if how == "another":
+        os.replace(
+            factory(MapSpec((TensorSpec("z", (3,), "normal"),), (TensorSpec("x", (2,), "output"),))) / "model.onnx",
+            model,
+        )
+    running.repository.poll()
+    (broken, good) = running.get("/v1/models/m").json["model_version_status"]
+    assert (broken["version"], broken["state"], broken["status"]["error_code"]) == ("2", "END", "FAILED_PRECONDITION")
+    assert str(path) in broken["status"]["error_message"]
+    assert good == {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+    assert running.post("/v1/models/m:predict", {"instances": [[0] * 8]}).status == 200
+    assert any("version 2 is refused" in line for line in running.lines)
+
+
+def test_a_model_that_makes_nan_never_serves(start, models, factory, make_node):
+    spec = MapSpec((TensorSpec("z", (4,), "normal"),), (TensorSpec("x", (4,), "output"),))
+    models.put(factory(spec, [make_node("Sqrt", "z", "x")]), "m")
+    running = start(models.root)
+    assert "NaN" in running.get("/v1/models/m").json["model_version_status"][0]["status"]["error_message"]
+    assert running.post("/v1/models/m:predict", {"instances": [[0] * 4]}).status == 404
