@@ -24,7 +24,7 @@ A few deterministic maps. The same inputs give the same outputs in every runtime
 {maps}
 Each ONNX file alone is enough: it holds this description in its metadata under `{bundle.METADATA_KEY}`. TensorFlow
 Serving loads the directory `saved_model`, which has a signature for each map, with the names of the tensors above, and
-the first map again as `serving_default`.
+the first map again as `serving_default`. A program that runs the ONNX files may leave that directory out, as a whole.
 
 ## How it was made
 

@@ -3,12 +3,13 @@
 import functools
 import itertools
 import math
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
+from serving import words
 from serving.maps import ServedMap, as_array, check_names, check_shape, enough_memory
 from serving.rows import STEP, check_step, partial_pictures, rows
 from serving.sides import Sides
@@ -16,7 +17,7 @@ from zoo import bundle
 from zoo.images import to_uint8
 from zoo.media import stored
 from zoo.noise import fill, integer
-from zoo.runtime import open_maps
+from zoo.runtime import Source, name_of, open_maps
 from zoo.shared.errors import UserError
 from zoo.spec import MapSpec, TensorSpec
 
@@ -26,27 +27,34 @@ _DRAWN = 256  # samples whose noise is drawn at once, however large the chunk
 class Generator:
     """A generator from disk, ready to sample: the first output of one map. Safe to call from several threads at once.
 
-    `path` is a bundle directory, every file of which is checked against its SHA-256, or a lone ONNX file of ours.
-    `map` names one of the bundle's maps, by default the first. `threads` is how many cores one call may use. `sides`
-    says how pictures of any size are run, where the map takes such. Any fault is one `UserError`.
+    `path` is a bundle directory, every file of which is checked against its SHA-256, a lone ONNX file of ours, or its
+    bytes. `map` names one of the bundle's maps, by default the first. `threads` is how many cores one call may use.
+    `sides` says how pictures of any size are run, where the map takes such. `providers` are onnxruntime's execution
+    providers, such as ["CUDAExecutionProvider"], by default the CPU. Any fault is one `UserError`. Copies, pickles and
+    a fork's children make the same samples, whatever has become of the disk.
     """
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: Source,
         map: str | None = None,
         threads: int = 1,
         sides: Sides | None = None,
+        providers: Sequence[str] | None = None,
     ) -> None:
         threads = integer("threads", threads, 1, 1024)
         self.manifest: bundle.Manifest
-        self.manifest, opened = open_maps(path, threads, [map])
+        self.manifest, opened = open_maps(path, threads, [map], providers)
         ((name, made),) = opened.items()
         if sides is not None:
             sides.check(made.spec)
         self._map = ServedMap(made, name, self.manifest.maps, sides)
-        self._path, self._threads = path, threads
+        self._name, self._threads, self._providers = name_of(path), threads, providers
         self.spec: MapSpec = made.spec
+
+    def __repr__(self) -> str:
+        made = words.of_map(self._map.name, self.spec)
+        return f"<Generator {words.of_bundle(self.manifest, self._name)}: {made}>"
 
     @enough_memory()
     def sample(
@@ -55,26 +63,26 @@ class Generator:
         seed: int = 0,
         *,
         noise: Any = None,
-        dtype: str = "uint8",
+        dtype: DTypeLike = "uint8",
         start: int = 0,
         **conditions: Any,
     ) -> np.ndarray:
         """Return samples (count, *shape): those numbered start .. start + count - 1 of `seed`, or those of `noise`.
 
         `noise` maps each noise input to an array (count, *its shape), or is that array where there is one such
-        input. `count` may be left out: then it is that of the noise, else of a condition with a batch axis, else 1.
-        Each condition is one value for all samples or an array (count, *its shape); bytes of a picture are scaled. A
-        class may be given by its name; one that is left out counts: sample k of a seed, or row k of `noise`, has class
-        low + k mod (high - low + 1); a mapping may hold classes too. With `dtype` "uint8", for images only, [-1, 1]
-        becomes 0 .. 255; "float32" returns what the network made. Never returns NaN or infinity. Errors are
-        `UserError`.
+        input; that of one sample needs no batch axis. `count` may be left out: then it is that of the noise, else of a
+        condition with a batch axis, else 1. Each condition is one value for all samples or an array (count, *its
+        shape); bytes of a picture are scaled. A class may be given by its name; one that is left out counts: sample k
+        of a seed, or row k of `noise`, has class low + k mod (high - low + 1); a mapping may hold classes too. With
+        `dtype` "uint8", for images only, [-1, 1] becomes 0 .. 255; "float32" returns what the network made. Never
+        returns NaN or infinity. Errors are `UserError`.
         """
         if noise is None:
             count = self._map.count_of(count, conditions)
             return next(self.stream(count, seed, batch_size=count, dtype=dtype, start=start, **conditions))
         if seed or start:
             raise UserError("give either a seed or the noise itself, not both")
-        self._check_dtype(dtype)
+        dtype = self._check_dtype(dtype)
         inputs, classes, batch = self._given_noise(noise)
         if count not in (None, batch):
             raise UserError(f"count {count!r} differs from the noise's batch of {batch}")
@@ -89,7 +97,7 @@ class Generator:
         seed: int = 0,
         *,
         batch_size: int = 64,
-        dtype: str = "uint8",
+        dtype: DTypeLike = "uint8",
         start: int = 0,
         **conditions: Any,
     ) -> Iterator[np.ndarray]:
@@ -99,7 +107,7 @@ class Generator:
         """
         count, batch_size = self._map.counted("count", count), integer("batch_size", batch_size, 1)
         seed, start = integer("seed", seed, 0), integer("start", start, 0)
-        self._check_dtype(dtype)
+        dtype = self._check_dtype(dtype)
         return self._chunks(count, seed, batch_size, dtype, start, self._map.given(count, conditions))
 
     def _chunks(
@@ -174,7 +182,7 @@ class Generator:
 
     @enough_memory()
     def interpolate(
-        self, seed_from: int, seed_to: int, steps: int = 8, *, dtype: str = "uint8", **conditions: Any
+        self, seed_from: int, seed_to: int, steps: int = 8, *, dtype: DTypeLike = "uint8", **conditions: Any
     ) -> np.ndarray:
         """Return the walk (steps, *shape) from the first sample of one seed to the first of another, both included.
 
@@ -182,7 +190,7 @@ class Generator:
         is left out is the first samples' own, the lowest, all along the way.
         """
         steps = self._map.counted("steps", steps, 2)
-        self._check_dtype(dtype)
+        dtype = self._check_dtype(dtype)
         inputs = walk(self.spec, seed_from, seed_to, steps, self._map.given(steps, conditions))
         # the far end runs apart from the others, in the row where `sample` would have it
         parts = slice(0, -1), slice(-1, None)
@@ -192,13 +200,16 @@ class Generator:
     @functools.cached_property
     def _step(self) -> ServedMap:
         """The map that makes one row of what this one makes."""
-        if not os.path.isdir(self._path) or self._map.name != self.manifest.default or STEP not in self.manifest.maps:
+        is_lone = not self.manifest.files
+        if is_lone or self._map.name != self.manifest.default or STEP not in self.manifest.maps:
             raise UserError(
-                f"{self._path} makes no rows by themselves: use the default map of a bundle directory that has a map "
+                f"{self._name} makes no rows by themselves: use the default map of a bundle directory that has a map "
                 f"{STEP!r} too, as models in raster order have"
             )
         check_step(self.manifest.maps[STEP], self.spec)
-        _, opened = open_maps(self._path, self._threads, [STEP])
+        manifest, opened = open_maps(self._name, self._threads, [STEP], self._providers)
+        if manifest != self.manifest:
+            raise UserError(f"{self._name} holds another bundle than when it was opened: open it again")
         return ServedMap(opened[STEP], STEP, self.manifest.maps)
 
     def _made(self, inputs: Mapping[str, np.ndarray], start: int = 0) -> np.ndarray:
@@ -214,6 +225,7 @@ class Generator:
         classes = {tensor.name for tensor in self.spec.conditions if tensor.is_class}
         check_names("noise input", noise, tensors.keys(), classes)
         arrays = {name: as_array(tensor, noise[name]) for name, tensor in tensors.items()}
+        arrays = {name: made[None] if made.shape == tensors[name].shape else made for name, made in arrays.items()}
         sizes = {len(values) if values.ndim else 0 for values in arrays.values()}
         if len(sizes) != 1 or sizes == {0}:
             raise UserError("noise needs a batch axis of the same size, 1 or more, in each of its arrays")
@@ -222,12 +234,18 @@ class Generator:
             check_shape(tensors[name], values, batch)
         return arrays, {name: noise[name] for name in classes & noise.keys()}, batch
 
-    def _check_dtype(self, dtype: str) -> None:
+    def _check_dtype(self, given: DTypeLike) -> str:
+        """Return the name of a numpy type; one that this map does not make is refused."""
+        try:
+            dtype = np.dtype(given).name
+        except (TypeError, ValueError, SyntaxError):
+            dtype = ""
         if dtype not in ("uint8", "float32"):
-            raise UserError(f"dtype {dtype!r}: use 'uint8' or 'float32'")
+            raise UserError(f"dtype {given!r}: use 'uint8' or 'float32'")
         if dtype == "uint8" and not is_picture(self.spec.output):
             output = self.spec.output
             raise UserError(f"{output.name} of kind {output.kind} is no picture; use dtype='float32'")
+        return dtype
 
     def _convert(self, samples: np.ndarray, dtype: str) -> np.ndarray:
         return to_uint8(samples) if dtype == "uint8" else samples.astype(dtype, copy=False)

@@ -3,22 +3,24 @@
 import contextlib
 import dataclasses
 import math
-import os
 import sys
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 
+from serving import words
 from serving.sides import Sides
 from zoo import bundle, media
 from zoo.noise import fill, in_turn, integer
-from zoo.runtime import OpenMap, open_maps
+from zoo.runtime import OpenMap, Source, name_of, open_maps
 from zoo.shared.errors import UserError, first_line, unknown
 from zoo.spec import MapSpec, TensorSpec
 
 # of a step between two levels; what a grid of 256 levels loses in float32 is a hundredth of it
 _LEVEL_TOLERANCE = 1e-3
+# what whole numbers beyond the range of a kind were meant to be
+_AS_WHOLE = dict.fromkeys(("image", "video"), "; bytes are of type uint8") | {"audio": "; 16 bits are of type int16"}
 
 
 @contextlib.contextmanager
@@ -43,8 +45,13 @@ class ServedMap:
         if self.is_free:
             self._sides.check(self.spec)
 
+    def __repr__(self) -> str:
+        return f"<ServedMap {words.of_map(self.name, self.spec)}>"
+
     @enough_memory()
-    def __call__(self, count: int | None = None, seed: int = 0, start: int = 0, **conditions: Any) -> dict[str, Any]:
+    def __call__(
+        self, count: int | None = None, seed: int = 0, start: int = 0, **conditions: Any
+    ) -> dict[str, np.ndarray]:
         """Return every output by name, (count, *shape): those numbered start .. start + count - 1 of `seed`.
 
         Each condition is one value for all, or an array (count, *its shape), where the sides of pictures may be any if
@@ -156,26 +163,41 @@ class ServedMap:
 
 
 class Bundle(dict[str, ServedMap]):
-    """The maps of a bundle, by name, in its order; a name that it lacks is a `UserError`."""
+    """The maps of a bundle, by name, in its order; a name that it lacks is a `UserError`.
 
-    def __init__(self, path: str | os.PathLike[str], threads: int = 1, sides: Sides | None = None) -> None:
+    Copies, pickles and a fork's children hold the same maps, whatever has become of the disk.
+    """
+
+    def __init__(
+        self,
+        path: Source,
+        threads: int = 1,
+        sides: Sides | None = None,
+        providers: Sequence[str] | None = None,
+    ) -> None:
         threads = integer("threads", threads, 1, 1024)
         self.manifest: bundle.Manifest
-        self.manifest, opened = open_maps(path, threads)
+        self.manifest, opened = open_maps(path, threads, providers=providers)
+        self._name = name_of(path)
         maps = self.manifest.maps
         super().__init__({name: ServedMap(made, name, maps, sides) for name, made in opened.items()})
+
+    def __repr__(self) -> str:
+        maps = "; ".join(words.of_map(name, map.spec) for name, map in self.items())
+        return f"<Bundle {words.of_bundle(self.manifest, self._name)}: {maps}>"
 
     def __missing__(self, name: object) -> ServedMap:
         raise unknown("map", str(name), self)
 
 
-def load(path: str | os.PathLike[str], threads: int = 1, sides: Sides | None = None) -> Bundle:
+def load(path: Source, threads: int = 1, sides: Sides | None = None, providers: Sequence[str] | None = None) -> Bundle:
     """Return all maps of a bundle directory, every file of which is checked, or of a lone ONNX file of ours.
 
-    `threads` is how many cores one call may use. `sides` says how pictures of any size are run, by maps that take such.
-    Any fault is one `UserError`.
+    `path` may also be the bytes of an ONNX file. `threads` is how many cores one call may use. `sides` says how
+    pictures of any size are run, by maps that take such. `providers` are onnxruntime's execution providers, such as
+    ["CUDAExecutionProvider"], by default the CPU. Any fault is one `UserError`.
     """
-    return Bundle(path, threads, sides)
+    return Bundle(path, threads, sides, providers)
 
 
 def as_array(tensor: TensorSpec, values: Any) -> np.ndarray:
@@ -205,7 +227,9 @@ def as_array(tensor: TensorSpec, values: Any) -> np.ndarray:
         raise UserError(f"{tensor.name}: NaN or infinity, or too large for {tensor.dtype}")
     is_bounded = math.isfinite(tensor.low) or math.isfinite(tensor.high)
     if is_bounded and ((array < tensor.low) | (array > tensor.high)).any():
-        raise UserError(f"{tensor.name}: values must lie in [{tensor.low}, {tensor.high}]")
+        raise UserError(
+            f"{tensor.name}: values must lie in [{tensor.low}, {tensor.high}]{_AS_WHOLE.get(tensor.kind, '')}"
+        )
     if tensor.levels and not tensor.companding:
         _check_levels(tensor, array)
     _check_exclusive(tensor, array)
@@ -216,7 +240,9 @@ def as_array(tensor: TensorSpec, values: Any) -> np.ndarray:
 
 def _numbered(tensor: TensorSpec, values: Any) -> Any:
     """Return classes and attributes that are given by name as numbers, anything else as it is."""
-    if isinstance(values, np.ndarray) and values.dtype.kind == "U":
+    if hasattr(values, "__array__") and not isinstance(values, str | np.ndarray):
+        values = np.asarray(values)  # a column of a table, or another library's array
+    if isinstance(values, np.ndarray) and values.dtype.kind in "OTU":
         values = values.tolist()
     if tensor.kind == "attributes":
         return _set(tensor, values)

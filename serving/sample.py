@@ -21,6 +21,7 @@ from serving.sides import Sides
 from zoo import images, media
 from zoo.shared import files, program
 from zoo.shared.errors import UserError, unknown
+from zoo.shared.inference import CPU
 from zoo.spec import MapSpec, TensorSpec
 
 _BUNDLE = flags.DEFINE_string("bundle", None, "A bundle directory or an .onnx file of ours. Required.")
@@ -60,6 +61,10 @@ _THREADS = flags.DEFINE_integer(
     "threads", 1, "How many cores to use; for small networks one is fastest.", lower_bound=1
 )
 
+_PROVIDERS = flags.DEFINE_list(
+    "providers", [CPU], "onnxruntime's execution providers, the preferred first, such as CUDAExecutionProvider."
+)
+
 MAX_GRID_IMAGES = 10_000
 _MAX_GRID_PIXELS = 2**27
 _DEFAULT_COUNT = 64
@@ -73,7 +78,7 @@ def main() -> None:
         raise UserError(f"--{'bundle' if not _BUNDLE.value else 'output'} is missing; see --help")
     write = _writer(_OUTPUT.value)
     sides = Sides(tile=_TILE.value, overlap=_OVERLAP.value, progress=True)
-    generator = Generator(_BUNDLE.value, _MAP.value, _THREADS.value, sides=sides)
+    generator = Generator(_BUNDLE.value, _MAP.value, _THREADS.value, sides, _PROVIDERS.value)
     conditions = _conditions(_CONDITION.value, generator.spec)
     count = _COUNT.value or _count_of(generator.spec, conditions)
     tensor = generator.spec.output

@@ -41,9 +41,10 @@ class Sides:
     progress: bool = False
 
     def __post_init__(self) -> None:
-        integer("tile", self.tile, 0, 2**16)
+        # Python's own numbers, which do not overflow as those of numpy
+        object.__setattr__(self, "tile", integer("tile", self.tile, 0, 2**16))
         if self.overlap is not None:
-            integer("overlap", self.overlap, 0, 2**16)
+            object.__setattr__(self, "overlap", integer("overlap", self.overlap, 0, 2**16))
             if not self.tile:
                 raise UserError(f"overlap {self.overlap}: tiles overlap; give tile, the side of one, too")
 

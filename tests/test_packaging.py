@@ -12,6 +12,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from shared import REPOSITORY, tiny_config, trained
 
+from zoo.shared.errors import needs
+
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 PACKAGES = {"zoo", "train", "export", "serving"}
 DEPENDENCIES = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["train"]
@@ -50,6 +52,7 @@ def test_the_wheel_holds_the_four_packages_with_all_their_files_and_nothing_else
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     here = {path for package in PACKAGES for path in (REPOSITORY / package).rglob("*") if path.is_file()}
     assert packed == {str(path.relative_to(REPOSITORY)) for path in here if "__pycache__" not in path.parts}
+    assert packed >= {f"{package}/py.typed" for package in PACKAGES}, "type checkers read no annotations"
 
 
 def test_the_base_installation_has_no_tensorflow(base):
@@ -58,6 +61,24 @@ def test_the_base_installation_has_no_tensorflow(base):
         assert f"No module named '{module}'" in tried.stderr
     found = base("python", "-c", "import serving, zoo; print(zoo.__version__, zoo.available())")
     assert found.returncode == 0, found.stderr
+
+
+def test_a_program_that_embeds_the_wheel_sees_its_types(base, tmp_path):
+    python = base("python", "-c", "import sys; print(sys.executable)").stdout.strip()
+    (tmp_path / "program.py").write_text(
+        "import export, numpy, serving, train, zoo\n"
+        "from zoo.spec import MapSpec\n"
+        "generator = serving.Generator(b'', 'encode', providers=['CPUExecutionProvider'])\n"
+        "spec: MapSpec = generator.spec\n"
+        "names = zoo.__version__.split() + serving.__version__.split() + [generator.manifest.model]\n"
+        "pixels: numpy.ndarray = generator.sample(3, dtype=numpy.uint8)\n"
+        "arrays: dict[str, numpy.ndarray] = serving.load('bundle')['encode'](photo=pixels)\n"
+        "wrong: str = generator.sample(3)  # line 8\n"
+    )
+    command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", python, "program.py"]
+    first, last = call(*command, cwd=tmp_path).stdout.splitlines()
+    assert first.startswith("program.py:8: error: ")
+    assert last == "Found 1 error in 1 file (checked 1 source file)"
 
 
 def test_the_base_installation_samples(base, tmp_path):
@@ -92,7 +113,7 @@ def test_the_base_installation_explains_itself(base, tmp_path):
 )
 def test_training_without_its_extra_is_one_line_that_names_it(base, command):
     refused = base(*command)
-    message = 'error: this needs the training extra: pip install "genzoo[train]"\n'
+    message = f"error: {needs('this', 'ml_collections', 'train')}\n"
     assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", message)
 
 
@@ -100,7 +121,7 @@ def test_importing_a_package_without_its_extra_is_an_import_error(base):
     code = "try:\n    import {}\nexcept ImportError as error:\n    print(error)"
     for module in ("train", "train.evaluate.metrics"):
         tried = base("python", "-c", code.format(module))
-        assert tried.stdout == 'this needs the training extra: pip install "genzoo[train]"\n', tried.stderr
+        assert tried.stdout == needs("this", "ml_collections", "train") + "\n", tried.stderr
 
 
 @pytest.mark.parametrize("name", PROJECT["scripts"])

@@ -3,7 +3,7 @@
     python -m train.episodes --env=Pendulum-v1 --output=episodes/pendulum --episodes=100
     python -m train.episodes --env=CarRacing-v3 --pictures --output=episodes/car_racing --episodes=200
 
-Environments are those of gymnasium (pip install genzoo[episodes]): Pendulum-v1, CartPole-v1, CarRacing-v3. Each
+Environments are those of gymnasium (the extra "episodes"): Pendulum-v1, CartPole-v1, CarRacing-v3. Each
 episode becomes one file, see `train.data.sources.episodes`, and follows from the seed and its number alone. So a
 stopped program goes on where it was, and more episodes of the same seed only add files. Pictures have 64 pixels.
 
@@ -23,7 +23,7 @@ from absl import flags
 from train.loop.signals import stop_signals
 from zoo import environments
 from zoo.shared import files, program
-from zoo.shared.errors import UserError, first_line, unknown
+from zoo.shared.errors import UserError, first_line, needs, unknown
 
 ENV = flags.DEFINE_string("env", "Pendulum-v1", "the environment: Pendulum-v1, CartPole-v1 or CarRacing-v3")
 OUTPUT = flags.DEFINE_string("output", None, "the directory of the episodes")
@@ -110,7 +110,7 @@ def make(name: str, pictures: bool) -> Any:
             environment.render()
         return environment
     except Exception as error:  # also gymnasium's own, of Box2D and pygame
-        raise UserError(f"{name} needs gymnasium: pip install genzoo[episodes] ({first_line(error)})") from None
+        raise UserError(f"{needs(name, 'gymnasium', 'episodes')} ({first_line(error)})") from None
 
 
 def episode(environment: Any, settings: dict[str, Any], number: int) -> dict[str, np.ndarray]:

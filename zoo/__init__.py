@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import registry
 from zoo.shared.errors import UserError, first_line, unknown
+from zoo.shared.version import VERSION
 
 if TYPE_CHECKING:
     from zoo.model import GenerativeModel
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _MODELS = {
     "acgan": "zoo.adversarial.acgan:ACGAN",

@@ -5,7 +5,8 @@ A bundle is a directory:
     manifest.json     what this is: see `Manifest`
     model.onnx        the first map; NAME.onnx each other map. Every file repeats the manifest (without `files`) and
                       its map's name in its metadata, and ends with a seal
-    saved_model/1/    the same maps in TF Serving's layout, a signature each, the first also as serving_default
+    saved_model/1/    the same maps in TF Serving's layout, a signature each, the first also as serving_default; may be
+                      left out as a whole, since nothing here reads it
     examples.npz      conditions from held-out data, and their targets: MAP/TENSOR, rows of each
     samples.png       a sheet of the first map, made by onnxruntime; NAME.png of each other map that can be shown;
                       samples.wav and NAME.wav the first of its sounds
@@ -29,6 +30,7 @@ SCHEMA_VERSION = 3
 MANIFEST = "manifest.json"
 ONNX = "model.onnx"  # of the first map
 SAVED_MODEL = "saved_model/1"
+_SAVED_MODEL = PurePosixPath(SAVED_MODEL).parts[0]
 EXAMPLES = "examples.npz"
 SAMPLES = "samples.png"
 CARD = "README.md"
@@ -78,6 +80,11 @@ class Manifest:
         """Return the name of the map's ONNX file in the bundle."""
         return ONNX if name == self.default else f"{name}.onnx"
 
+    @property
+    def has_saved_model(self) -> bool:
+        """Whether the bundle holds a SavedModel. A lone ONNX file has none."""
+        return any(map(_is_of_saved_model, self.files))
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, the schema version first."""
         return {
@@ -95,7 +102,7 @@ class Manifest:
         if type(version) is not int or version < 1:
             raise UserError(f"the manifest's schema_version {version!r} is not a positive integer")
         if version != SCHEMA_VERSION:
-            remedy = "install a newer genzoo" if version > SCHEMA_VERSION else "export the run again"
+            remedy = "install the wheel of a newer genzoo" if version > SCHEMA_VERSION else "export the run again"
             raise UserError(f"the manifest has schema {version}, this genzoo reads {SCHEMA_VERSION}: {remedy}")
         types = {"model": str, "recipe": dict, "step": int, "checkpoint": str} | dict.fromkeys(
             ("maps", "targets", "versions", "parity", "files"), dict
@@ -177,9 +184,10 @@ def read(
 
     Among the `maps`, None stands for the default. Every listed file is checked against its SHA-256; the bytes returned
     are those that were checked. A missing, altered or foreign file, or a path that leaves the bundle, is a `UserError`.
+    Only the SavedModel may be missing, as a whole: the `files` returned are those that are there.
     """
     directory = Path(directory)
-    manifest = read_manifest(directory)
+    manifest = _without_saved_model(read_manifest(directory), directory)
     wanted = {manifest.onnx_file(name): name for name in map(manifest.choose, manifest.maps if maps is None else maps)}
     for name in manifest.maps:
         if manifest.onnx_file(name) not in manifest.files:
@@ -197,6 +205,18 @@ def read(
     return manifest, {name: models[name] for name in manifest.maps if name in models}
 
 
+def _without_saved_model(manifest: Manifest, directory: Path) -> Manifest:
+    """Return the manifest without the files of its SavedModel, if there is no such directory."""
+    if os.path.lexists(directory / _SAVED_MODEL):
+        return manifest
+    kept = {name: digest for name, digest in manifest.files.items() if not _is_of_saved_model(name)}
+    return dataclasses.replace(manifest, files=kept)
+
+
+def _is_of_saved_model(name: str) -> bool:
+    return PurePosixPath(name).parts[:1] == (_SAVED_MODEL,)
+
+
 def read_onnx(path: Path) -> bytes:
     """Return the bytes of an ONNX file; one that is missing or too large to be ours is a `UserError`."""
     if not path.is_file():
@@ -212,7 +232,8 @@ def _inside(directory: Path, name: str) -> Path:
     if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(directory)):
         raise UserError(f"{name!r} leads out of the bundle {directory}")
     if not path.is_file():
-        raise UserError(f"the bundle {directory} lacks {name}")
+        hint = f": copy {_SAVED_MODEL} again, or leave it out as a whole" if _is_of_saved_model(name) else ""
+        raise UserError(f"the bundle {directory} lacks {name}{hint}")
     return path
 
 

@@ -55,6 +55,8 @@ def fill(
 
 def integer(what: str, value: Any, low: int, high: int = MAX_SEED) -> int:
     """Return `value` as a Python integer, which no sum overflows; what is none within [low, high] is a `UserError`."""
+    if isinstance(value, np.ndarray) and not value.ndim:
+        value = value[()]
     is_number = isinstance(value, int | np.integer) and not isinstance(value, bool | np.timedelta64)
     if not is_number or not low <= value <= high:
         shown = "2^63 - 1" if high == MAX_SEED else high

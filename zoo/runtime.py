@@ -11,7 +11,7 @@ sample of a seed is a block of its own, and the blocks after it grow up to `Open
 import dataclasses
 import math
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from zoo import bundle
 from zoo.shared.errors import UserError, unknown
-from zoo.shared.inference import open_session, reason
+from zoo.shared.inference import Session, reason
 from zoo.spec import MapSpec
 
 # The most samples in a block, and how many times as far a block ends as the one before it, as measured with 1 to 512.
@@ -30,15 +30,18 @@ BLOCK, _GROWTH = 16, 4
 LOOP_BLOCK, _LOOP_GROWTH = 256, 8
 _LARGE = 2**14  # numbers in one tensor of a sample
 _LOOP = b'"\x04Loop'  # a node's operation, as protobuf writes it
+# the path of a bundle directory or of an ONNX file, or the bytes of such a file
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview
+_BYTES = "<bytes>"
 _ONNX_TYPES = {"float32": "tensor(float)", "int32": "tensor(int32)"}
 
 
 class OpenMap:
-    """One map in onnxruntime. Safe to call from several threads at once."""
+    """One map in onnxruntime. Safe to call from several threads at once; copies and pickles as its session does."""
 
-    def __init__(self, model: bytes, spec: MapSpec, session: Any) -> None:
+    def __init__(self, spec: MapSpec, session: Session) -> None:
         self.spec = spec
-        most, self._growth = (LOOP_BLOCK, _LOOP_GROWTH) if _LOOP in model else (BLOCK, _GROWTH)
+        most, self._growth = (LOOP_BLOCK, _LOOP_GROWTH) if _LOOP in session.data else (BLOCK, _GROWTH)
         tensors = (*spec.inputs, *spec.outputs)
         self.most = most // 4 if max(math.prod(tensor.shape) for tensor in tensors) > _LARGE else most
         if any(tensor.is_free for tensor in tensors):
@@ -100,7 +103,7 @@ class OpenMap:
         shapes = self.spec.shapes({name: values.shape[1:] for name, values in inputs.items()})
         names = [tensor.name for tensor in self.spec.outputs]
         try:
-            made = dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
+            made = dict(zip(names, self._session.run(names, inputs), strict=True))
         except Exception as error:  # onnxruntime's errors have no common base of their own
             raise UserError(f"the model failed to run: {reason(error)}") from None
         for tensor in self.spec.outputs:
@@ -116,38 +119,62 @@ class OpenMap:
 
 
 def open_maps(
-    path: str | os.PathLike[str], threads: int = 1, maps: Collection[str | None] | None = None
+    source: Source,
+    threads: int = 1,
+    maps: Collection[str | None] | None = None,
+    providers: Sequence[str] | None = None,
 ) -> tuple[bundle.Manifest, dict[str, OpenMap]]:
     """Return the manifest and the maps of a bundle, every file of which is checked, or of a lone ONNX file of ours.
 
     `maps` names those that are wanted, None for all; among them, None stands for the default. A lone file has one map.
-    A run of a map may use `threads` cores. Any fault is one `UserError`.
+    A run of a map may use `threads` cores, and runs on `providers`, see `zoo.shared.inference.open_session`. Any fault
+    is one `UserError`.
     """
-    path = Path(path)
-    try:
-        manifest, models = bundle.read(path, maps) if path.is_dir() else (None, {None: bundle.read_onnx(path)})
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except MemoryError:
-        raise UserError(f"cannot read {path}: its ONNX files are larger than the memory that is left") from None
+    path, manifest, models = _read(source, maps)
     opened = {}
     for wanted, model in models.items():
         where = path / manifest.onnx_file(wanted) if manifest and wanted else path
-        session = open_session(model, where, threads)
+        session = Session(model, where, threads, providers)
         try:
-            embedded, name = _embedded(session, where)
-            _check_tensors(session, embedded.maps[name], where)
+            embedded, name = _embedded(session.opened, where)
+            _check_tensors(session.opened, embedded.maps[name], where)
         except UnicodeDecodeError:
             raise UserError(f"{where} is no ONNX file of ours: a name or its metadata is not UTF-8") from None
         if not bundle.is_sealed(model):
             raise UserError(f"{where} is corrupt or was altered after its export: export or copy it again")
         if manifest and (embedded, name) != (dataclasses.replace(manifest, files={}), wanted):
             raise UserError(f"{path}: {bundle.MANIFEST} differs from the copy inside {where.name}: export it again")
-        opened[name] = OpenMap(model, embedded.maps[name], session)
+        opened[name] = OpenMap(embedded.maps[name], session)
     for asked in maps or ():
         if asked is not None and asked not in opened:
             raise unknown(f"map in {path}", str(asked), opened)
     return manifest or embedded, opened
+
+
+def name_of(source: Source) -> str:
+    """Return what the maker of a `source` would call it, wherever the working directory is moved to."""
+    return _BYTES if isinstance(source, bytes | bytearray | memoryview) else os.path.abspath(source)
+
+
+def _read(
+    source: Source, maps: Collection[str | None] | None
+) -> tuple[Path, bundle.Manifest | None, dict[str | None, bytes]]:
+    """Return what errors call the source, the manifest of a directory, and the ONNX files of its wanted maps."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return Path(_BYTES), None, {None: bytes(source)}
+    try:
+        path = Path(source)
+    except TypeError:
+        raise UserError(f"{source!r:.60}: give the path of a bundle or of an ONNX file, or the bytes of one") from None
+    try:
+        if path.is_dir():
+            manifest, models = bundle.read(path, maps)
+            return path, manifest, dict(models.items())
+        return path, None, {None: bundle.read_onnx(path)}
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except MemoryError:
+        raise UserError(f"cannot read {path}: its ONNX files are larger than the memory that is left") from None
 
 
 def _embedded(session: Any, path: Path) -> tuple[bundle.Manifest, str]:

@@ -21,7 +21,8 @@ from absl import flags
 from serving.server.limits import Limits
 from serving.server.repository import Policy, Repository
 from zoo.shared import program
-from zoo.shared.errors import UserError
+from zoo.shared.errors import UserError, needs
+from zoo.shared.inference import CPU, check_providers
 
 _MODELS = flags.DEFINE_string("models", None, "A directory of bundles: NAME/ or NAME/VERSION/ below it. Required.")
 _HOST = flags.DEFINE_string("host", "127.0.0.1", "Where to listen; 0.0.0.0 for every network of this machine.")
@@ -34,6 +35,9 @@ _LABELS = flags.DEFINE_multi_string(
 )
 _POLL = flags.DEFINE_float("poll", 1.0, "Seconds between two looks for new versions; 0 = never.", lower_bound=0.0)
 _THREADS = flags.DEFINE_integer("threads", None, "Runs at the same time; by default the cores.", lower_bound=1)
+_PROVIDERS = flags.DEFINE_list(
+    "providers", [CPU], "onnxruntime's execution providers, the preferred first, such as CUDAExecutionProvider."
+)
 _BATCH = flags.DEFINE_integer(
     "batch", Limits.batch, "Requests of one row that run together, at most, where that changes no bit.", 1, 1024
 )
@@ -57,11 +61,12 @@ def main() -> None:
         raise UserError("--models is missing; see --help")
     if (_CERTIFICATE.value is None) != (_KEY.value is None):
         raise UserError("--tls_certificate and --tls_key go together")
+    check_providers(_PROVIDERS.value)
     try:
         import orjson  # noqa: F401
         import uvicorn  # noqa: F401
     except ModuleNotFoundError as error:
-        raise UserError(f"the server needs {error.name}: install genzoo[server]") from None
+        raise UserError(needs("the server", str(error.name), "server")) from None
     _serve(_MODELS.value)
 
 
@@ -111,7 +116,7 @@ def _serve(models: str) -> None:
     pool = ThreadPoolExecutor(limits.lanes, "run")
     repository = Repository(
         models,
-        lambda path, model, number: load(path, model, number, limits, pool, metrics.ran),
+        lambda path, model, number: load(path, model, number, limits, pool, metrics.ran, _PROVIDERS.value),
         Policy.parse(_VERSIONS.value),
         _labels(),
         _say,

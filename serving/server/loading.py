@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import io
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -33,12 +33,20 @@ class Loaded:
     batchers: Mapping[str, Batcher]
 
 
-def load(path: Path, model: str, number: int, limits: Limits, pool: Executor, observe: Observe) -> Loaded:
+def load(
+    path: Path,
+    model: str,
+    number: int,
+    limits: Limits,
+    pool: Executor,
+    observe: Observe,
+    providers: Sequence[str] | None = None,
+) -> Loaded:
     """Return the bundle at `path`, every map of which has run; whatever is wrong with it is a `UserError`.
 
-    `observe(model, number, map, requests)` is told of each batch.
+    `observe(model, number, map, requests)` is told of each batch. `providers` are those of `serving.load`.
     """
-    opened = serving.load(path)
+    opened = serving.load(path, providers=providers)
     examples = _examples(path)
     batchers = {}
     for name, map in opened.items():

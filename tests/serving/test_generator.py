@@ -106,7 +106,7 @@ def test_bad_embedded_manifest(refused, factory, tmp_path, text, word):
 
 
 def test_newer_schema(refused, bundle_path, edit_manifest):
-    with refused("schema 99", "install a newer genzoo"):
+    with refused("schema 99", "install the wheel of a newer genzoo"):
         Generator(edit_manifest(bundle_path, lambda manifest: manifest.update(schema_version=99)))
 
 

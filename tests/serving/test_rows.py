@@ -1,7 +1,9 @@
 """Pictures row by row: what the map "step" makes one after another is what "generate" makes at once."""
 
+import copy
 import dataclasses
 import itertools
+import shutil
 
 import numpy as np
 import pytest
@@ -126,3 +128,14 @@ def test_a_map_step_of_another_contract_is_refused(refused, factory, change):
     path = factory(GENERATE, others={"step": dataclasses.replace(STEP, **change)})
     with refused("step does not make one row of image"):
         Generator(path).stream_rows()
+
+
+def test_rows_are_those_of_the_bundle_that_was_opened(refused, raster, factory):
+    generator, untouched = Generator(raster), Generator(raster)
+    expected = list(generator.stream_rows(2))[-1]
+    shutil.rmtree(raster)
+    factory(GENERATE, others={"step": STEP}).rename(raster)
+    assert Generator(raster).spec == generator.spec
+    np.testing.assert_array_equal(list(copy.deepcopy(generator).stream_rows(2))[-1], expected)
+    with refused("another bundle than when it was opened: open it again"):
+        untouched.stream_rows(2)

@@ -393,3 +393,11 @@ def test_interrupt_leaves_nothing_behind(sample, bundle_path, output):
         process.kill()
     assert (process.returncode, out, err) == (130, "", "interrupted\n")
     assert files_in(sample.directory) == []
+
+
+def test_providers(sample, bundle_path):
+    for given in (["--providers=CPUExecutionProvider"], []):
+        assert sample(f"--bundle={bundle_path}", "--count=4", f"--output={len(given)}.npy", *given).returncode == 0
+    np.testing.assert_array_equal(np.load(sample.directory / "0.npy"), np.load(sample.directory / "1.npy"))
+    result = sample(f"--bundle={bundle_path}", "--output=a.png", "--providers=CPUExecutionProvider,TPU")
+    assert_refused(result, "unknown execution provider 'TPU'; this onnxruntime has ", "CPUExecutionProvider")

@@ -144,7 +144,7 @@ def test_missing_key(key):
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        ({"schema_version": SCHEMA_VERSION + 1}, "install a newer genzoo"),
+        ({"schema_version": SCHEMA_VERSION + 1}, "install the wheel of a newer genzoo"),
         ({"schema_version": SCHEMA_VERSION - 1}, "export the run again"),
         ({"schema_version": 1}, "export the run again"),
         ({"schema_version": 0}, "positive"),

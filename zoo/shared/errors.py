@@ -1,7 +1,9 @@
-"""The one error a user is meant to read, and what to put into it: the nearest valid name, another error's line."""
+"""The one error a user is meant to read, and what to put into it: the nearest name, the missing extra, a line."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+from zoo.shared.version import VERSION
 
 
 class UserError(Exception):
@@ -17,6 +19,15 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     near = get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
     return UserError(f"unknown {kind} {name!r}; {hint}")
+
+
+def needs(what: str, package: str, extra: str) -> str:
+    """Return the line that says which package `what` needs, and how the extra that holds it is installed.
+
+    No package index holds genzoo: a user has its wheel, or a checkout.
+    """
+    wheel = f"genzoo-{VERSION}-py3-none-any.whl[{extra}]"
+    return f'{what} needs {package}: pip install "{wheel}" from where the wheel lies, or ".[{extra}]" in a checkout'
 
 
 def first_line(error: BaseException) -> str:

@@ -11,8 +11,13 @@ import ssl
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
+from serving.server.limits import Limits
+from serving.server.loading import load
+from zoo.shared.errors import UserError, needs
 
 ONE = json.dumps({"instances": [[0.0] * 8]}).encode()
 PREDICT = "/v1/models/m:predict"
@@ -138,6 +143,7 @@ def test_keys_from_a_file(serve, tmp_path):
         (["--models=.", "--api_keys=absent"], "error: No such file or directory: absent"),
         (["--models=.", "--port=x"], "error: flag --port=x"),
         (["--models=.", "--host=256.1.1.1"], "error: "),
+        (["--models=.", "--providers=TPU"], "error: unknown execution provider 'TPU'; this onnxruntime has "),
     ],
 )
 def test_flags_that_are_wrong(tmp_path, arguments, said):
@@ -161,13 +167,18 @@ def test_a_port_that_is_taken(models):
     assert result.stderr.count("\n") == 1
 
 
+def test_providers_are_those_of_the_sessions(several):
+    with ThreadPoolExecutor(1) as pool, pytest.raises(UserError, match="unknown execution provider 'TPU'"):
+        load(several, "m", 1, Limits(), pool, lambda *ran: None, ["TPU"])
+
+
 def test_without_the_extra():
     code = (
         "import sys; sys.modules['orjson'] = None; sys.argv = ['serve', '--models=.']; "
         "from serving.server.__main__ import run; run()"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert (result.returncode, result.stderr) == (2, "error: the server needs orjson: install genzoo[server]\n")
+    assert (result.returncode, result.stderr) == (2, f"error: {needs('the server', 'orjson', 'server')}\n")
 
 
 def test_neither_tensorflow_nor_training_is_imported():

@@ -1,8 +1,12 @@
-"""Errors in one line: those of other libraries, and those of an unknown name."""
+"""Errors in one line: those of other libraries, of an unknown name, and of a missing package."""
+
+import re
 
 import pytest
+from packaging.utils import parse_wheel_filename
 
-from zoo.shared.errors import UserError, first_line, unknown
+import zoo
+from zoo.shared.errors import UserError, first_line, needs, unknown
 
 
 @pytest.mark.parametrize(
@@ -33,3 +37,12 @@ def test_an_unknown_name_is_told_beside_the_nearest_known_one(name, known, messa
     error = unknown("map", name, iter(known))
     assert isinstance(error, UserError)
     assert str(error) == message
+
+
+def test_what_is_to_be_installed_is_a_wheel_of_this_version_or_a_checkout():
+    line = needs("the server", "orjson", "server")
+    assert line.startswith("the server needs orjson: pip install ")
+    wheel, checkout = re.findall(r'"([^"]*)\[server\]"', line)
+    name, version, _, tags = parse_wheel_filename(wheel)
+    assert (name, str(version), {str(tag) for tag in tags}) == ("genzoo", zoo.__version__, {"py3-none-any"})
+    assert checkout == "."

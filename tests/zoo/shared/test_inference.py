@@ -7,11 +7,12 @@ import sys
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from zoo.shared.errors import UserError
-from zoo.shared.inference import open_session, reason
+from zoo.shared.inference import CPU, check_providers, open_session, reason
 
 
 @pytest.fixture
@@ -42,6 +43,31 @@ def test_a_model_runs(model, threads):
     session = open_session(model.SerializeToString(), "net.onnx", threads)
     x = np.arange(8, dtype=np.float32).reshape(2, 4)
     np.testing.assert_array_equal(session.run(["y"], {"x": x})[0], x)
+
+
+def test_providers_are_those_that_were_asked_for(model):
+    there = onnxruntime.get_available_providers()
+    for asked in (None, [CPU], there):
+        session = open_session(model.SerializeToString(), "net.onnx", providers=asked)
+        assert session.get_providers() == (asked or [CPU])
+        assert check_providers(asked) == (asked or [CPU])
+
+
+@pytest.mark.parametrize("asked", [["TPUExecutionProvider"], [CPU, "cpu"], [CPU, None], [["a"]], [], CPU, 3, {CPU}])
+def test_providers_that_are_not_there(model, asked):
+    with pytest.raises(UserError, match=f"^[^\n]*provider[^\n]*{CPU}[^\n]*$"):
+        open_session(model.SerializeToString(), "net.onnx", providers=asked)
+
+
+def test_a_provider_that_does_not_start(model, monkeypatch):
+    """As CUDA's, where its libraries are missing: onnxruntime goes on without it."""
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["NoneSuchExecutionProvider", CPU])
+    started = onnxruntime.InferenceSession
+    monkeypatch.setattr(
+        onnxruntime, "InferenceSession", lambda data, options, providers, **more: started(data, options, [CPU], **more)
+    )
+    with pytest.raises(UserError, match="^NoneSuchExecutionProvider does not start on this machine"):
+        open_session(model.SerializeToString(), "net.onnx", providers=["NoneSuchExecutionProvider"])
 
 
 @pytest.mark.parametrize("location", ["net.onnx.data", "../net.onnx.data", "absolute", "two\nlines"])

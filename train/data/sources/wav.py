@@ -23,7 +23,7 @@ from train.data.source import Source, Table, label_spec
 from train.data.sources import ALL, files, sounds
 from train.data.sources import SPLITS as _SPLITS
 from train.data.sources.folder import labelled
-from zoo.shared.errors import UserError
+from zoo.shared.errors import UserError, needs
 
 PREFIX = "wav:"
 OPTIONS = {**sounds.SOUNDS, "held_out": "files"}  # a tenth of the files, or the end of each
@@ -166,7 +166,5 @@ def _soundfile() -> Any:
     try:
         import soundfile
     except (ImportError, OSError):  # the package, or the library that it calls
-        raise UserError(
-            "FLAC files need the package soundfile: pip install genzoo[audio], or convert them to WAV"
-        ) from None
+        raise UserError(f"{needs('reading FLAC', 'soundfile', 'audio')}; or convert the files to WAV") from None
     return soundfile
