@@ -26,6 +26,7 @@ FLOORS = (
 )
 # what the base installation brings; anything else that serving imports must come with Python
 SERVING_NEEDS = {"absl", "numpy", "onnxruntime", "PIL", "tqdm"}
+SERVER_NEEDS = SERVING_NEEDS | {"orjson", "uvicorn"}
 WITHOUT_TENSORFLOW = (
     *("zoo", "zoo.shared", "zoo.bundle", "zoo.divergences", "zoo.images", "zoo.media", "zoo.noise", "zoo.registry"),
     *("zoo.environments", "zoo.planning", "zoo.runtime", "zoo.spec"),
@@ -140,9 +141,14 @@ def test_no_file_imports_itself_by_way_of_others():
 
 
 def test_serving_reaches_neither_tensorflow_nor_what_makes_models():
+    server = {name for name in PATHS if belongs(name, ["serving.server"])}
+    for names, needs in (
+        ({name for name in PATHS if belongs(name, ["serving"])} - server, SERVING_NEEDS),
+        (server, SERVER_NEEDS),
+    ):
+        others = {name.split(".")[0] for name in closure(names)} - MAY_IMPORT.keys() - sys.stdlib_module_names
+        assert others <= needs, "serving needs more than its installation brings"
     reached = closure(name for name in PATHS if belongs(name, ["serving"]))
-    others = {name.split(".")[0] for name in reached} - MAY_IMPORT.keys() - sys.stdlib_module_names
-    assert others <= SERVING_NEEDS, "serving needs more than the base installation brings"
     made_for_training = {name for name in reached if belongs(name, ["zoo", "train", "export"])}
     assert made_for_training <= set(WITHOUT_TENSORFLOW)
 
