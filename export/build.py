@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from export import card, onnx, parity, saved_model
+from export import card, onnx, parity, saved_model, warmup
 from train.rundir import examples, pictures, restore
 from train.rundir.layout import CHECKPOINTS, LAST
 from zoo import bundle, images, media, noise, runtime
@@ -55,7 +55,7 @@ def build(workdir: Path, output: Path, overwrite: bool = False, checkpoint: str 
                 parity={},
                 checkpoint=checkpoint,
             )
-            graphs, shown = {}, {}
+            graphs, shown, requests = {}, {}, {}
             for name, made in maps.items():
                 graphs[name] = onnx.convert(made)
                 runtimes = {
@@ -64,7 +64,11 @@ def build(workdir: Path, output: Path, overwrite: bool = False, checkpoint: str 
                 }
                 given = conditions_of(made.spec, held_out[name])
                 manifest.parity[name] = prove(as_run(made), runtimes, made.spec, given)
+                requests[name] = warmup.inputs_of(made.spec, given)
+                parity.outputs(runtimes["saved_model"], requests[name], "saved_model")  # one that fails is not written
                 shown[name] = _sheet(made.spec, runtimes["onnxruntime"], held_out[name])
+            requests[saved_model.DEFAULT] = requests[manifest.default]  # a signature of its own: it is warmed by itself
+            warmup.write(requests, manifest.model, directory / bundle.SAVED_MODEL)
             for name, graph in graphs.items():
                 (directory / manifest.onnx_file(name)).write_bytes(onnx.describe(graph, manifest, name))
             for name, (_, picture, played) in shown.items():

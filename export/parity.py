@@ -59,15 +59,15 @@ def measure(
             rows_given |= other_sides(spec, rows_given)
         inputs = noise.fill(spec, batch, seed, start, rows_given)
         start += batch
-        expected = _outputs(reference, inputs, "Keras")
+        expected = outputs(reference, inputs, "Keras")
         for runtime, run in others.items():
-            made = _outputs(run, inputs, runtime)
+            made = outputs(run, inputs, runtime)
             for tensor in spec.outputs:
                 _check(expected[tensor.name], made.get(tensor.name), tensor, runtime)
                 differences = _differences(expected[tensor.name], made[tensor.name], tensor)
                 rows[runtime][tensor.name].append(differences)
                 if differences.max() > TOLERANCE and _is_bounded(tensor) and not tensor.may_flip:
-                    again = _outputs(reference, _nudged(inputs, seed), "Keras")[tensor.name]
+                    again = outputs(reference, _nudged(inputs, seed), "Keras")[tensor.name]
                     own = _differences(expected[tensor.name], again, tensor).max()
                     last_bit[tensor.name] = max(last_bit[tensor.name], float(own))
     for runtime, tensors in rows.items():
@@ -135,7 +135,8 @@ def _nudged(inputs: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
     }
 
 
-def _outputs(run: Run, inputs: dict[str, np.ndarray], runtime: str) -> dict[str, np.ndarray]:
+def outputs(run: Run, inputs: dict[str, np.ndarray], runtime: str) -> dict[str, np.ndarray]:
+    """Return what `run` makes of the inputs; whatever it raises becomes a `NotEqual` that names the runtime."""
     try:
         return run(inputs)
     except Exception as error:  # the runtimes' errors have nothing in common

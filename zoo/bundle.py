@@ -5,8 +5,9 @@ A bundle is a directory:
     manifest.json     what this is: see `Manifest`
     model.onnx        the first map; NAME.onnx each other map. Every file repeats the manifest (without `files`) and
                       its map's name in its metadata, and ends with a seal
-    saved_model/1/    the same maps in TF Serving's layout, a signature each, the first also as serving_default; may be
-                      left out as a whole, since nothing here reads it
+    saved_model/1/    the same maps in TF Serving's layout, a signature each, the first also as serving_default, with
+                      a request for each signature that TF Serving warms it up by; may be left out as a whole, since
+                      nothing here reads it
     examples.npz      conditions from held-out data, and their targets: MAP/TENSOR, rows of each
     samples.png       a sheet of the first map, made by onnxruntime; NAME.png of each other map that can be shown;
                       samples.wav and NAME.wav the first of its sounds

@@ -47,6 +47,18 @@ def weigh() -> Map:
     return Map(network, MapSpec((PHOTO, EPS), (LOG_WEIGHT, MEAN)))
 
 
+def all_three() -> dict[str, Map]:
+    """The maps of a model."""
+    return {"generate": generate(), "fill_in": fill_in(), "log_prob": weigh()}
+
+
+@pytest.fixture(scope="package")
+def untrained():
+    """The maps generate, fill_in and log_prob, for reading alone."""
+    keras.utils.set_random_seed(2)
+    return all_three()
+
+
 @pytest.fixture(scope="package")
 def workdir(tmp_path_factory):
     """A trained run of NADE."""
@@ -59,7 +71,7 @@ def workdir(tmp_path_factory):
 def three_maps(monkeypatch):
     """Let every run hold a model of the maps generate, fill_in and log_prob, and examples of them."""
     keras.utils.set_random_seed(1)
-    maps = {"generate": generate(), "fill_in": fill_in(), "log_prob": weigh()}
+    maps = all_three()
     model = SimpleNamespace(maps=maps, declared=SimpleNamespace(targets={"filled": "photo"}))
     random = np.random.default_rng(0)
     photo = random.uniform(-1, 1, (ROWS, 2, 2, 1)).astype(np.float32)
