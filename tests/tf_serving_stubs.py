@@ -11,8 +11,10 @@ from concurrent import futures
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
+import grpc
 import numpy as np
 import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 ASKED = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?(:predict|/metadata)", re.IGNORECASE)
 DTYPES = {tf.float32: "DT_FLOAT", tf.int32: "DT_INT32"}
@@ -157,9 +159,6 @@ def rest(served):
 @contextlib.contextmanager
 def by_grpc(served):
     """Yield the address of a server that has tensorflow-serving-api's PredictionService."""
-    import grpc
-    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
-
     codes = {400: grpc.StatusCode.INVALID_ARGUMENT, 404: grpc.StatusCode.NOT_FOUND}
 
     class Service(prediction_service_pb2_grpc.PredictionServiceServicer):

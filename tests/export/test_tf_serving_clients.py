@@ -9,7 +9,7 @@ import pytest
 import tf_serving_stubs as stubs
 
 from export import saved_model
-from serving.tf_serving.clients import rest
+from serving.tf_serving.clients import grpc_client, rest
 from zoo.noise import fill
 
 
@@ -39,16 +39,8 @@ def url(served):
 
 @pytest.fixture(scope="module")
 def address(served):
-    pytest.importorskip("tensorflow_serving", reason="pip install --no-deps tensorflow-serving-api")
     with stubs.by_grpc(served.server) as place:
         yield place
-
-
-@pytest.fixture(scope="module")
-def grpc_client(address):
-    from serving.tf_serving.clients import grpc_client
-
-    return grpc_client
 
 
 def assert_same_bits(outputs, expected):
@@ -68,7 +60,7 @@ def test_rest_brings_every_output_to_the_last_bit(served, url, signature, which)
 
 @pytest.mark.parametrize("signature", ["serving_default", "generate", "fill_in", "log_prob"])
 @pytest.mark.parametrize("which", [{}, {"version": 3}, {"label": "stable"}], ids=str)
-def test_grpc_brings_every_output_to_the_last_bit(served, address, grpc_client, signature, which):
+def test_grpc_brings_every_output_to_the_last_bit(served, address, signature, which):
     client = grpc_client.Client(address, "digits", **which)
     assert_same_bits(client.predict(served.inputs[signature], signature), served.expected[signature])
     client.close()
@@ -108,7 +100,7 @@ def test_rest_knows_the_signatures_and_the_server_its_inputs(served, url):
         client.predict({"z": np.zeros((1, 3))}, "generate")
 
 
-def test_grpc_passes_a_refusal_on_in_the_server_s_words(served, address, grpc_client):
+def test_grpc_passes_a_refusal_on_in_the_server_s_words(served, address):
     import grpc
 
     for which, code in (({"model": "cats"}, "NOT_FOUND"), ({"model": "digits", "label": "x"}, "INVALID_ARGUMENT")):
@@ -117,7 +109,7 @@ def test_grpc_passes_a_refusal_on_in_the_server_s_words(served, address, grpc_cl
         assert refusal.value.code().name == code
 
 
-def test_grpc_takes_more_than_its_own_limit_of_4_mib(served, address, grpc_client):
+def test_grpc_takes_more_than_its_own_limit_of_4_mib(served, address):
     many = {name: np.repeat(values, 80_000, axis=0) for name, values in served.inputs["fill_in"].items()}
     made = grpc_client.Client(address, "digits").predict(many, "fill_in")["filled"]
     assert min(many["photo"].nbytes, made.nbytes) > 4 * 2**20
@@ -128,7 +120,7 @@ def test_grpc_takes_more_than_its_own_limit_of_4_mib(served, address, grpc_clien
 def program(request, served, url, tmp_path, monkeypatch):
     """Run a client as a program, with more arguments, on the inputs of "log_prob"; return what it wrote."""
     if request.param == "grpc":
-        module, server = request.getfixturevalue("grpc_client"), f"--address={request.getfixturevalue('address')}"
+        module, server = grpc_client, f"--address={request.getfixturevalue('address')}"
     else:
         module, server = rest, f"--url={url}"
     np.savez(tmp_path / "in.npz", **served.inputs["log_prob"])
@@ -153,7 +145,7 @@ def test_a_client_says_what_the_server_refused_in_one_line(program, tmp_path):
     assert not (tmp_path / "out.npz").exists()
 
 
-def test_a_server_that_is_not_there_is_one_line(served, grpc_client, tmp_path, monkeypatch):
+def test_a_server_that_is_not_there_is_one_line(served, tmp_path, monkeypatch):
     np.savez(tmp_path / "in.npz", **served.inputs["log_prob"])
     with socket.socket() as closed:  # bound, but deaf: nobody else gets the port
         closed.bind(("127.0.0.1", 0))

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow_serving.apis import prediction_log_pb2
 
 from export import build, saved_model, warmup
 from serving.tf_serving import repository
@@ -73,12 +74,9 @@ def test_lengths_of_one_to_three_bytes_are_read_again(size):
 
 
 def test_the_official_protos_read_what_was_written_by_hand():
-    log_pb2 = pytest.importorskip(
-        "tensorflow_serving.apis.prediction_log_pb2", reason="pip install --no-deps tensorflow-serving-api"
-    )
     inputs = {"z": np.array([[0.5, -1.25, 3e38]], np.float32), "label": np.array([3], np.int32)}
     record = warmup.prediction_log("gan", "generate", inputs)
-    log = log_pb2.PredictionLog.FromString(record)
+    log = prediction_log_pb2.PredictionLog.FromString(record)
     assert log.WhichOneof("log_type") == "predict_log"
     request = log.predict_log.request
     assert (request.model_spec.name, request.model_spec.signature_name) == ("gan", "generate")
