@@ -7,6 +7,7 @@ from pathlib import Path
 
 from absl import flags
 
+from export import precision
 from train.rundir.layout import CHECKPOINTS, LAST, check_kept
 from zoo.shared import program
 from zoo.shared.errors import UserError
@@ -14,6 +15,10 @@ from zoo.shared.errors import UserError
 WORKDIR = flags.DEFINE_string("workdir", None, "the run to export (made by python -m train)")
 OUTPUT = flags.DEFINE_string("output", None, "the directory to write, such as bundles/x")
 CHECKPOINT = flags.DEFINE_enum("checkpoint", LAST, list(CHECKPOINTS), "of the run: the last, or the best it kept")
+PRECISION = flags.DEFINE_enum(
+    "precision", precision.FLOAT32, list(precision.PRECISIONS), "of the ONNX files; fewer bits are refused past a bound"
+)
+ORT = flags.DEFINE_bool("ort", False, "write each map in onnxruntime's own format too, as .ort")
 OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace a bundle that is there already")
 
 
@@ -30,10 +35,14 @@ def main() -> None:
     from export import card
     from export.build import build
 
-    manifest = build(Path(WORKDIR.value), Path(OUTPUT.value), OVERWRITE.value, CHECKPOINT.value)
+    manifest = build(
+        Path(WORKDIR.value), Path(OUTPUT.value), OVERWRITE.value, CHECKPOINT.value, PRECISION.value, ORT.value
+    )
     for name, told in manifest.parity.items():
         for runtime, difference in told["largest_difference_from_keras"].items():
             print(f"{name}: {runtime} differs from Keras by at most {difference:.2g}")
+        if "precision" in told:
+            print(f"{name}: {card.precision(told['precision'])}")
     print(f"{OUTPUT.value} holds step {manifest.step}; its README.md tells how to use it, for example:")
     print(f"  {card.command(manifest, manifest.default, OUTPUT.value)}")
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from onnx import ModelProto
 
 import zoo
-from export import card, onnx, parity, saved_model, warmup
+from export import card, cost, onnx, ort, parity, precision, recorded, saved_model, warmup
 from train.rundir import examples, pictures, restore
 from train.rundir.layout import CHECKPOINTS, LAST
 from zoo import bundle, images, media, noise, runtime
@@ -26,8 +27,18 @@ _CLASS_GRID = 100  # the most, where classes come in turn
 _POINTS = 2500
 
 
-def build(workdir: Path, output: Path, overwrite: bool = False, checkpoint: str = LAST) -> bundle.Manifest:
+def build(
+    workdir: Path,
+    output: Path,
+    overwrite: bool = False,
+    checkpoint: str = LAST,
+    bits: str = precision.FLOAT32,
+    has_ort: bool = False,
+) -> bundle.Manifest:
     """Write the bundle of the run at `workdir` to `output` and return its manifest; `checkpoint`: "last" or "best".
+
+    `bits`: the precision of the ONNX files, one of `precision.PRECISIONS`. With `has_ort`, each map is written in
+    onnxruntime's own format too.
 
     If anything fails, the runtimes' agreement included, `output` is left as it was; the error is a `UserError`.
     """
@@ -55,7 +66,7 @@ def build(workdir: Path, output: Path, overwrite: bool = False, checkpoint: str 
                 parity={},
                 checkpoint=checkpoint,
             )
-            graphs, shown, requests = {}, {}, {}
+            graphs, shown, made_of, requests = {}, {}, {}, {}
             for name, made in maps.items():
                 graphs[name] = onnx.convert(made)
                 runtimes = {
@@ -66,11 +77,20 @@ def build(workdir: Path, output: Path, overwrite: bool = False, checkpoint: str 
                 manifest.parity[name] = prove(as_run(made), runtimes, made.spec, given)
                 requests[name] = warmup.inputs_of(made.spec, given)
                 parity.outputs(runtimes["saved_model"], requests[name], "saved_model")  # one that fails is not written
-                shown[name] = _sheet(made.spec, runtimes["onnxruntime"], held_out[name])
+                run = runtimes["onnxruntime"]
+                made_of[name] = recorded.outputs(run, made.spec, given)
+                if bits != precision.FLOAT32:
+                    graphs[name], run, manifest.parity[name]["precision"] = _lower(
+                        graphs[name], run, made.spec, given, bits, name
+                    )
+                shown[name] = _sheet(made.spec, run, held_out[name])
             requests[saved_model.DEFAULT] = requests[manifest.default]  # a signature of its own: it is warmed by itself
             warmup.write(requests, manifest.model, directory / bundle.SAVED_MODEL)
             for name, graph in graphs.items():
-                (directory / manifest.onnx_file(name)).write_bytes(onnx.describe(graph, manifest, name))
+                data = onnx.describe(graph, manifest, name)
+                (directory / manifest.onnx_file(name)).write_bytes(data)
+                if has_ort:
+                    (directory / manifest.ort_file(name)).write_bytes(bundle.seal(ort.convert(data)))
             for name, (_, picture, played) in shown.items():
                 place = directory / (bundle.SAMPLES if name == manifest.default else f"{name}.png")
                 if picture is not None:
@@ -78,6 +98,7 @@ def build(workdir: Path, output: Path, overwrite: bool = False, checkpoint: str 
                 if played is not None:
                     place.with_suffix(media.ending(maps[name].spec.output)).write_bytes(played)
             (directory / bundle.EXAMPLES).write_bytes(examples.encode(held_out))
+            (directory / bundle.REFERENCE).write_bytes(examples.encode(made_of))
             drawn = {name: count for name, (count, picture, _) in shown.items() if picture is not None}
             (directory / bundle.CARD).write_text(card.text(manifest, drawn))
             manifest.files.update(files.checksums(directory))
@@ -88,6 +109,29 @@ def build(workdir: Path, output: Path, overwrite: bool = False, checkpoint: str 
     except (OSError, tf.errors.OpError) as failure:  # a full disk is the one or the other
         raise UserError(f"could not write {output}: {first_line(failure)}") from failure
     return manifest
+
+
+def _lower(
+    graph: ModelProto,
+    reference: parity.Run,
+    spec: MapSpec,
+    given: Mapping[str, np.ndarray],
+    bits: str,
+    name: str,
+) -> tuple[ModelProto, parity.Run, dict[str, Any]]:
+    """Return the map in fewer bits, as a graph and as a function, and what that costs; past the bounds, `NotEqual`.
+
+    Ranges come from one seed, the cost from another.
+    """
+    calibration = secrets.randbelow(2**32)
+    lowered = precision.lower(graph, bits, list(parity.batches(spec, calibration, given)), name)
+    run = onnx.load(lowered.SerializeToString())
+    try:
+        told = cost.measure(reference, run, spec, secrets.randbelow(2**32), given, bits)
+    except parity.NotEqual as failure:
+        raise parity.NotEqual(f"in {bits} its map {name} loses too much: {failure}") from failure
+    sizes = {"bytes": lowered.ByteSize(), "bytes_of_float32": graph.ByteSize()}
+    return lowered, run, {"stored_as": bits, **sizes, **told}
 
 
 def conditions_of(spec: MapSpec, held_out: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

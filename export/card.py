@@ -5,6 +5,7 @@ import math
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from zoo import bundle, media
 from zoo.spec import MapSpec, TensorSpec
@@ -129,11 +130,30 @@ def _agreement(manifest: bundle.Manifest, name: str) -> str:
     limit = f"{told['tolerance']}"
     if "last_bits" in told and max(told["largest_difference_from_keras"].values()) > told["tolerance"]:
         limit = f"{told['last_bits']} times what the Keras model makes of another last bit of its inputs"
+    is_lowered = "precision" in told
+    lowered = f" The file is {precision(told['precision'])}." if is_lowered else ""
+    whose = " before its weights were rounded" if is_lowered else ""
     what = "share of rows that differ" if manifest.maps[name].output.may_flip else "largest difference"
     return (
         f"The {what} from the Keras model, over fresh inputs in batches of {batches} (export fails above "
-        f"{limit}): {figures}."
+        f"{limit}): {figures}{whose}.{lowered}"
     )
+
+
+def precision(told: Mapping[str, Any]) -> str:
+    """Return what fewer bits cost, in a sentence without its full stop; `told` is the manifest's account of it."""
+    off = ", ".join(f"{name} {figure:.3g}" for name, figure in told["largest_difference_in_levels"].items())
+    said = (
+        f"stored as {told['stored_as']}: {told['bytes'] / told['bytes_of_float32']:.2f} times the bytes and "
+        f"{told['latency_ratio']:.2f} times the time of float32; off by at most, in grey levels of 255 (of a "
+        f"choice, the share of rows): {off} (at most {told['most_levels']:g} are allowed)"
+    )
+    if "frechet_distance" in told:
+        said += (
+            f"; Frechet distance to the samples of float32 {told['frechet_distance']:.2g} (at most "
+            f"{told['frechet_distance_of_another_seed']:.2g}, that of another seed)"
+        )
+    return said
 
 
 def _shape(tensor: TensorSpec) -> str:

@@ -1,7 +1,7 @@
 """Proof that the exported files do what the trained maps do: the same inputs through all of them."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -51,19 +51,15 @@ def measure(
     `NotEqual`.
     """
     largest, last_bit = dict.fromkeys(others, 0.0), dict.fromkeys((tensor.name for tensor in spec.outputs), 0.0)
-    rows = {name: {tensor.name: [] for tensor in spec.outputs} for name in others}
-    start = 0
-    for batch in (*BATCHES, *([_AT_OTHER_SIDES] if _is_free(spec) else [])):
-        rows_given = noise.cycled(given or {}, batch, start)
-        if batch == _AT_OTHER_SIDES:
-            rows_given |= other_sides(spec, rows_given)
-        inputs = noise.fill(spec, batch, seed, start, rows_given)
-        start += batch
+    rows: dict[str, dict[str, list[np.ndarray]]] = {
+        name: {tensor.name: [] for tensor in spec.outputs} for name in others
+    }
+    for inputs in batches(spec, seed, given):
         expected = outputs(reference, inputs, "Keras")
         for runtime, run in others.items():
             made = outputs(run, inputs, runtime)
             for tensor in spec.outputs:
-                _check(expected[tensor.name], made.get(tensor.name), tensor, runtime)
+                check(expected[tensor.name], made.get(tensor.name), tensor, runtime)
                 differences = _differences(expected[tensor.name], made[tensor.name], tensor)
                 rows[runtime][tensor.name].append(differences)
                 if differences.max() > TOLERANCE and _is_bounded(tensor) and not tensor.may_flip:
@@ -85,6 +81,17 @@ def measure(
                 )
             largest[runtime] = max(largest[runtime], figure)
     return largest
+
+
+def batches(spec: MapSpec, seed: int, given: Mapping[str, np.ndarray] | None = None) -> Iterator[dict[str, np.ndarray]]:
+    """Yield the inputs of each batch: noise of `seed`, conditions of the rows `given`, begun anew where they end."""
+    start = 0
+    for batch in (*BATCHES, *([_AT_OTHER_SIDES] if _is_free(spec) else [])):
+        rows_given = noise.cycled(given or {}, batch, start)
+        if batch == _AT_OTHER_SIDES:
+            rows_given |= other_sides(spec, rows_given)
+        yield noise.fill(spec, batch, seed, start, rows_given)
+        start += batch
 
 
 def protocol(spec: MapSpec, seed: int) -> dict[str, Any]:
@@ -144,7 +151,8 @@ def outputs(run: Run, inputs: dict[str, np.ndarray], runtime: str) -> dict[str, 
         raise NotEqual(f"{runtime} fails on a batch of {batch}: {reason(error)}") from error
 
 
-def _check(expected: np.ndarray, made: np.ndarray | None, tensor: TensorSpec, runtime: str) -> None:
+def check(expected: np.ndarray, made: np.ndarray | None, tensor: TensorSpec, runtime: str) -> None:
+    """Raise `NotEqual` unless `made` is what the spec promises: a type and a shape, finite, within its range."""
     if made is None or made.shape != expected.shape or made.dtype != tensor.dtype:
         found = "nothing" if made is None else f"{made.dtype} of shape {made.shape}"
         raise NotEqual(f"{runtime} gives {found} for {tensor.name!r}, not {tensor.dtype} of shape {expected.shape}")

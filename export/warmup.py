@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import noise
+from zoo.shared.protobuf import field
 from zoo.spec import MapSpec
 
 FILE = "assets.extra/tf_serving_warmup_requests"
@@ -46,17 +47,8 @@ def write(requests: Mapping[str, Mapping[str, np.ndarray]], model: str, director
 
 def prediction_log(model: str, signature: str, inputs: Mapping[str, np.ndarray]) -> bytes:
     """Return the `PredictionLog` of a `PredictRequest`; tensorflow_serving/apis/*.proto number the fields."""
-    request = _field(1, _field(1, model.encode()) + _field(3, signature.encode()))  # model_spec: name, signature_name
+    request = field(1, field(1, model.encode()) + field(3, signature.encode()))  # model_spec: name, signature_name
     for name, values in inputs.items():
         tensor = tf.make_tensor_proto(values).SerializeToString()
-        request += _field(2, _field(1, name.encode()) + _field(2, tensor))  # an entry of the map `inputs`: key, value
-    return _field(6, _field(1, request))  # predict_log: request
-
-
-def _field(number: int, content: bytes) -> bytes:
-    """Return a field of a message that holds so many bytes, as protobuf's wire format has it."""
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
-def _varint(number: int) -> bytes:
-    return bytes([number]) if number < 128 else bytes([number & 127 | 128]) + _varint(number >> 7)
+        request += field(2, field(1, name.encode()) + field(2, tensor))  # an entry of the map `inputs`: key, value
+    return field(6, field(1, request))  # predict_log: request

@@ -40,7 +40,7 @@ WITHOUT_TENSORFLOW = (
     *("train", "train.check", "train.config", "train.engine.phases", "train.engine.strategies"),
     *("train.evaluate.makers", "train.evaluate.metrics", "train.evaluate.reference", "train.evaluate.schedule"),
     *("train.rundir.layout", "train.rundir.logs", "train.studies", "train.study", "train.study.results"),
-    *("export", "export.card"),
+    *("export", "export.card", "export.cost", "export.ort", "export.parity", "export.precision", "export.recorded"),
 )
 
 

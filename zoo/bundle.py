@@ -8,7 +8,9 @@ A bundle is a directory:
     saved_model/1/    the same maps in TF Serving's layout, a signature each, the first also as serving_default, with
                       a request for each signature that TF Serving warms it up by; may be left out as a whole, since
                       nothing here reads it
+    model.ort         the first map in onnxruntime's own format, NAME.ort each other map, where that was asked for
     examples.npz      conditions from held-out data, and their targets: MAP/TENSOR, rows of each
+    reference.npz     what the maps made of their first rows at export, in float32: MAP/TENSOR
     samples.png       a sheet of the first map, made by onnxruntime; NAME.png of each other map that can be shown;
                       samples.wav and NAME.wav the first of its sounds
     README.md         the model card
@@ -23,7 +25,7 @@ from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from zoo.shared import files
+from zoo.shared import files, protobuf
 from zoo.shared.errors import UserError, unknown
 from zoo.spec import MapSpec, check_maps
 
@@ -33,12 +35,14 @@ ONNX = "model.onnx"  # of the first map
 SAVED_MODEL = "saved_model/1"
 _SAVED_MODEL = PurePosixPath(SAVED_MODEL).parts[0]
 EXAMPLES = "examples.npz"
+REFERENCE = "reference.npz"
 SAMPLES = "samples.png"
 CARD = "README.md"
 METADATA_KEY = "genzoo"  # the entry of the ONNX metadata that holds the manifest
 MAP_KEY = f"{METADATA_KEY}_map"  # and that which names the map
 SEAL_KEY = f"{METADATA_KEY}_sha256"  # the last entry: the SHA-256 of all bytes before it
 
+_METADATA_FIELD = 14  # of ModelProto: metadata_props, each a key (1) and a value (2)
 _MAX_MANIFEST_BYTES = 1 << 24  # each map repeats the names of the classes, which may be thousands
 MAX_ONNX_BYTES = 2**31 - 1  # protobuf's own limit
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -86,6 +90,10 @@ class Manifest:
         """Whether the bundle holds a SavedModel. A lone ONNX file has none."""
         return any(map(_is_of_saved_model, self.files))
 
+    def ort_file(self, name: str) -> str:
+        """Return the name of the map's file in onnxruntime's own format, which a bundle may have."""
+        return str(PurePosixPath(self.onnx_file(name)).with_suffix(".ort"))
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, the schema version first."""
         return {
@@ -130,6 +138,27 @@ def seal(model: bytes) -> bytes:
     Protobuf messages may be continued, so this is an ordinary ONNX file whose every byte is accounted for.
     """
     return model + _seal_of(model)
+
+
+def describe(model: bytes, manifest: Manifest, name: str) -> bytes:
+    """Return the serialised ONNX model with the manifest, the name of its map and a seal in the place of older ones.
+
+    Every other byte stays. What is no ONNX file is a `UserError`.
+    """
+    ours = {key.encode() for key in (METADATA_KEY, MAP_KEY, SEAL_KEY)}
+    kept = []
+    for number, start, value, end in protobuf.fields(model):
+        if number == _METADATA_FIELD:
+            entry = model[value:end]
+            if any(part == 1 and entry[a:b] in ours for part, _, a, b in protobuf.fields(entry)):
+                continue
+        kept.append(model[start:end])
+    told = {METADATA_KEY: json.dumps(dataclasses.replace(manifest, files={}).to_json(), allow_nan=False), MAP_KEY: name}
+    entries = [
+        protobuf.field(_METADATA_FIELD, protobuf.field(1, key.encode()) + protobuf.field(2, value.encode()))
+        for key, value in told.items()
+    ]
+    return seal(b"".join([*kept, *entries]))
 
 
 def is_sealed(model: bytes) -> bool:
@@ -188,14 +217,14 @@ def read(
     Only the SavedModel may be missing, as a whole: the `files` returned are those that are there.
     """
     directory = Path(directory)
-    manifest = _without_saved_model(read_manifest(directory), directory)
+    manifest = without_saved_model(read_manifest(directory), directory)
     wanted = {manifest.onnx_file(name): name for name in map(manifest.choose, manifest.maps if maps is None else maps)}
     for name in manifest.maps:
         if manifest.onnx_file(name) not in manifest.files:
             raise UserError(f"{directory / MANIFEST} lists no {manifest.onnx_file(name)}")
     models = {}
     for name, digest in manifest.files.items():
-        path = _inside(directory, name)
+        path = inside(directory, name)
         if name in wanted:
             models[wanted[name]] = data = read_onnx(path)
             found = hashlib.sha256(data).hexdigest()
@@ -206,7 +235,7 @@ def read(
     return manifest, {name: models[name] for name in manifest.maps if name in models}
 
 
-def _without_saved_model(manifest: Manifest, directory: Path) -> Manifest:
+def without_saved_model(manifest: Manifest, directory: Path) -> Manifest:
     """Return the manifest without the files of its SavedModel, if there is no such directory."""
     if os.path.lexists(directory / _SAVED_MODEL):
         return manifest
@@ -227,7 +256,8 @@ def read_onnx(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _inside(directory: Path, name: str) -> Path:
+def inside(directory: Path, name: str) -> Path:
+    """Return the path of a file of the bundle; one that is missing, or leads out of the bundle, is a `UserError`."""
     path = directory / name
     # realpath, unlike Path.resolve, does not raise on links that go in a circle
     if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(directory)):

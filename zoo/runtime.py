@@ -29,7 +29,8 @@ from zoo.spec import MapSpec
 BLOCK, _GROWTH = 16, 4
 LOOP_BLOCK, _LOOP_GROWTH = 256, 8
 _LARGE = 2**14  # numbers in one tensor of a sample
-_LOOP = b'"\x04Loop'  # a node's operation, as protobuf writes it
+# a node's operation, as protobuf and as onnxruntime's format write it
+_LOOPS = b'"\x04Loop', b"\x04\0\0\0Loop\0"
 # the path of a bundle directory or of an ONNX file, or the bytes of such a file
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview
 _BYTES = "<bytes>"
@@ -41,7 +42,8 @@ class OpenMap:
 
     def __init__(self, spec: MapSpec, session: Session) -> None:
         self.spec = spec
-        most, self._growth = (LOOP_BLOCK, _LOOP_GROWTH) if _LOOP in session.data else (BLOCK, _GROWTH)
+        is_loop = any(loop in session.data for loop in _LOOPS)
+        most, self._growth = (LOOP_BLOCK, _LOOP_GROWTH) if is_loop else (BLOCK, _GROWTH)
         tensors = (*spec.inputs, *spec.outputs)
         self.most = most // 4 if max(math.prod(tensor.shape) for tensor in tensors) > _LARGE else most
         if any(tensor.is_free for tensor in tensors):
@@ -175,6 +177,16 @@ def _read(
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except MemoryError:
         raise UserError(f"cannot read {path}: its ONNX files are larger than the memory that is left") from None
+
+
+def open_map(model: bytes, spec: MapSpec, path: str | os.PathLike[str]) -> OpenMap:
+    """Return the map of an ONNX file that need not be sealed, nor say what it is; its tensors must be the spec's."""
+    session = Session(model, path, threads=1)
+    try:
+        _check_tensors(session.opened, spec, path)
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is no ONNX file of ours: a name is not UTF-8") from None
+    return OpenMap(spec, session)
 
 
 def _embedded(session: Any, path: Path) -> tuple[bundle.Manifest, str]:

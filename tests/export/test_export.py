@@ -39,7 +39,7 @@ def test_every_map_has_its_files(exported):
     files = sorted(path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file())
     assert [file for file in files if not file.startswith("saved_model/")] == [
         *("README.md", "examples.npz", "fill_in.onnx", "fill_in.png", "log_prob.onnx"),
-        *("manifest.json", "model.onnx", "samples.png"),
+        *("manifest.json", "model.onnx", "reference.npz", "samples.png"),
     ]
     manifest = bundle.read_manifest(exported)
     assert list(manifest.maps) == ["generate", "fill_in", "log_prob"]
@@ -333,3 +333,46 @@ def test_the_program_says_what_is_wrong_in_one_line(flags, message):
     assert process.returncode == 2
     assert message in output
     assert output.count("\n") == 1
+
+
+# --- fewer bits ---------------------------------------------------------------------------------------------------
+
+
+def test_float16_has_the_same_borders_and_says_what_it_cost(three_maps, tmp_path):
+    manifest = build.build(tmp_path / "run", tmp_path / "bundle", bits="float16", has_ort=True)
+    served = serving.load(tmp_path / "bundle")
+    card = (tmp_path / "bundle" / bundle.CARD).read_text()
+    given = {"generate": [], "fill_in": ["photo", "mask"], "log_prob": ["photo"]}
+    for name, made in three_maps.maps.items():
+        told = served.manifest.parity[name]["precision"]
+        assert told == manifest.parity[name]["precision"]
+        assert told["stored_as"] == "float16" and told["bytes"] != told["bytes_of_float32"]
+        assert max(told["largest_difference_in_levels"].values()) > 0
+        graph = onnx_library.load(tmp_path / "bundle" / manifest.onnx_file(name)).graph
+        assert {tensor.data_type for tensor in graph.initializer} >= {onnx_library.TensorProto.FLOAT16}
+        conditions = {key: three_maps.examples[name][key] for key in given[name]}
+        inputs = fill(made.spec, 5, 7, given=conditions)
+        alone = serving.load(tmp_path / "bundle" / manifest.ort_file(name))[name]
+        for tensor, expected in made(inputs).items():
+            np.testing.assert_allclose(served[name](5, seed=7, **conditions)[tensor], expected, rtol=1e-2, atol=1e-2)
+            np.testing.assert_allclose(alone(5, seed=7, **conditions)[tensor], expected, rtol=1e-2, atol=1e-2)
+    assert card.count("The file is stored as float16") == 3
+    # the reference is of float32
+    with np.load(tmp_path / "bundle" / bundle.REFERENCE) as kept:
+        made = three_maps.maps["generate"]
+        np.testing.assert_allclose(kept["generate/image"], made(fill(made.spec, 8, 0))["image"], atol=1e-6)
+
+
+@pytest.mark.parametrize("bits", ["float16", "int8"])
+def test_more_than_the_bound_is_refused_and_nothing_written(three_maps, tmp_path, monkeypatch, bits):
+    monkeypatch.setitem(build.cost.MOST_LEVELS, bits, 1e-6)
+    message = rf"^nade was not exported: in {bits} its map generate loses too much: image is off by [^\n]+$"
+    with pytest.raises(UserError, match=message):
+        build.build(tmp_path / "run", tmp_path / "bundle", bits=bits)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sampling_loop_stays_float32(workdir, tmp_path):
+    with pytest.raises(UserError, match="--precision=int8: generate runs in a loop"):
+        build.build(workdir, tmp_path / "bundle", bits="int8")
+    assert list(tmp_path.iterdir()) == []

@@ -153,6 +153,36 @@ def test_a_file_larger_than_the_memory_is_refused(refused, factory, opened, monk
             opened(place)
 
 
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.9, 0.999])
+def test_a_file_that_ends_early_is_refused(refused, factory, opened, share):
+    path = factory(recipe=RECIPE)
+    data = (path / ONNX).read_bytes()
+    (path / ONNX).write_bytes(data[: int(share * len(data))])
+    for place in (path / ONNX, path):
+        with refused("model.onnx"):
+            opened(place)
+
+
+@pytest.mark.parametrize("beside", [True, False])
+@pytest.mark.parametrize("location", ["model.onnx.data", "../model.onnx.data", "/etc/hostname", "linked.data"])
+def test_weights_beside_the_file_are_not_read(refused, factory, tmp_path, opened, location, beside):
+    """Sealed as ours or not, and whether or not the other file is there."""
+    model = factory.model()
+    external_weights(model)
+    weight = next(weight for weight in model.graph.initializer if weight.name == "kernel")
+    weight.external_data[0].value = location
+    place = tmp_path / "inner"
+    place.mkdir()
+    if beside:
+        for folder in (place, tmp_path):
+            (folder / "model.onnx.data").write_bytes(bytes(8 * 48 * 4))
+        (place / "linked.data").symlink_to(tmp_path / "model.onnx.data")
+    (place / "model.onnx").write_bytes(seal(model.SerializeToString()))
+    named = "at an absolute path" if location.startswith("/") else f"'{location}'"
+    with refused("model.onnx", f"weights lie in another file, {named}"):
+        opened(place / "model.onnx")
+
+
 @pytest.mark.parametrize("harm", [lambda file: file.unlink(), lambda file: file.rename(file.with_suffix(".JSON"))])
 def test_a_bundle_without_its_manifest_is_no_folder_of_pictures(refused, factory, opened, harm):
     path = factory(recipe=RECIPE)

@@ -16,6 +16,9 @@ _SIGNATURE = rf"[^()]*{_BRACKETS}(?:(?:>?::[^()\s]*)?{_BRACKETS})*(?: const)?(?:
 _FULL_PATH, _FILE = r"/[\w/.+-]{1,300}\.(?:cc|h):\d+ ", r"(?:\w:)?[\w\\+-]{1,300}\.(?:cc|h):\d+ "
 _PLACE = re.compile(rf"{_FULL_PATH}{_SIGNATURE}|{_FILE}[\w:~]+")
 _ASIDES = re.compile(r"ONNX Runtime only \*guarantees\*.*? versions\.|The operator schemas and or .*? compatibility\.")
+_EXTERNAL_DATA = re.compile(
+    rf'does not exist: "{re.escape(os.devnull)}/(?P<beside>[^"]+)"|External data path: "(?P<outside>[^"]+)"'
+)
 _TOO_NEW = re.compile(r"max supported IR version|is till opset")
 CPU = "CPUExecutionProvider"
 
@@ -108,10 +111,10 @@ def open_session(
         session = onnxruntime.InferenceSession(data, options, providers=wanted, enable_fallback=0)
     except Exception as error:  # onnxruntime's errors have no common base of their own
         said = reason(error)
-        if "External data path" in str(error):
+        if "External data path" in str(error) or "data from external tensors" in str(error):
             said = (
-                "its weights lie in another file: put them into it, with onnx.save(onnx.load(file), file) or, where "
-                "torch exports it, external_data=False"
+                f"its weights lie in another file{_other_file(str(error))}: put them into it, with "
+                "onnx.save(onnx.load(file), file) or, where torch exports it, external_data=False"
             )
         raise UserError(f"{path} holds no ONNX model that onnxruntime can load: {said}") from None
     # one whose libraries are missing is left out without an error
@@ -127,6 +130,15 @@ def _onnxruntime() -> Any:
     import onnxruntime
 
     return onnxruntime
+
+
+def _other_file(said: str) -> str:
+    """Return the name of the file of weights that an error of onnxruntime tells of, as the model has it."""
+    if found := _EXTERNAL_DATA.search(said):
+        return (
+            f", {found['beside'] or found['outside']!r}{', which leads out of its folder' if found['outside'] else ''}"
+        )
+    return ", at an absolute path" if "Absolute path" in said else ""
 
 
 def reason(error: BaseException) -> str:

@@ -70,9 +70,18 @@ def test_a_provider_that_does_not_start(model, monkeypatch):
         open_session(model.SerializeToString(), "net.onnx", providers=["NoneSuchExecutionProvider"])
 
 
-@pytest.mark.parametrize("location", ["net.onnx.data", "../net.onnx.data", "absolute", "two\nlines"])
+@pytest.mark.parametrize(
+    ("location", "named"),
+    [
+        ("net.onnx.data", ", 'net.onnx.data'"),
+        ("inner/net.onnx.data", ", 'inner/net.onnx.data'"),
+        ("../net.onnx.data", ", '../net.onnx.data', which leads out of its folder"),
+        ("absolute", ", at an absolute path"),
+        ("two\nlines", ", 'two\\nlines'"),
+    ],
+)
 @pytest.mark.parametrize("where", ["initializer", "constant"])
-def test_weights_in_another_file_are_never_read(model, tmp_path, monkeypatch, location, where):
+def test_weights_in_another_file_are_never_read(model, tmp_path, monkeypatch, location, named, where):
     """Neither beside the file nor in the working directory, where onnxruntime looks for them by itself."""
     weight = model.graph.initializer[0] if where == "initializer" else model.graph.node[0].attribute[0].t
     (tmp_path / "inner").mkdir()
@@ -84,7 +93,7 @@ def test_weights_in_another_file_are_never_read(model, tmp_path, monkeypatch, lo
     place = str(tmp_path / "net.onnx.data") if location == "absolute" else location
     weight.external_data.add(key="location", value=place)
     message = refusal(model.SerializeToString())
-    assert message.startswith("its weights lie in another file: put them into it")
+    assert message.startswith(f"its weights lie in another file{named}: put them into it")
     for remedy in ("onnx.save(onnx.load(file), file)", "external_data=False"):
         assert remedy in message
 
