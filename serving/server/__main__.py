@@ -3,8 +3,8 @@
     python -m serving.server --models=bundles/ --port=8501
 
 speaks TF Serving's REST API (/v1/models/NAME:predict), the open inference protocol (/v2/models/NAME/infer), and makes
-pictures (/v1/models/NAME:sample). New versions are picked up while it serves. It listens on this machine alone unless
---host says otherwise. SIGTERM lets it finish what it has begun.
+pictures (/v1/models/NAME:sample). A page to play with is at /. New versions are picked up while it serves. It listens
+on this machine alone unless --host says otherwise. SIGTERM lets it finish what it has begun.
 """
 
 import functools
@@ -49,6 +49,9 @@ _BODY = flags.DEFINE_integer("max_body", Limits.body, "Bytes in the body of a re
 _OUTPUT = flags.DEFINE_integer("max_output", Limits.output, "Bytes of the arrays that one request makes.", 1)
 _PIXELS = flags.DEFINE_integer("max_pixels", Limits.pixels, "Pixels of a picture that is sent.", 1)
 _KEYS = flags.DEFINE_string("api_keys", None, "A file of keys, one a line; only who sends one of them is answered.")
+_BROWSER = flags.DEFINE_string(
+    "browser_runtime", None, "The directory dist/ of the npm package onnxruntime-web: the page then runs models itself."
+)
 _CERTIFICATE = flags.DEFINE_string("tls_certificate", None, "A PEM file: speak HTTPS. Needs --tls_key.")
 _KEY = flags.DEFINE_string("tls_key", None, "The PEM file of the certificate's private key.")
 _GRACE = flags.DEFINE_integer("grace", 30, "Seconds to finish what has begun, after SIGTERM.", 0)
@@ -111,6 +114,7 @@ def _serve(models: str) -> None:
     from serving.server.metrics import Metrics
     from serving.server.protocol import Protocol
     from serving.server.service import Service
+    from serving.server.static import browser_runtime
 
     limits, metrics = _limits(), Metrics()
     pool = ThreadPoolExecutor(limits.lanes, "run")
@@ -121,7 +125,7 @@ def _serve(models: str) -> None:
         _labels(),
         _say,
     )
-    service = Service(repository, limits, pool)
+    service = Service(repository, limits, pool, browser_runtime(_BROWSER.value))
     keys = Keys.read(_KEYS.value) if _KEYS.value else None
     app = App(service, metrics, keys, _write if _LOG.value else None)
     # uvicorn calls it as it would call the class

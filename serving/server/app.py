@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from serving.server import oip, pictures, tfserving
+from serving.server import gallery, oip, pictures, static, tfserving
 from serving.server.http import Message, Request, Response, json_response
 from serving.server.keys import Keys
 from serving.server.metrics import TYPE as METRICS_TYPE
@@ -39,6 +39,8 @@ ROUTES: list[tuple[Any, dict[str, Handler]]] = [
     (oip.MODEL, {"GET": oip.model}),
     (oip.SERVER, {"GET": oip.server}),
     (oip.INDEX, {"POST": oip.index}),
+    *static.ROUTES,
+    *gallery.ROUTES,
 ]
 
 
@@ -111,7 +113,7 @@ class App:
             return _error("internal error; the server's log has the reason", 500)
 
     async def _routed(self, request: Request) -> Response:
-        if self._keys and not oip.HEALTH.fullmatch(request.path):
+        if self._keys and not oip.HEALTH.fullmatch(request.path) and not static.is_public(request.path):
             self._keys.check(request.headers)
         if request.path == "/metrics" and request.method == "GET":
             return Response(self._metrics.text(self._service.depths).encode(), METRICS_TYPE)

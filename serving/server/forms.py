@@ -69,7 +69,7 @@ def write(form: str, spec: MapSpec, made: Mapping[str, np.ndarray], is_walk: boo
         outputs = {name: np.ascontiguousarray(array) for name, array in made.items()}
         return orjson.dumps({"outputs": outputs}, option=orjson.OPT_SERIALIZE_NUMPY)
     if form in (NPY, BINARY):
-        return _npy_header(values.shape, values.dtype.str) + values.tobytes()
+        return npy(values)
     if form == WAV:
         return media.encode(tensor, values[0]) if len(values) == 1 else media.joined(tensor, values)
     if tensor.kind == "point":
@@ -85,6 +85,11 @@ def write(form: str, spec: MapSpec, made: Mapping[str, np.ndarray], is_walk: boo
     # a single picture is the answer itself, as large as the map makes it
     picture = pictures[0] if len(pictures) == 1 else images.grid(pictures, columns)
     return images.encode_png(picture) if form == PNG else _webp([picture], _FRAME_RATE)
+
+
+def npy(values: np.ndarray) -> bytes:
+    """Return the .npy file of an array."""
+    return _npy_header(values.shape, values.dtype.str) + values.tobytes()
 
 
 @functools.lru_cache(256)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,16 +22,20 @@ from zoo.spec import MapSpec, TensorSpec
 # seconds: a run that takes no longer costs less than the way to another thread and back
 _QUICK = 1e-3
 _SHORT = 0.05
+_EXAMPLES = 8  # rows of each that are kept
 _PROVING = 2.0  # for the rows of one map that are run alone, to be compared with batches; less where a run is long
 Observe = Callable[[str, int, str, int], None]
 
 
 @dataclasses.dataclass(frozen=True)
 class Loaded:
-    """The maps of a bundle, and the queue of each."""
+    """The maps of a bundle, the queue of each, where it lies, its first examples, and what was worked out of maps."""
 
     bundle: serving.Bundle
     batchers: Mapping[str, Batcher]
+    path: Path
+    examples: Mapping[str, Mapping[str, np.ndarray]]
+    kept: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def load(
@@ -57,7 +62,9 @@ def load(
         sizes = proven_sizes(map, inputs, most)
         observe_own = functools.partial(observe, model, number, name)
         batchers[name] = Batcher(map, limits, pool, sizes, seconds < _QUICK, observe_own)
-    return Loaded(opened, batchers)
+    # copies: a view would keep all of them in memory
+    first = {name: {key: rows[:_EXAMPLES].copy() for key, rows in held.items()} for name, held in examples.items()}
+    return Loaded(opened, batchers, path, first)
 
 
 def warm_up_inputs(spec: MapSpec, examples: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndarray]:

@@ -83,7 +83,7 @@ def _read(service: Service, map: ServedMap, request: Request, body: bytes, form:
     for name in asked.keys() - known.keys() - extra:
         raise unknown("parameter", name[:80], {*known, *extra})
     sides = _sides(map, asked)
-    columns = _whole(asked, "columns", None, 1, service.limits.rows)
+    columns = whole(asked, "columns", None, 1, service.limits.rows)
     begun = {mask.keeps for mask in map.spec.masks if mask.name not in asked}
     conditions = {
         name: _condition(known[name], value, service, is_beginning=name in begun)
@@ -92,13 +92,13 @@ def _read(service: Service, map: ServedMap, request: Request, body: bytes, form:
     }
     shapes = {name: np.shape(value)[-3:] for name, value in conditions.items() if known[name].is_free}
     if not is_walk:
-        seed, start = (_whole(asked, name, 0) for name in ("seed", "start"))
-        count = map.count_of(_whole(asked, "count", None, 1), conditions)
+        seed, start = (whole(asked, name, 0) for name in ("seed", "start"))
+        count = map.count_of(whole(asked, "count", None, 1), conditions)
         service.limits.check_rows(map.spec, count, shapes)
         return Asked([fill(map.spec, count, seed, start, map.given(count, conditions))], start, sides, form, columns)
-    steps = _whole(asked, "steps", 8, 2)
+    steps = whole(asked, "steps", 8, 2)
     service.limits.check_rows(map.spec, steps, shapes)
-    seed_from, seed_to = _whole(asked, "seed_from", 0), _whole(asked, "seed_to", 1)
+    seed_from, seed_to = whole(asked, "seed_from", 0), whole(asked, "seed_to", 1)
     inputs = walk(map.spec, seed_from, seed_to, steps, map.given(steps, conditions))
     # the far end runs apart from the others, in the row where `:sample` would have it
     runs = [{name: values[part] for name, values in inputs.items()} for part in (slice(0, -1), slice(-1, None))]
@@ -184,12 +184,12 @@ def _depth(value: Any) -> int:
 def _sides(map: ServedMap, asked: Mapping[str, Any]) -> Sides | None:
     if not asked.keys() & set(_TILES) or not map.is_free:
         return None
-    sides = Sides(tile=_whole(asked, "tile", 0), overlap=_whole(asked, "overlap", None))
+    sides = Sides(tile=whole(asked, "tile", 0), overlap=whole(asked, "overlap", None))
     sides.check(map.spec)
     return sides
 
 
-def _whole(asked: Mapping[str, Any], name: str, default: Any, low: int = 0, high: int = 2**63 - 1) -> Any:
+def whole(asked: Mapping[str, Any], name: str, default: Any, low: int = 0, high: int = 2**63 - 1) -> Any:
     """Return a parameter as a whole number, `default` if it is left out."""
     if name not in asked:
         return default

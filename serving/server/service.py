@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,8 +24,12 @@ _LONG = 2**16
 class Service:
     """The repository, the limits, and the threads that run maps and write pictures."""
 
-    def __init__(self, repository: Repository, limits: Limits, pool: Executor) -> None:
+    def __init__(
+        self, repository: Repository, limits: Limits, pool: Executor, browser_runtime: Path | None = None
+    ) -> None:
+        """`browser_runtime` is a directory of onnxruntime-web, for the page to run maps in the browser."""
         self.repository, self.limits, self._pool = repository, limits, pool
+        self.browser_runtime = browser_runtime
         self.is_draining = False
 
     @property

@@ -20,6 +20,8 @@ from serving.server.metrics import Metrics
 from serving.server.protocol import Protocol
 from serving.server.repository import Policy, Repository
 from serving.server.service import Service
+from zoo import bundle
+from zoo.shared import files
 
 
 class Answer:
@@ -121,6 +123,21 @@ def start():
 def start_shared():
     with servers() as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def add_files():
+    """A function that writes files, bytes by name, into a bundle, and lists them in its manifest."""
+
+    def add(path, added):
+        for name, data in added.items():
+            (path / name).write_bytes(data)
+        manifest = bundle.read_manifest(path).to_json()
+        (path / bundle.MANIFEST).unlink()
+        files.write_json(path / bundle.MANIFEST, manifest | {"files": files.checksums(path)})
+        return path
+
+    return add
 
 
 class Models:

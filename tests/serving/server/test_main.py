@@ -141,6 +141,10 @@ def test_keys_from_a_file(serve, tmp_path):
         (["--models=.", "--tls_key=x"], "error: --tls_certificate and --tls_key go together"),
         (["--models=.", "--tls_key=x", "--tls_certificate=y"], "error: cannot use y with x: No such file or directory"),
         (["--models=.", "--api_keys=absent"], "error: No such file or directory: absent"),
+        (
+            ["--models=.", "--browser_runtime=absent"],
+            "error: --browser_runtime=absent lacks ort.wasm.min.mjs: give the",
+        ),
         (["--models=.", "--port=x"], "error: flag --port=x"),
         (["--models=.", "--host=256.1.1.1"], "error: "),
         (["--models=.", "--providers=TPU"], "error: unknown execution provider 'TPU'; this onnxruntime has "),

@@ -227,7 +227,7 @@ PATHS = [
     ("POST", f"/v1/models/tiny/versions/{'9' * 6000}:predict", 400, "Failed to convert version: "),
     ("POST", "/v1/models/tiny/metadata", 400, "Malformed request: POST /v1/models/tiny/metadata"),
     ("GET", "/v1/models/tiny:predict", 400, "Malformed request: GET /v1/models/tiny:predict"),
-    ("GET", "/", 404, "Not Found"),
+    ("GET", "/v1", 404, "Not Found"),
     ("GET", "/v1/models/tiny/versions/x", 404, "Not Found"),
     ("GET", "/v1/models/%2e%2e/metadata", 404, "Servable not found for request: Latest(..)"),
     ("GET", "/v1/models/..%2f..%2fetc/metadata", 404, "Servable not found"),
