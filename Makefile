@@ -7,10 +7,13 @@ READY := $(VENV)/.ready
 TORCH_VENV := .venv-torch
 TORCH_READY := $(TORCH_VENV)/.ready
 TORCH_PIP ?=
+# for `make runtimes` alone: what else runs the exported files
+RUNTIMES_VENV := .venv-runtimes
+RUNTIMES_READY := $(RUNTIMES_VENV)/.ready
 # of a bench, such as ARGUMENTS="--only=dcgan_32_8 --seconds=5"
 ARGUMENTS ?=
 
-.PHONY: help setup demo test test-all lint format theory bench bench-server bench-workers bench-torch bench-gpu results wheel lock clean
+.PHONY: help setup demo test test-all lint format theory bench bench-server bench-workers bench-torch bench-gpu results runtimes wheel lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -101,6 +104,17 @@ $(TORCH_READY): requirements/torch.txt
 results: $(READY) ## write the stored results of the studies into README.md and docs/results
 	$(BIN)/python tests/results.py
 
+runtimes: $(READY) $(RUNTIMES_READY) ## run every map in every other runtime, write the table in BUILD.md (needs npm)
+	RUNTIMES_PYTHON=$(RUNTIMES_VENV)/bin/python NODE_PATH=$(RUNTIMES_VENV)/node_modules \
+		$(BIN)/python tests/runtimes.py $(ARGUMENTS)
+
+$(RUNTIMES_READY): requirements/runtimes.txt
+	$(PYTHON) -m venv $(RUNTIMES_VENV)
+	$(RUNTIMES_VENV)/bin/python -m pip install --quiet -r requirements/runtimes.txt
+	@# their scripts would fetch CUDA libraries
+	npm install --silent --no-save --ignore-scripts --prefix $(RUNTIMES_VENV) onnxruntime-node@1.30.0 onnxruntime-web@1.30.0
+	@touch $@
+
 wheel: $(READY) ## build dist/genzoo-*.whl
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
@@ -109,4 +123,4 @@ lock: ## compile requirements/dev.txt anew (needs uv)
 		--no-emit-index-url --no-emit-find-links --output-file requirements/dev.txt pyproject.toml requirements/dev.in
 
 clean: ## remove what was built, but not the runs
-	rm -rf $(VENV) $(TORCH_VENV) dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) $(TORCH_VENV) $(RUNTIMES_VENV) dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -13,6 +13,7 @@ from onnx import ModelProto
 
 import zoo
 from export import card, cost, onnx, ort, parity, precision, recorded, saved_model, warmup
+from train import data
 from train.rundir import examples, pictures, restore
 from train.rundir.layout import CHECKPOINTS, LAST
 from zoo import bundle, images, media, noise, runtime
@@ -60,7 +61,7 @@ def build(
                 model=config.model.name,
                 maps={name: made.spec for name, made in maps.items()},
                 targets=dict(model.declared.targets),
-                recipe=config.to_dict(),
+                recipe=without_paths(config.to_dict()),
                 step=step,
                 versions={"genzoo": zoo.__version__, **{name: metadata.version(name) for name in _PACKAGES}},
                 parity={},
@@ -87,7 +88,7 @@ def build(
             requests[saved_model.DEFAULT] = requests[manifest.default]  # a signature of its own: it is warmed by itself
             warmup.write(requests, manifest.model, directory / bundle.SAVED_MODEL)
             for name, graph in graphs.items():
-                data = onnx.describe(graph, manifest, name)
+                data = bundle.describe(graph.SerializeToString(), manifest, name)
                 (directory / manifest.onnx_file(name)).write_bytes(data)
                 if has_ort:
                     (directory / manifest.ort_file(name)).write_bytes(bundle.seal(ort.convert(data)))
@@ -132,6 +133,22 @@ def _lower(
         raise parity.NotEqual(f"in {bits} its map {name} loses too much: {failure}") from failure
     sizes = {"bytes": lowered.ByteSize(), "bytes_of_float32": graph.ByteSize()}
     return lowered, run, {"stored_as": bits, **sizes, **told}
+
+
+def without_paths(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return a run's configuration with names in place of paths: a bundle says nothing of its trainer's machine.
+
+    The data keep the name of their set, a file or a run its own name; a set of tensorflow-datasets may have a slash.
+    """
+
+    def named(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: named(inner) for key, inner in value.items()}
+        return value.rstrip("/").rpartition("/")[2] if isinstance(value, str) else value
+
+    told = named(recipe)
+    told["data"]["name"] = data.without_path(recipe["data"]["name"])
+    return told
 
 
 def conditions_of(spec: MapSpec, held_out: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -6,7 +6,6 @@ so what it wrote is cleaned here, checked against the spec, and refused if it is
 
 import contextlib
 import io
-import json
 import logging
 from collections.abc import Iterator
 
@@ -15,11 +14,12 @@ import onnx
 import onnxslim
 import tf2onnx
 import tf2onnx.optimizer
-from onnx import helper
+from onnx import helper, numpy_helper
 
+import zoo
 from export.fold import fold_projections
+from export.pads import pad_explicitly
 from export.parity import Run
-from zoo import bundle
 from zoo.model import Map, as_function
 from zoo.shared.errors import UserError, first_line
 from zoo.shared.inference import open_session
@@ -51,6 +51,8 @@ def convert(made: Map) -> onnx.ModelProto:
         model = onnxslim.slim(converted)  # folds batch normalisation into the convolutions
     fold_projections(model)
     clean(model)
+    if is_free:
+        pad_explicitly(model, made.spec)
     tensors = {tensor.name: tensor for tensor in (*made.spec.inputs, *made.spec.outputs)}
     for value in (*model.graph.input, *model.graph.output):
         axes = value.type.tensor_type.shape.dim
@@ -83,11 +85,12 @@ def clean(model: onnx.ModelProto) -> None:
     model.ir_version = min(model.ir_version, _IR_VERSION)
     del model.opset_import[:]
     model.opset_import.append(helper.make_opsetid("", OPSET))
-    model.producer_name = "genzoo"
+    model.producer_name, model.producer_version = "genzoo", zoo.__version__  # the manifest has tf2onnx's
+    constants = {tensor.name: tensor for graph in _graphs(model.graph) for tensor in graph.initializer}
     for graph in _graphs(model.graph):
         for node in graph.node:
             if node.op_type == "Resize":
-                _modernise(node)
+                _modernise(node, constants)
         # shapes that were inferred before the graph was changed
         del graph.value_info[:]
     for graph in _graphs(model.graph):  # an outer loop before those in its body
@@ -101,20 +104,27 @@ def clean(model: onnx.ModelProto) -> None:
         kept = [tensor for tensor in graph.initializer if tensor.name in used]
         del graph.initializer[:]
         graph.initializer.extend(kept)
+    outputs = {value.name for value in model.graph.output}
+    for node in model.graph.node:
+        if len(node.output) == 1 and node.output[0] in outputs:
+            node.name = node.output[0]  # tract calls an output by its node
 
 
-def _modernise(resize: onnx.NodeProto) -> None:
+def _modernise(resize: onnx.NodeProto, constants: dict[str, onnx.TensorProto]) -> None:
     """Rewrite the nearest resize of TensorFlow: no opset since 13 has `tf_half_pixel_for_nn`.
 
-    TensorFlow reads pixel floor((i + 1/2) / scale); (i + 1/2) / scale - 1/2, rounded with ties upwards, is the same.
+    TensorFlow reads pixel floor((i + 1/2) / scale). Where the scale is a whole number that is floor(i / scale), the
+    mode that most runtimes have; else (i + 1/2) / scale - 1/2, rounded with ties upwards, is the same.
     """
     attributes = {attribute.name: attribute for attribute in resize.attribute}
     mode = attributes.get("coordinate_transformation_mode")
     if mode is not None and mode.s == b"tf_half_pixel_for_nn":
-        mode.s = b"half_pixel"
+        scales = constants.get(resize.input[2]) if len(resize.input) == 3 else None  # a fourth input holds sizes
+        is_whole = scales is not None and bool((numpy_helper.to_array(scales) % 1 == 0).all())
+        mode.s = b"asymmetric" if is_whole else b"half_pixel"
         if "nearest_mode" in attributes:
             resize.attribute.remove(attributes["nearest_mode"])
-        resize.attribute.append(helper.make_attribute("nearest_mode", "round_prefer_ceil"))
+        resize.attribute.append(helper.make_attribute("nearest_mode", "floor" if is_whole else "round_prefer_ceil"))
 
 
 def _read_from_outside(graph: onnx.GraphProto, loop: onnx.NodeProto) -> None:
@@ -156,13 +166,6 @@ def _copy_passed_through(body: onnx.GraphProto) -> None:
         name = f"{output.name}/passed_{number}"
         body.node.append(helper.make_node("Identity", [output.name], [name]))
         output.name = name
-
-
-def describe(model: onnx.ModelProto, manifest: bundle.Manifest, name: str) -> bytes:
-    """Return the file of the map `name`: the model with the manifest in its metadata, so that it describes itself."""
-    told = json.dumps(manifest.to_json(), allow_nan=False)
-    helper.set_model_props(model, {bundle.METADATA_KEY: told, bundle.MAP_KEY: name})
-    return bundle.seal(model.SerializeToString())
 
 
 def load(data: bytes) -> Run:

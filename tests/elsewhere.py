@@ -1,84 +1,123 @@
-"""Runtimes that are no dependency: a test runs files in those that are installed.
+"""Runtimes that are no dependency, each run by its example in serving/examples: a test takes those that are installed.
 
-OpenVINO is found as the Python package openvino, onnxruntime-web by Node.js, of which NODE_PATH names node_modules.
+Python's are looked for in the environment of the tests, or of the interpreter that RUNTIMES_PYTHON names; those of
+Node.js below the folder that NODE_PATH names.
 """
 
+import dataclasses
 import functools
-import importlib.util
-import json
+import os
+import re
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-Run = Callable[[Path, dict[str, np.ndarray]], dict[str, np.ndarray]]
+EXAMPLES = Path(__file__).parents[1] / "serving" / "examples"
+_LONGEST = 600  # seconds
+# what runtimes say when they refuse a file, and what that means
+_TELLING = {
+    r"Op Not Support: ([^\n]*)": r"has no \1",
+    r"Unimplemented\((\w+)\)": r"has no \1",
+    r"Unsupported operations:\s+(\w+)": r"has no \1",
+    r"\[(\w+)\]:\(onnx_node": r"refuses \1",
+    r"'input' is \d+ \((\w+)\)": r"refuses an operation on \1",
+    r"'(tf\.\w+)' op requires ([\w ]+?) during": r"the converter refuses \1: it requires \2",
+}
+_LONGEST_REASON = 300  # characters
 
-# reads {"name": [type, shape]} and raw values, writes the same: the types are those of onnxruntime-web
-_SCRIPT = """
-const ort = require("onnxruntime-web"), fs = require("fs");
-const [file, folder] = process.argv.slice(1);
-const arrays = {float32: Float32Array, int32: Int32Array, int64: BigInt64Array};
-ort.env.wasm.numThreads = 1;
-ort.env.logLevel = "error";
-(async () => {
-  const bytes = new Uint8Array(fs.readFileSync(file));
-  const session = await ort.InferenceSession.create(bytes, {executionProviders: ["wasm"]});
-  const told = JSON.parse(fs.readFileSync(`${folder}/inputs.json`)), feeds = {};
-  for (const [name, [type, shape]] of Object.entries(told)) {
-    const bytes = new Uint8Array(fs.readFileSync(`${folder}/${name}.in`));
-    feeds[name] = new ort.Tensor(type, new arrays[type](bytes.buffer), shape);
-  }
-  const made = await session.run(feeds), outputs = {};
-  for (const [name, tensor] of Object.entries(made)) {
-    outputs[name] = [tensor.type, tensor.dims];
-    const {buffer, byteOffset, byteLength} = tensor.data;
-    fs.writeFileSync(`${folder}/${name}.out`, new Uint8Array(buffer, byteOffset, byteLength));
-  }
-  fs.writeFileSync(`${folder}/outputs.json`, JSON.stringify(outputs));
-})();
-"""
+
+class Failed(Exception):
+    """A runtime does not run a file; the message is its reason, in a line."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Runtime:
+    """A program of serving/examples, the module and the package that it needs, and the ending of what it runs."""
+
+    program: str
+    module: str
+    package: str
+    ending: str = ".onnx"
+
+    @property
+    def command(self) -> list[str]:
+        """The interpreter, and what it must be told."""
+        if self.program.endswith(".cjs"):
+            return [shutil.which("node") or "node"]
+        return [os.environ.get("RUNTIMES_PYTHON", sys.executable)]
+
+    def is_installed(self) -> bool:
+        """Whether the module can be loaded."""
+        try:
+            if self.program.endswith(".cjs"):
+                self.start("-e", f"require.resolve({self.module!r})")
+            else:
+                self.start("-c", f"import {self.module}")
+        except (Failed, OSError):
+            return False
+        return True
+
+    def version(self) -> str:
+        """Return the version of the package."""
+        if self.program.endswith(".cjs"):
+            told = f"path.dirname(require.resolve({self.package!r})), '..', 'package.json'"
+            return self.start("-p", f"const path = require('path'); require(path.join({told})).version")
+        return self.start("-c", f"from importlib import metadata; print(metadata.version({self.package!r}))")
+
+    def __call__(self, file: Path, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the outputs of a file, by name; raises `Failed` where the runtime refuses it."""
+        with tempfile.TemporaryDirectory() as name:
+            folder, made = Path(name), Path(name, "made")
+            for title, values in inputs.items():
+                np.save(folder / f"{title}.npy", values)
+            given = [f"{title}={folder / title}.npy" for title in inputs]
+            self.start(str(EXAMPLES / self.program), str(file), str(made), *given)
+            return {path.stem: np.load(path) for path in made.glob("*.npy")}
+
+    def start(self, *arguments: str | Path) -> str:
+        """Return what the interpreter prints, run with these arguments; `Failed` where it fails."""
+        environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1", "ONNXRUNTIME": self.module, "RUST_BACKTRACE": "0"}
+        environment.pop("PYTHONPATH", None)  # the examples run without this package
+        command = [*self.command, *map(str, arguments)]
+        try:
+            ended = subprocess.run(
+                command, env=environment, capture_output=True, text=True, errors="replace", timeout=_LONGEST
+            )
+        except subprocess.TimeoutExpired:
+            raise Failed(f"not done after {_LONGEST} s") from None
+        if ended.returncode:
+            raise Failed(reason(ended.stderr + ended.stdout) or f"ended with code {ended.returncode}")
+        return ended.stdout.strip()
+
+
+RUNTIMES = {
+    "onnxruntime-node": Runtime("run_node.cjs", "onnxruntime-node", "onnxruntime-node"),
+    "onnxruntime-web": Runtime("run_node.cjs", "onnxruntime-web", "onnxruntime-web"),
+    "OpenVINO": Runtime("run_openvino.py", "openvino", "openvino"),
+    "OpenCV": Runtime("run_opencv.py", "cv2", "opencv-python-headless"),
+    "tract": Runtime("run_tract.py", "tract", "tract"),
+    "MNN": Runtime("run_mnn.py", "MNN", "MNN"),
+    "LiteRT": Runtime("run_litert.py", "ai_edge_litert", "ai-edge-litert", ".tflite"),
+}
+# they run every map of every model
+WHOLE = ("onnxruntime-node", "onnxruntime-web", "OpenVINO")
 
 
 @functools.cache
-def installed() -> dict[str, Run]:
-    """Return the runtimes that are here, by name: a function of a file and its inputs returns the outputs by name."""
-    found: dict[str, Run] = {}
-    if importlib.util.find_spec("openvino"):
-        found["OpenVINO"] = run_in_openvino
-    if shutil.which("node") and not _node('require.resolve("onnxruntime-web")').returncode:
-        found["onnxruntime-web"] = run_in_onnxruntime_web
-    return found
+def installed() -> dict[str, Runtime]:
+    """Return the runtimes that are here, by name."""
+    return {name: runtime for name, runtime in RUNTIMES.items() if runtime.is_installed()}
 
 
-def run_in_openvino(file: Path, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the outputs of a file in OpenVINO's CPU plugin in float32: by itself it may take bfloat16."""
-    import openvino
-
-    # from a file: of bytes, OpenVINO 2026.4 reads loops that it refuses in a file
-    model = openvino.Core().read_model(file)
-    compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    made = compiled(inputs)
-    return {name: made[output] for output in compiled.outputs for name in output.names}
-
-
-def run_in_onnxruntime_web(file: Path, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the outputs of a file in onnxruntime-web's WebAssembly, which a browser runs too."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "inputs.json").write_text(json.dumps({n: [str(x.dtype), x.shape] for n, x in inputs.items()}))
-        for title, values in inputs.items():
-            (folder / f"{title}.in").write_bytes(np.ascontiguousarray(values).tobytes())
-        process = _node(_SCRIPT, str(file), name)
-        assert not process.returncode, process.stderr
-        told = json.loads((folder / "outputs.json").read_text())
-        return {
-            title: np.frombuffer((folder / f"{title}.out").read_bytes(), dtype).reshape(shape)
-            for title, (dtype, shape) in told.items()
-        }
-
-
-def _node(script: str, *arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run(["node", "-e", script, *arguments], capture_output=True, text=True, check=False)
+def reason(said: str) -> str:
+    """Return in a line why a program failed: what it said, if `_TELLING` knows that, else its last line."""
+    for pattern, meaning in _TELLING.items():
+        if found := re.search(pattern, said):
+            return " ".join(found.expand(meaning).split())[:_LONGEST_REASON]
+    lines = [line for line in said.splitlines() if line.strip()]
+    return " ".join(lines[-1].split())[:_LONGEST_REASON] if lines else ""

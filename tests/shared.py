@@ -18,7 +18,7 @@ import zoo
 from train import config
 from train.check import check
 from train.data.sources import innermost
-from zoo import images
+from zoo import images, noise
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -134,6 +134,25 @@ def tiny_model(model: str, **changes):
     columns = {name: spec for table in train.data.load(settings.data, "train") for name, spec in table.specs.items()}
     options = {key: value for key, value in settings.model.items() if key != "name"}
     return zoo.create(model, columns=columns, **{**options, **changes})
+
+
+def batch(model, count=4, seed=0):
+    """Return rows of the columns that the model reads: binary pictures, classes and attributes in turn."""
+    random, rows = np.random.default_rng(seed), {}
+    for name, spec in model.columns.items():
+        if spec.kind == "class":
+            rows[name] = noise.in_turn(spec, count)
+        elif spec.kind == "attributes":
+            rows[name] = np.eye(*spec.shape, dtype=np.int32)[(seed + np.arange(count)) % spec.shape[0]]
+        else:
+            rows[name] = np.sign(random.uniform(-1, 1, (count, *spec.shape))).astype(np.float32)
+    return rows
+
+
+def inputs_of(model, name, count, seed=1):
+    """Return every input of a map, its conditions from rows of data."""
+    given = model.conditions(name, batch(model, count))
+    return noise.fill(model.maps[name].spec, count, seed, given=given)
 
 
 def world_of_states() -> ConfigDict:

@@ -49,7 +49,13 @@ def module_name(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-PATHS = {module_name(path): path for package in MAY_IMPORT for path in sorted((REPOSITORY / package).rglob("*.py"))}
+EXAMPLES = REPOSITORY / "serving" / "examples"  # programs that stand alone, no part of the package
+PATHS = {
+    module_name(path): path
+    for package in MAY_IMPORT
+    for path in sorted((REPOSITORY / package).rglob("*.py"))
+    if path.parent != EXAMPLES
+}
 PROGRAMS = [name for name, path in PATHS.items() if "program.run(" in path.read_text()]
 
 

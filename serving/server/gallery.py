@@ -16,7 +16,7 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -82,10 +82,9 @@ def _described(version: Version) -> dict[str, Any]:
 
 
 def _data(recipe: Mapping[str, Any]) -> str:
-    """Return the name of the data that a model was trained on, without the folders of the machine that trained it."""
+    """Return the name of the data that a model was trained on, "" if the recipe has none."""
     data = recipe.get("data")
-    kind, parted, name = str(data.get("name", "") if isinstance(data, Mapping) else "").partition(":")
-    return f"{kind}{parted}{PurePath(name).name}"
+    return str(data.get("name", "") if isinstance(data, Mapping) else "")
 
 
 def _makes_rows(maps: Mapping[str, Any], output: TensorSpec) -> bool:

@@ -16,7 +16,18 @@ import pytest
 import tensorflow as tf
 from absl import flags
 from ml_collections import config_flags
-from shared import REPOSITORY, assert_same_state, checkpoint, flags_of, recipe_of, tiny_config, tiny_model, trained
+from shared import (
+    REPOSITORY,
+    assert_same_state,
+    batch,
+    checkpoint,
+    flags_of,
+    inputs_of,
+    recipe_of,
+    tiny_config,
+    tiny_model,
+    trained,
+)
 
 import zoo
 from train import config
@@ -25,7 +36,6 @@ from train.engine.averaging import MovingAverage
 from train.engine.optimizers import build as build_optimizer
 from train.engine.steps import CompiledSteps, refused_by_xla
 from train.loop.trainer import Trainer
-from zoo import noise
 from zoo.adversarial.networks import NETWORKS
 from zoo.autoregressive.pixel_rnn import VARIANTS
 from zoo.autoregressive.pixels import DISTRIBUTIONS
@@ -42,27 +52,8 @@ CHOICES = {
 }
 
 
-def batch(model, count=4, seed=0):
-    """Return rows of the columns that the model reads: binary pictures, classes and attributes in turn."""
-    random, rows = np.random.default_rng(seed), {}
-    for name, spec in model.columns.items():
-        if spec.kind == "class":
-            rows[name] = noise.in_turn(spec, count)
-        elif spec.kind == "attributes":
-            rows[name] = np.eye(*spec.shape, dtype=np.int32)[(seed + np.arange(count)) % spec.shape[0]]
-        else:
-            rows[name] = np.sign(random.uniform(-1, 1, (count, *spec.shape))).astype(np.float32)
-    return rows
-
-
 def tensors(rows):
     return {name: tf.constant(values) for name, values in rows.items()}
-
-
-def inputs_of(model, name, count, seed=1):
-    """Return every input of a map, its conditions from rows of data."""
-    given = model.conditions(name, batch(model, count))
-    return noise.fill(model.maps[name].spec, count, seed, given=given)
 
 
 def test_a_registered_model_has_a_recipe_that_states_all_its_options(name):

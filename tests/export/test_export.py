@@ -54,6 +54,31 @@ def test_every_map_has_its_files(exported):
         assert bundle.parse_manifest(entries[bundle.METADATA_KEY]) == dataclasses.replace(manifest, files={})
 
 
+def test_no_file_says_where_the_run_and_its_data_lay(monkeypatch, workdir, tmp_path):
+    """The set keeps its name, in the card too; a picture and a run that the recipe names keep theirs."""
+    load, place = build.restore.load, "/home/somebody-s/secret"
+    places = (workdir, tmp_path, REPOSITORY, sys.prefix)
+
+    def elsewhere(*arguments):
+        config, model, step = load(*arguments)
+        config.data.name = f"lowres:folder:{place}/cats/train"
+        config.init_from = f"{place}/runs/first/"
+        config.model.style = f"{place}/paint.jpg"
+        return config, model, step
+
+    monkeypatch.setattr(build.restore, "load", elsewhere)
+    recipe = build.build(workdir, tmp_path / "bundle").recipe
+    assert recipe["data"]["name"] == "lowres:folder:cats/train"
+    assert (recipe["init_from"], recipe["model"]["style"]) == ("first", "paint.jpg")
+    assert "# nade trained on lowres:folder:cats/train" in (tmp_path / "bundle" / bundle.CARD).read_text()
+    files = [path for path in (tmp_path / "bundle").rglob("*") if path.is_file()]
+    assert len(files) > 8
+    for path in files:
+        data = path.read_bytes()
+        for secret in (b"somebody-s", *(str(place).encode() for place in places)):
+            assert secret not in data, f"{path.name} holds {secret}"
+
+
 def test_serving_makes_what_keras_makes_in_every_map(exported, three_maps):
     served = serving.load(exported)
     given = {"generate": {}, "fill_in": {"photo": 0, "mask": 0}, "log_prob": {"photo": 0}}

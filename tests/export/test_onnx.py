@@ -80,6 +80,14 @@ def test_the_file_is_of_opset_18_for_older_runtimes():
     assert model.ir_version <= 10
 
 
+def test_the_file_says_who_made_it_and_its_last_node_what_it_makes():
+    """tract calls an output by the node that makes it."""
+    model = onnx.convert(dense(tf.tanh))
+    assert (model.producer_name, model.producer_version) == ("genzoo", zoo.__version__)
+    (last,) = [node for node in model.graph.node if "image" in node.output]
+    assert last.name == "image"
+
+
 def test_every_output_is_there_by_its_name():
     z = keras.Input((3,), name="z")
     network = keras.Model({"z": z}, {"mean": keras.layers.Dense(2)(z), "log_prob": keras.ops.sum(z, axis=-1)})
@@ -135,11 +143,13 @@ def attributes(node):
 
 @pytest.mark.parametrize(("old", "new"), [(4, 8), (4, 12), (7, 28), (1, 5), (4, 6), (4, 10), (6, 4), (8, 3), (3, 3)])
 def test_a_nearest_resize_keeps_its_bits_in_settings_that_onnx_still_has(old, new):
-    """Enlarged by whole numbers and by others, and reduced."""
+    """Enlarged by whole numbers and by others, and reduced; whole numbers have the mode that most runtimes have."""
     before = resize(old, new)
     after = cleaned(before)
     (node,) = after.graph.node
-    assert attributes(node)["coordinate_transformation_mode"] == b"half_pixel"
+    mode, nearest = (b"asymmetric", b"floor") if new % old == 0 else (b"half_pixel", b"round_prefer_ceil")
+    assert attributes(node)["coordinate_transformation_mode"] == mode
+    assert attributes(node)["nearest_mode"] == nearest
     x = np.random.default_rng(0).normal(size=(3, 2, old, old)).astype(np.float32)
     (expected,), (made,) = run(before, x=x), run(after, x=x)
     np.testing.assert_array_equal(made, expected)
@@ -184,6 +194,7 @@ def test_the_checks_of_conformance_can_fail(model, words):
 )
 def test_other_resizes_stay_as_they_are(settings):
     before = resize(4, 8, **settings)
+    before.graph.node[0].name = "y"
     assert cleaned(before).graph.node == before.graph.node
 
 

@@ -22,10 +22,23 @@ Its key `name` says which source (see `train.data.sources`); the others are that
 from typing import Any
 
 from train.data.source import Derived, Source, Table
-from train.data.sources import ALL, SPLITS, defaults, innermost, module_of
+from train.data.sources import ALL, SPLITS, defaults, has_path, innermost, module_of, without_path
 from zoo.shared.errors import UserError, unknown
 
-__all__ = ["ALL", "SPLITS", "Derived", "Source", "Table", "check", "check_prepared", "defaults", "kinds", "load"]
+__all__ = [
+    "ALL",
+    "SPLITS",
+    "Derived",
+    "Source",
+    "Table",
+    "check",
+    "check_prepared",
+    "defaults",
+    "has_path",
+    "kinds",
+    "load",
+    "without_path",
+]
 
 
 def check(section: Any) -> None:

@@ -138,6 +138,8 @@ def main() -> None:
     maker = makers.create(SOURCE.value, SIZE.value, CHECKPOINT.value)
     if MAP.value is not None:
         maker.choose(MAP.value)
+    if kind != "run" and not REFERENCE.value and data.has_path(maker.data.name):
+        raise UserError(f"--reference is missing: a bundle does not say where its {maker.data.name} lies")
     section = config.source(REFERENCE.value) if REFERENCE.value else maker.data
     names = NAMES.value or [suggested(maker, section)]
     for name in names:
@@ -238,8 +240,11 @@ def _of_shape(shape: tuple[int, ...]) -> dict[str, int]:
 
 def split_of(reference: str | None, trained_on: str | None) -> str:
     """Return the split that stands for a `--reference` or `--other`: of a folder not `trained_on`, all there is."""
-    is_folder = reference is not None and reference.startswith(PREFIX)
-    return ALL if is_folder and _identity(reference) != _identity(trained_on) else "test"
+    if reference is None or not reference.startswith(PREFIX):
+        return "test"
+    # a bundle knows only what the folder is called
+    is_same = data.without_path(reference) == trained_on or _identity(reference) == _identity(trained_on)
+    return "test" if is_same else ALL
 
 
 def _identity(name: str | None) -> str | Path | None:

@@ -19,7 +19,7 @@ U, Z = TensorSpec("u", (3, 1), "uniform", low=-1.0, high=1.0), TensorSpec("z", (
 LABEL = TensorSpec("label", (), "condition", "class", low=0, high=2, names=("cat", "dog", "owl"))
 PHOTO = TensorSpec("photo", (2, 3, 3), "condition", "image")
 IMAGE = TensorSpec("image", (4, 4, 3), "output", "image")
-RECIPE = {"data": {"name": "folder:/home/somebody/cats"}}
+RECIPE = {"data": {"name": "folder:cats"}}
 EXAMPLES = np.random.default_rng(0).uniform(-1, 1, (10, 2, 3, 3)).astype(np.float32)
 
 

@@ -289,9 +289,10 @@ def test_the_data_choose_the_extractor(section, metrics, has_colour, path):
 
 
 def test_what_was_trained_on_is_no_reference_unless_asked_for():
-    for names in ((None, None), (None, "folder:x"), ("folder:x", "folder:x"), ("folder:x/", "folder:./x"), ("x", None)):
+    alike = (("folder:x", "folder:x"), ("folder:x/", "folder:./x"), ("folder:/a/x", "folder:x"))  # the last: a bundle
+    for names in ((None, None), (None, "folder:x"), ("x", None), *alike):
         assert evaluate.split_of(*names) == "test"
-    for names in (("folder:x", None), ("folder:x", "folder:y"), ("folder:x", "x")):
+    for names in (("folder:x", None), ("folder:x", "folder:y"), ("folder:x", "x"), ("folder:/a/x", "folder:/b/x")):
         assert evaluate.split_of(*names) == "all"
 
 
@@ -534,6 +535,23 @@ def test_what_a_bundle_or_a_folder_has_not_is_told_before_tensorflow_starts(
     for source, message in ((bundle, f"{metric} (needs|is for)"), (folder, f"{metric} is not for a folder")):
         with pytest.raises(UserError, match=message):
             printed(capsys, f"--source={source}", f"--metrics={metric}", "--reference=digits")
+
+
+def test_a_bundle_asks_where_the_folder_lies_that_it_was_trained_on(bundle, capsys, monkeypatch):
+    """It knows only what the folder is called; another of that name may be here."""
+    monkeypatch.setattr("train.engine.backend.start", lambda *_: pytest.fail("TensorFlow was started"))
+    create = makers.create
+
+    def of_a_folder(*arguments):
+        maker = create(*arguments)
+        maker.data.name = "folder:pictures"
+        return maker
+
+    monkeypatch.setattr(makers, "create", of_a_folder)
+    with pytest.raises(
+        UserError, match="^--reference is missing: a bundle does not say where its folder:pictures lies$"
+    ):
+        printed(capsys, f"--source={bundle}", "--metrics=frechet")
 
 
 def test_a_home_directory_is_found_or_told_of(tmp_path, cache, capsys, monkeypatch):

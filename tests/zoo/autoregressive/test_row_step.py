@@ -78,7 +78,8 @@ def test_a_bundle_streams_the_rows_of_its_samples(kind, tmp_path):
     maps = {name: model.maps[name] for name in ("generate", "step")}
     manifest = bundle.Manifest(kind, {name: made.spec for name, made in maps.items()}, {}, {}, 1, {}, {})
     for name, made in maps.items():
-        (tmp_path / manifest.onnx_file(name)).write_bytes(onnx.describe(onnx.convert(made), manifest, name))
+        data = bundle.describe(onnx.convert(made).SerializeToString(), manifest, name)
+        (tmp_path / manifest.onnx_file(name)).write_bytes(data)
     files.write_json(tmp_path / bundle.MANIFEST, manifest.to_json() | {"files": files.checksums(tmp_path)})
     generator = serving.Generator(tmp_path)
     *_, pictures = generator.stream_rows(20, seed=3)

@@ -256,7 +256,8 @@ def test_a_bundle_streams_the_sound_of_its_samples(tmp_path):
     maps = {name: model.maps[name] for name in ("generate", "step")}
     manifest = bundle.Manifest("wavenet", {name: made.spec for name, made in maps.items()}, {}, {}, 1, {}, {})
     for name, made in maps.items():
-        (tmp_path / manifest.onnx_file(name)).write_bytes(onnx.describe(onnx.convert(made), manifest, name))
+        data = bundle.describe(onnx.convert(made).SerializeToString(), manifest, name)
+        (tmp_path / manifest.onnx_file(name)).write_bytes(data)
     manifest.files.update(files.checksums(tmp_path))
     files.write_json(tmp_path / bundle.MANIFEST, manifest.to_json())
     generator = serving.Generator(tmp_path)

@@ -6,6 +6,7 @@ other's options too.
 """
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 from zoo.shared.errors import UserError
@@ -47,6 +48,8 @@ _PREFIXED = {
     "episodes": "episodes",
 }
 _OVER = ("grey", "lowres", "moving_digits", "stacked", "unpaired")
+# what folders of the splits of a set are called
+SPLIT_FOLDERS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))
 
 
 def names() -> tuple[str, ...]:
@@ -72,6 +75,27 @@ def innermost(name: str) -> str:
     """Return the name of the source that sources over another one are over in the end; of others, the name itself."""
     prefix, colon, other = name.partition(":")
     return innermost(other) if colon and prefix in _OVER else name
+
+
+def has_path(name: str) -> bool:
+    """Return whether the source that `name` names, or the one that it is over, lies at a path that its user chose."""
+    prefix, colon, _ = innermost(name).partition(":")
+    return bool(colon) and prefix in _PREFIXED
+
+
+def without_path(name: str) -> str:
+    """Return the name of a source with the name of its folder in place of the path: 'folder:/home/ann/cats/train'.
+
+    That becomes 'folder:cats/train': a folder called after a split keeps the one that it lies in. A source that lies at
+    no path keeps its name.
+    """
+    if not has_path(name):
+        return name
+    inner = innermost(name)
+    prefix, _, path = inner.partition(":")
+    parts = [part for part in Path(path).parts if part not in ("/", "..", "~")]
+    kept = parts[-2:] if parts and parts[-1].casefold() in SPLIT_FOLDERS else parts[-1:]
+    return f"{name.removesuffix(inner)}{prefix}:{'/'.join(kept)}"
 
 
 def defaults(name: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from absl import logging
 
 from train.data.cache import Row
 from train.data.source import Source, Table, image_spec, label_spec
-from train.data.sources import ALL, PICTURES, files, pictures
+from train.data.sources import ALL, PICTURES, SPLIT_FOLDERS, files, pictures
 from train.data.sources import SPLITS as _SPLITS
 from zoo import images
 from zoo.shared.errors import UserError
@@ -36,7 +36,6 @@ OPTIONS = {
     "unreadable": "skip",  # a file that is no picture: skip (with a warning) or refuse
 }
 SPLITS = (*_SPLITS, ALL)
-_SPLIT_FOLDERS = {"train", "training", "test", "testing", "val", "valid", "validation"}
 _LONGEST = 200  # characters of a class's name
 _TOLD = 8  # classes in a warning
 
@@ -146,7 +145,7 @@ def labelled(names: list[str]) -> tuple[list[str], list[str]]:
 
 def are_splits(classes: list[str]) -> bool:
     """Return whether folders of these names are splits, such as train and test, not classes."""
-    return {name.casefold() for name in classes} <= _SPLIT_FOLDERS
+    return {name.casefold() for name in classes} <= SPLIT_FOLDERS
 
 
 def _warn(root: Path, names: list[str], classes: list[str]) -> None:
