@@ -3,12 +3,17 @@
 What `make` does is run elsewhere: here its targets only have to exist.
 """
 
+import contextlib
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -43,22 +48,13 @@ def playground(tmp_path_factory):
 def test_the_commands_work_in_their_order(playground):
     directory, environment = playground
     ran = []
-    for command in COMMANDS:
-        words = shlex.split(command)
-        if words[0] == "make":
-            # the targets exist; what they do is `make demo` in test_demo, and this very run
-            subprocess.run([*words, "--dry-run"], check=True, cwd=REPOSITORY, capture_output=True)
-        elif words[0] == "source":
-            assert words[1] == ".venv/bin/activate"
-        else:
-            assert words[0] == "python", command
-            if words[1:3] == ["-m", "train"] and "--dry_run" not in words:
-                words += TINY + TINY_MODEL["nade" in command]
-            done = subprocess.run(words, cwd=directory, env=environment, capture_output=True, text=True)
-            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-        ran.append(words[0])
+    with contextlib.ExitStack() as stack:
+        for command in COMMANDS:
+            ran.append(run(command, directory, environment, stack))
     assert ran.count("python") >= 6
     assert (directory / "grid.png").is_file()
+    with Image.open(directory / "asked.png") as asked:
+        assert asked.size[0] == asked.size[1] > 4 * 32  # a grid of 4 x 4
     photo = photo_for(directory / "bundles" / "vae")
     names: dict = {"photo": photo}
     with pytest.MonkeyPatch.context() as patch:
@@ -72,11 +68,70 @@ def test_the_commands_work_in_their_order(playground):
     assert names["again"].shape == (1, *photo.shape)
 
 
+def run(command, directory, environment, stack):
+    """Run a command as a newcomer would, a server until the `stack` is left; return its first word."""
+    words = shlex.split(command)
+    if words[0] == "make":
+        # the targets exist; what they do is `make demo` in test_demo, and this very run
+        subprocess.run([*words, "--dry-run"], check=True, cwd=REPOSITORY, capture_output=True)
+    elif words[0] == "source":
+        assert words[1] == ".venv/bin/activate"
+    elif words[0] == "curl":
+        # urllib, since curl may be missing
+        url, option, output = words[1:]
+        assert option == "--output"
+        with urllib.request.urlopen(url.replace("localhost:8501", environment["ADDRESS"]), timeout=60) as answer:
+            (directory / output).write_bytes(answer.read())
+    elif "serving.server" in words:
+        environment["ADDRESS"] = stack.enter_context(serving(words, directory, environment))
+    else:
+        assert words[0] == "python", command
+        if words[1:3] == ["-m", "train"] and "--dry_run" not in words:
+            words += TINY + TINY_MODEL["nade" in command]
+        done = subprocess.run(words, cwd=directory, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return words[0]
+
+
+@contextlib.contextmanager
+def serving(words, directory, environment):
+    """Run a server on a free port; yield its address when it is ready, and ask it to end by SIGTERM."""
+    with subprocess.Popen(
+        [*words, "--port=0"],
+        cwd=directory,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            for line in process.stderr:
+                if address := re.search(r"listening on http://(\S+)", line):
+                    break
+            assert address, line
+            while not is_ready(address[1]):
+                time.sleep(0.1)
+            yield address[1]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+
+
+def is_ready(address):
+    """Return whether the server is; pytest's own bounds end the wait for one that never is."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/v2/health/ready", timeout=60):
+            return True
+    except urllib.error.HTTPError as error:
+        assert error.code == 503
+        return False
+
+
 def photo_for(bundle):
     """Return a picture as bytes that the encoder of the bundle takes."""
-    import serving
+    from serving import load
 
-    (image,) = serving.load(bundle)["encode"].spec.inputs
+    (image,) = load(bundle)["encode"].spec.inputs
     return np.random.default_rng(0).integers(0, 256, image.shape, np.uint8)
 
 
