@@ -3,7 +3,7 @@
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from serving.sides import Sides
 from zoo import bundle
 from zoo.images import to_uint8
 from zoo.media import stored
-from zoo.noise import fill, integer
+from zoo.noise import fill, integer, threshold
 from zoo.runtime import Source, name_of, open_maps
 from zoo.shared.errors import UserError
 from zoo.spec import MapSpec, TensorSpec
@@ -65,6 +65,7 @@ class Generator:
         noise: Any = None,
         dtype: DTypeLike = "uint8",
         start: int = 0,
+        truncation: float | None = None,
         **conditions: Any,
     ) -> np.ndarray:
         """Return samples (count, *shape): those numbered start .. start + count - 1 of `seed`, or those of `noise`.
@@ -74,12 +75,18 @@ class Generator:
         condition with a batch axis, else 1. Each condition is one value for all samples or an array (count, *its
         shape); bytes of a picture are scaled. A class may be given by its name; one that is left out counts: sample k
         of a seed, or row k of `noise`, has class low + k mod (high - low + 1); a mapping may hold classes too. With
-        `dtype` "uint8", for images only, [-1, 1] becomes 0 .. 255; "float32" returns what the network made. Never
-        returns NaN or infinity. Errors are `UserError`.
+        `dtype` "uint8", for images only, [-1, 1] becomes 0 .. 255; "float32" returns what the network made.
+        `truncation` draws normal noise of a seed anew where its magnitude exceeds this threshold: less varied samples,
+        nearer to the usual (see `zoo.noise`). Never returns NaN or infinity. Errors are `UserError`.
         """
         if noise is None:
             count = self._map.count_of(count, conditions)
-            return next(self.stream(count, seed, batch_size=count, dtype=dtype, start=start, **conditions))
+            chunks = self.stream(
+                count, seed, batch_size=count, dtype=dtype, start=start, truncation=truncation, **conditions
+            )
+            return next(chunks)
+        if truncation is not None:
+            raise UserError("give either truncation or the noise itself, not both")
         if seed or start:
             raise UserError("give either a seed or the noise itself, not both")
         dtype = self._check_dtype(dtype)
@@ -99,6 +106,7 @@ class Generator:
         batch_size: int = 64,
         dtype: DTypeLike = "uint8",
         start: int = 0,
+        truncation: float | None = None,
         **conditions: Any,
     ) -> Iterator[np.ndarray]:
         """Yield what `sample` returns in chunks of `batch_size`, the last one shorter: only one is in memory.
@@ -108,16 +116,26 @@ class Generator:
         count, batch_size = self._map.counted("count", count), integer("batch_size", batch_size, 1)
         seed, start = integer("seed", seed, 0), integer("start", start, 0)
         dtype = self._check_dtype(dtype)
-        return self._chunks(count, seed, batch_size, dtype, start, self._map.given(count, conditions))
+        given = self._map.given(count, conditions)
+        if truncation is not None:
+            threshold(self.spec, truncation)
+        draw = functools.partial(fill, self.spec, seed=seed, truncation=truncation)
+        return self._chunks(count, draw, batch_size, dtype, start, given)
 
     def _chunks(
-        self, count: int, seed: int, batch_size: int, dtype: str, start: int, given: Mapping[str, np.ndarray]
+        self,
+        count: int,
+        draw: Callable[..., dict[str, np.ndarray]],
+        batch_size: int,
+        dtype: str,
+        start: int,
+        given: Mapping[str, np.ndarray],
     ) -> Iterator[np.ndarray]:
         """Run block by block, none of them twice, and yield what they make in chunks of `batch_size`."""
 
         def of(part: range) -> np.ndarray:
             own = {name: values[part.start - start : part.stop - start] for name, values in given.items()}
-            return self._convert(self._made(fill(self.spec, len(part), seed, part.start, own), part.start), dtype)
+            return self._convert(self._made(draw(len(part), start=part.start, given=own), part.start), dtype)
 
         parts = map(of, self._map.parts(start, count, min(batch_size, _DRAWN)))
         shapes = self.spec.shapes({name: values.shape[1:] for name, values in given.items()})
@@ -182,16 +200,23 @@ class Generator:
 
     @enough_memory()
     def interpolate(
-        self, seed_from: int, seed_to: int, steps: int = 8, *, dtype: DTypeLike = "uint8", **conditions: Any
+        self,
+        seed_from: int,
+        seed_to: int,
+        steps: int = 8,
+        *,
+        dtype: DTypeLike = "uint8",
+        truncation: float | None = None,
+        **conditions: Any,
     ) -> np.ndarray:
         """Return the walk (steps, *shape) from the first sample of one seed to the first of another, both included.
 
         Normal noise walks on the sphere, where its samples live (Shoemake 1985); uniform noise straight. A class that
-        is left out is the first samples' own, the lowest, all along the way.
+        is left out is the first samples' own, the lowest, all along the way. `truncation` is that of both ends.
         """
         steps = self._map.counted("steps", steps, 2)
         dtype = self._check_dtype(dtype)
-        inputs = walk(self.spec, seed_from, seed_to, steps, self._map.given(steps, conditions))
+        inputs = walk(self.spec, seed_from, seed_to, steps, self._map.given(steps, conditions), truncation)
         # the far end runs apart from the others, in the row where `sample` would have it
         parts = slice(0, -1), slice(-1, None)
         runs = [self._made({name: values[part] for name, values in inputs.items()}) for part in parts]
@@ -258,7 +283,12 @@ def _with_bar(made: Iterator[np.ndarray], height: int) -> Iterator[np.ndarray]:
 
 
 def walk(
-    spec: MapSpec, seed_from: int, seed_to: int, steps: int, given: Mapping[str, np.ndarray]
+    spec: MapSpec,
+    seed_from: int,
+    seed_to: int,
+    steps: int,
+    given: Mapping[str, np.ndarray],
+    truncation: float | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the inputs (steps, *shape) of a walk between the first samples of two seeds, see `Generator.interpolate`.
 
@@ -267,7 +297,7 @@ def walk(
     if not spec.noise:
         raise UserError("this map takes no noise: there is nothing to interpolate")
     first = {name: values[:1] for name, values in given.items()}
-    begin, end = (fill(spec, 1, seed, given=first) for seed in (seed_from, seed_to))
+    begin, end = (fill(spec, 1, seed, given=first, truncation=truncation) for seed in (seed_from, seed_to))
     inputs = {name: values.repeat(steps, axis=0) for name, values in begin.items()} | dict(given)
     for tensor in spec.noise:
         path = _slerp if tensor.role == "normal" else _lerp

@@ -44,6 +44,11 @@ _CONDITION = flags.DEFINE_multi_string(
     "for none), or name=FILE (a picture, a .wav or a .npy), such as label=3 or input=photo.png; may be repeated. "
     "Without it, a class-conditional generator shows its classes in turn.",
 )
+_TRUNCATION = flags.DEFINE_float(
+    "truncation",
+    None,
+    "Draw normal noise anew where its magnitude exceeds this, such as 0.5: less varied samples, nearer to the usual.",
+)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "How many samples are in memory at a time.", lower_bound=1)
 _TILE = flags.DEFINE_integer(
     "tile",
@@ -85,7 +90,14 @@ def main() -> None:
     shapes = generator.spec.shapes({name: np.shape(value)[-3:] for name, value in conditions.items()})
     _check_output(tensor, _OUTPUT.value, count, shapes[tensor.name])
     begin = time.perf_counter()
-    chunks = generator.stream(count, _SEED.value, batch_size=_BATCH_SIZE.value, dtype="float32", **conditions)
+    chunks = generator.stream(
+        count,
+        _SEED.value,
+        batch_size=_BATCH_SIZE.value,
+        dtype="float32",
+        truncation=_TRUNCATION.value,
+        **conditions,
+    )
     try:
         write(_OUTPUT.value, _with_progress(chunks, count), count, tensor)
     except OSError as error:  # a full disk is told without the file's name

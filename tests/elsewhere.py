@@ -55,7 +55,7 @@ class Runtime:
         """Whether the module can be loaded."""
         try:
             if self.program.endswith(".cjs"):
-                self.start("-e", f"require.resolve({self.module!r})")
+                self.start("-e", f"require({self.module!r})")
             else:
                 self.start("-c", f"import {self.module}")
         except (Failed, OSError):

@@ -7,7 +7,9 @@ import contextlib
 import io
 import math
 import stat
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -24,6 +26,10 @@ PREPROCESSING = 3
 ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp")
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _GREY_MODES = ("1", "L", "LA", "I;16")
+# numbers in a picture, up to which Pillow's search for filters is not worth its time: one of 32 x 32 pixels takes
+# 55 us with it, 23 us without
+_SMALL = 2**12
+_COLOURS = {1: 0, 3: 2, 4: 6}  # PNG's number of a colour type, by channels
 _MAX_TEXT = 2**26  # bytes; some programs keep their whole workflow in a PNG's text
 
 # from the palette of 216 colours, so that a GIF holds them unchanged
@@ -80,11 +86,25 @@ def scatter(points: np.ndarray, behind: np.ndarray | None = None, side: int = 51
 
 def encode_png(picture: np.ndarray) -> bytes:
     """Return the PNG file of one uint8 picture (height, width, 1, 3 or 4 channels)."""
+    if picture.size <= _SMALL:
+        return _small_png(picture)
     from PIL import Image
 
     buffer = io.BytesIO()
     Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _small_png(picture: np.ndarray) -> bytes:
+    """Return what `encode_png` does, each row without a filter (PNG specification, third edition, sections 5 to 9)."""
+    height, width, channels = picture.shape
+    rows = np.zeros((height, 1 + width * channels), np.uint8)  # a row begins with the number of its filter, 0
+    rows[:, 1:] = picture.reshape(height, -1)
+    head = struct.pack(">IIBBBBB", width, height, 8, _COLOURS[channels], 0, 0, 0)
+    made = [b"\x89PNG\r\n\x1a\n"]
+    for name, data in ((b"IHDR", head), (b"IDAT", zlib.compress(rows.tobytes())), (b"IEND", b"")):
+        made += [struct.pack(">I", len(data)), name, data, struct.pack(">I", zlib.crc32(name + data))]
+    return b"".join(made)
 
 
 def opened(file: Path | BinaryIO) -> "Image.Image":

@@ -7,6 +7,11 @@ The Philox counter (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 
 run of 64-bit words; only these raw words are taken from numpy, whose streams of floats may change between
 versions. Uniform numbers are their top 24 bits; normal ones come from Box and Muller (1958) in float64. A few
 lines in any language make the same numbers.
+
+Truncation (Brock et al. 2019, BigGAN, section 3.1) draws anew each normal number whose magnitude exceeds a threshold
+t, until it lies in [-t, t]: the number then follows the normal law between -t and t. What lies within stays as it is.
+The new number is drawn by rejection (von Neumann 1951): in round r = 1, 2, ... place j of a sample tries
+x = t (2u - 1), and takes it where v <= exp(-x^2 / 2). The words of u and v come from the counter's third word, r.
 """
 
 import math
@@ -19,18 +24,25 @@ from zoo.shared.errors import UserError, unknown
 from zoo.spec import MapSpec, TensorSpec
 
 MAX_SEED = 2**63 - 1
+_FAR = 1e38  # no normal number lies as far out
 _WORDS_PER_BLOCK = 4  # Philox 4x64 makes four words per counter value
 
 
 def fill(
-    spec: MapSpec, count: int, seed: int, start: int = 0, given: Mapping[str, Any] | None = None
+    spec: MapSpec,
+    count: int,
+    seed: int,
+    start: int = 0,
+    given: Mapping[str, Any] | None = None,
+    truncation: float | None = None,
 ) -> dict[str, np.ndarray]:
     """Return every input of the samples start .. start + count - 1 of `seed`, by name, (count, *tensor.shape).
 
     Noise follows from the seed. A condition comes from `given`, an array (count, *tensor.shape), where the sides of a
     picture may be others if they are free. A class that is not
     given comes in turn: sample k has the class low + k mod classes. Another condition that is not given is a
-    `UserError`, as is a name in `given` that no condition has. `seed` is from 0 to 2^63 - 1.
+    `UserError`, as is a name in `given` that no condition has. `seed` is from 0 to 2^63 - 1. With `truncation`, a
+    threshold above 0, normal noise lies within it on both sides of 0; a map without normal noise is a `UserError`.
     """
     count, seed, start = (
         integer(what, value, low) for what, value, low in (("count", count, 1), ("seed", seed, 0), ("start", start, 0))
@@ -40,7 +52,8 @@ def fill(
     for name in given:
         if name not in conditions:
             raise unknown("condition", name, conditions)
-    filled = {tensor.name: _noise(tensor, count, seed, start, stream) for stream, tensor in enumerate(spec.noise)}
+    most = None if truncation is None else threshold(spec, truncation)
+    filled = {tensor.name: _noise(tensor, count, seed, start, stream, most) for stream, tensor in enumerate(spec.noise)}
     for name, tensor in conditions.items():
         if name in given:
             filled[name] = np.asarray(given[name], tensor.dtype)
@@ -92,13 +105,29 @@ def _example(tensor: TensorSpec) -> str:
     return f"an array of kind {tensor.kind} and shape (count,{f' {shape}' if shape else ''})"
 
 
-def _noise(tensor: TensorSpec, count: int, seed: int, start: int, stream: int) -> np.ndarray:
+def threshold(spec: MapSpec, truncation: Any) -> np.float32:
+    """Return a threshold as noise is stored; what is none, or a map without normal noise, is a `UserError`."""
+    is_number = isinstance(truncation, int | float | np.integer | np.floating) and not isinstance(truncation, bool)
+    most = np.float32(truncation) if is_number and 0 < truncation <= _FAR else np.float32(0)
+    if not most:
+        raise UserError(f"truncation {truncation!r}: use a number above 0, such as 0.5")
+    if all(tensor.role != "normal" for tensor in spec.noise):
+        raise UserError("truncation is for normal noise, and this map takes none")
+    return most
+
+
+def _words(size: int, count: int, seed: int, start: int, stream: int, turn: int = 0) -> np.ndarray:
+    """Return the words (count, `size` or up to three more) of some samples; each `turn` has words of its own."""
+    blocks = -(-size // _WORDS_PER_BLOCK)
+    # a 256-bit counter: the low 128 bits hold the block, so a far `start` never runs into another stream
+    philox = np.random.Philox(key=[seed, stream], counter=[0, 0, turn, 0]).advance(start * blocks)
+    return philox.random_raw(count * blocks * _WORDS_PER_BLOCK).reshape(count, -1)
+
+
+def _noise(tensor: TensorSpec, count: int, seed: int, start: int, stream: int, most: np.float32 | None) -> np.ndarray:
     size = math.prod(tensor.shape)
     pairs = -(-size // 2)
-    blocks = -(-2 * pairs // _WORDS_PER_BLOCK)
-    # a 256-bit counter: the low 128 bits hold the block, so a far `start` never runs into another stream
-    philox = np.random.Philox(key=[seed, stream], counter=[0, 0, 0, 0]).advance(start * blocks)
-    words = philox.random_raw(count * blocks * _WORDS_PER_BLOCK).reshape(count, -1)
+    words = _words(2 * pairs, count, seed, start, stream)
     if tensor.role == "uniform":
         unit = (words[:, :size] >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
         values = tensor.low + (tensor.high - tensor.low) * unit
@@ -108,8 +137,25 @@ def _noise(tensor: TensorSpec, count: int, seed: int, start: int, stream: int) -
         # (word + 1) / 2^53 lies in (0, 1], so that the logarithm is finite
         radius = np.sqrt(-2 * np.log(((words[:, :pairs] >> np.uint64(11)) + 1.0) * 2.0**-53))
         angle = (2 * np.pi) * ((words[:, pairs : 2 * pairs] >> np.uint64(11)) * 2.0**-53)
-        values = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)[:, :size]
-    return values.astype(np.float32).reshape(count, *tensor.shape)
+        values = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)[:, :size].astype(np.float32)
+        if most is not None:
+            _draw_anew(values, most, seed, start, stream)
+    return values.astype(np.float32, copy=False).reshape(count, *tensor.shape)
+
+
+def _draw_anew(values: np.ndarray, most: np.float32, seed: int, start: int, stream: int) -> None:
+    """Replace what lies beyond a threshold in the noise (count, size) of some samples, see the module's docstring."""
+    (count, size), turn = values.shape, 0
+    beyond = np.abs(values) > most
+    while beyond.any():
+        turn += 1
+        words = _words(2 * size, count, seed, start, stream, turn)
+        u, v = ((words[:, part : part + size][beyond] >> np.uint64(11)) * 2.0**-53 for part in (0, size))
+        x = float(most) * (2 * u - 1)
+        is_taken = v <= np.exp(-x * x / 2)
+        places = np.argwhere(beyond)[is_taken]
+        values[*places.T] = x[is_taken]
+        beyond[*places.T] = False
 
 
 def given_by(spec: MapSpec, rows: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

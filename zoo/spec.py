@@ -6,6 +6,7 @@ of data has a `TensorSpec` too. Standard library only, so that a server reads it
 """
 
 import dataclasses
+import functools
 import math
 import re
 from collections.abc import Callable, Mapping, Set
@@ -20,7 +21,19 @@ ROLES = ("normal", "uniform", "condition", "output")
 
 # what a call of a served map takes besides its conditions
 CALL_ARGUMENTS = frozenset(
-    ("count", "seed", "start", "noise", "dtype", "batch_size", "seed_from", "seed_to", "steps", "progress")
+    (
+        "count",
+        "seed",
+        "start",
+        "noise",
+        "dtype",
+        "batch_size",
+        "seed_from",
+        "seed_to",
+        "steps",
+        "progress",
+        "truncation",
+    )
 )
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -414,22 +427,22 @@ class MapSpec:
                 made[tensor.name] = (*scaled, tensor.shape[2])
         return made
 
-    @property
+    @functools.cached_property
     def noise(self) -> tuple[TensorSpec, ...]:
         """The inputs that a seed fills."""
         return tuple(tensor for tensor in self.inputs if tensor.is_noise)
 
-    @property
+    @functools.cached_property
     def conditions(self) -> tuple[TensorSpec, ...]:
         """The inputs that the caller fills; classes come in turn where the caller leaves them out."""
         return tuple(tensor for tensor in self.inputs if not tensor.is_noise)
 
-    @property
+    @functools.cached_property
     def masks(self) -> tuple[TensorSpec, ...]:
         """The inputs that say where the first output keeps a condition, see `TensorSpec.keeps`."""
         return tuple(tensor for tensor in self.inputs if tensor.keeps)
 
-    @property
+    @functools.cached_property
     def output(self) -> TensorSpec:
         """The first output: what is shown of the map."""
         return self.outputs[0]

@@ -48,6 +48,11 @@ _ROWS = flags.DEFINE_integer("max_rows", Limits.rows, "Samples in one request.",
 _BODY = flags.DEFINE_integer("max_body", Limits.body, "Bytes in the body of a request, unpacked.", 1)
 _OUTPUT = flags.DEFINE_integer("max_output", Limits.output, "Bytes of the arrays that one request makes.", 1)
 _PIXELS = flags.DEFINE_integer("max_pixels", Limits.pixels, "Pixels of a picture that is sent.", 1)
+_MEMORY = flags.DEFINE_integer("max_memory", Limits.memory, "Bytes that all requests hold at once; more get 503.", 1)
+_CONNECTIONS = flags.DEFINE_integer("connections", Limits.connections, "Clients at once; more get 503.", 1)
+_CORS = flags.DEFINE_multi_string(
+    "cors_origin", [], "A site whose pages may ask, such as https://example.org, or *; may be repeated."
+)
 _KEYS = flags.DEFINE_string("api_keys", None, "A file of keys, one a line; only who sends one of them is answered.")
 _BROWSER = flags.DEFINE_string(
     "browser_runtime", None, "The directory dist/ of the npm package onnxruntime-web: the page then runs models itself."
@@ -84,6 +89,8 @@ def _limits() -> Limits:
         rows=_ROWS.value,
         output=_OUTPUT.value,
         pixels=_PIXELS.value,
+        memory=_MEMORY.value,
+        connections=_CONNECTIONS.value,
         queue=_QUEUE.value,
         timeout=_TIMEOUT.value,
         batch=_BATCH.value,
@@ -109,8 +116,9 @@ def _serve(models: str) -> None:
     import uvicorn
 
     from serving.server.app import App
+    from serving.server.cors import Cors
     from serving.server.keys import Keys
-    from serving.server.loading import load
+    from serving.server.loading import Loaded, load
     from serving.server.metrics import Metrics
     from serving.server.protocol import Protocol
     from serving.server.service import Service
@@ -124,12 +132,13 @@ def _serve(models: str) -> None:
         Policy.parse(_VERSIONS.value),
         _labels(),
         _say,
+        Loaded.prove,
     )
     service = Service(repository, limits, pool, browser_runtime(_BROWSER.value))
     keys = Keys.read(_KEYS.value) if _KEYS.value else None
-    app = App(service, metrics, keys, _write if _LOG.value else None)
+    app = App(service, metrics, keys, _write if _LOG.value else None, Cors(_CORS.value))
     # uvicorn calls it as it would call the class
-    protocol: Any = functools.partial(Protocol, timeout=limits.timeout)
+    protocol: Any = functools.partial(Protocol, timeout=limits.timeout, most=limits.connections)
     config = uvicorn.Config(
         app,
         http=protocol,
@@ -158,7 +167,7 @@ def _serve(models: str) -> None:
     server.run(sockets=[listener])
     stop.set()
     _say("stopped")
-    _leave(pool)
+    _leave(pool, poller)
 
 
 def _server(config: Any, service: Any) -> Any:
@@ -180,12 +189,14 @@ def _poll(repository: Repository, stop: threading.Event) -> None:
         repository.poll_until(stop, _POLL.value)
 
 
-def _leave(pool: ThreadPoolExecutor) -> None:
-    """Return when no run is left; leave at once if one goes on, whose client has gone."""
+def _leave(pool: ThreadPoolExecutor, poller: threading.Thread) -> None:
+    """Return when no run is left; leave at once if one goes on: its client has gone, or it was a mere trial."""
     last = threading.Thread(target=pool.shutdown, kwargs={"cancel_futures": True}, daemon=True)
     last.start()
     last.join(0.5)
-    if last.is_alive():
+    poller.join(0.1)
+    # onnxruntime aborts where Python ends around a run
+    if last.is_alive() or poller.is_alive():
         sys.stdout.flush()
         os._exit(0)
 

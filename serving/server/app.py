@@ -13,11 +13,13 @@ from typing import Any
 
 import orjson
 
-from serving.server import gallery, oip, pictures, static, tfserving
+from serving.server import gallery, oip, openapi, pictures, static, tfserving
+from serving.server.cors import Cors
 from serving.server.http import Message, Request, Response, json_response
 from serving.server.keys import Keys
 from serving.server.metrics import TYPE as METRICS_TYPE
 from serving.server.metrics import Metrics
+from serving.server.protocol import GONE
 from serving.server.refused import Refused
 from serving.server.service import Service
 from zoo.shared.errors import UserError
@@ -28,6 +30,8 @@ Send = Callable[[Message], Awaitable[None]]
 _IDENTITY = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _SHOWN, _LONGEST = 200, 500
 _LINGERING = 1.0  # seconds
+_LONG = 2**16  # bytes, about what a connection takes before it is read
+_CLIENT_CLOSED = 499  # of no standard, but every tool that reads logs knows it of nginx
 
 ROUTES: list[tuple[Any, dict[str, Handler]]] = [
     (tfserving.PREDICT, {"POST": tfserving.predict}),
@@ -39,6 +43,7 @@ ROUTES: list[tuple[Any, dict[str, Handler]]] = [
     (oip.MODEL, {"GET": oip.model}),
     (oip.SERVER, {"GET": oip.server}),
     (oip.INDEX, {"POST": oip.index}),
+    (re.compile(r"/openapi\.json"), {"GET": openapi.describe}),
     *static.ROUTES,
     *gallery.ROUTES,
 ]
@@ -53,9 +58,11 @@ class App:
         metrics: Metrics,
         keys: Keys | None = None,
         log: Callable[[bytes], Any] | None = None,
+        cors: Cors | None = None,
     ) -> None:
         """Answer by `service`; `log` is given one line of JSON, with its end, for each request."""
         self._service, self._metrics, self._keys, self._log = service, metrics, keys, log
+        self._cors = cors or Cors()
         self._prefix, self._numbers = secrets.token_hex(4), itertools.count(1)
 
     async def __call__(self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Send) -> None:
@@ -63,18 +70,26 @@ class App:
         if scope["type"] != "http":
             return
         begin = time.perf_counter()
-        request = Request(scope, receive)
+        request = Request(scope, receive, self._service.budget)
         sent = request.headers.get("x-request-id", "")
         identity = sent if _IDENTITY.fullmatch(sent) else f"{self._prefix}-{next(self._numbers):x}"
-        response = await self._response(request)
-        headers = [
-            (b"content-type", response.type.encode()),
-            (b"content-length", b"%d" % len(response.body)),
-            (b"x-request-id", identity.encode()),
-            *((name.encode(), value.encode()) for name, value in response.headers.items()),
-        ]
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": response.body})
+        try:
+            response = await self._cancellable(request)
+            headers = [
+                (b"content-type", response.type.encode()),
+                (b"content-length", b"%d" % len(response.body)),
+                (b"x-request-id", identity.encode()),
+                *((name.encode(), value.encode()) for name, value in response.headers.items()),
+                *((name.encode(), value.encode()) for name, value in self._cors.headers(request).items()),
+            ]
+            await send({"type": "http.response.start", "status": response.status, "headers": headers})
+            is_long = len(response.body) > _LONG
+            await send({"type": "http.response.body", "body": response.body, "more_body": is_long})
+            if is_long:
+                # returns when all but a little is sent: until then it counts as memory that the request holds
+                await send({"type": "http.response.body"})
+        finally:
+            request.release()
         seconds = time.perf_counter() - begin
         self._metrics.answered(request.model, request.version, request.map, response.status, seconds)
         if self._log:
@@ -92,6 +107,15 @@ class App:
                 "map": request.map,
             }
             self._log(orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE))
+
+    async def _cancellable(self, request: Request) -> Response:
+        """Return the answer, also to a request that is cancelled: then nobody may read it, but the log has a line."""
+        try:
+            return await self._response(request)
+        except asyncio.CancelledError as error:
+            if GONE in error.args:
+                return _error("the client left before its answer", _CLIENT_CLOSED)
+            return _error("the server stops, and its grace is over", 503)
 
     async def _response(self, request: Request) -> Response:
         timeout = self._service.limits.timeout
@@ -113,15 +137,18 @@ class App:
             return _error("internal error; the server's log has the reason", 500)
 
     async def _routed(self, request: Request) -> Response:
+        if preflight := self._cors.preflight(request):
+            return preflight
         if self._keys and not oip.HEALTH.fullmatch(request.path) and not static.is_public(request.path):
             self._keys.check(request.headers)
-        if request.path == "/metrics" and request.method == "GET":
+        method = "GET" if request.method == "HEAD" else request.method  # the connection leaves the body out
+        if request.path == "/metrics" and method == "GET":
             return Response(self._metrics.text(self._service.depths).encode(), METRICS_TYPE)
         allowed: set[str] = set()
         for pattern, methods in ROUTES:
             if found := pattern.fullmatch(request.path):
-                if request.method in methods:
-                    return await methods[request.method](self._service, request, found.groupdict())
+                if method in methods:
+                    return await methods[method](self._service, request, found.groupdict())
                 # the first that fits decides: `predict` is no map
                 allowed = set(methods)
                 break

@@ -12,6 +12,8 @@ import asyncio
 import collections
 import dataclasses
 import functools
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
@@ -24,6 +26,7 @@ from serving.server.refused import Refused
 from serving.sides import Sides
 
 Arrays = Mapping[str, np.ndarray]
+_PART = 16  # rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,14 +45,16 @@ class Job:
         return self.start == 0 and len(next(iter(self.inputs.values()))) == 1
 
 
-def proven_sizes(map: ServedMap, inputs: Arrays, most: int) -> tuple[int, ...]:
+def proven_sizes(map: ServedMap, inputs: Arrays, most: int, seconds: float = math.inf) -> tuple[int, ...]:
     """Return the powers of two up to `most`, the largest first, in whose batches each row has the bits it has alone.
 
-    `inputs` holds `most` rows or more to try. 1 is always among them.
+    `inputs` holds `most` rows or more to try. 1 is always among them. No size is tried after so many `seconds`.
     """
-    alone = [map.run_batch({name: values[k : k + 1] for name, values in inputs.items()}) for k in range(most)]
-    sizes, size = [1], 2
-    while size <= most:
+    alone: list[dict[str, np.ndarray]] = []
+    sizes, size, end = [1], 2, time.perf_counter() + seconds
+    while size <= most and time.perf_counter() < end:
+        for k in range(len(alone), size):
+            alone.append(map.run_batch({name: values[k : k + 1] for name, values in inputs.items()}))
         made = map.run_batch({name: np.ascontiguousarray(values[:size]) for name, values in inputs.items()})
         if all(made[name][k].tobytes() == alone[k][name][0].tobytes() for name in made for k in range(size)):
             sizes.append(size)
@@ -58,7 +63,7 @@ def proven_sizes(map: ServedMap, inputs: Arrays, most: int) -> tuple[int, ...]:
 
 
 class Batcher:
-    """The queue of one map. All methods but `_answers` belong to the event loop's thread."""
+    """The queue of one map. All methods but those of a run belong to the event loop's thread."""
 
     def __init__(
         self,
@@ -71,17 +76,23 @@ class Batcher:
     ) -> None:
         """Run `map` in the `pool`, in batches of the proven `sizes`; `observe` is told how many requests ran at once.
 
+        Another thread may set other `sizes` while it serves.
+
         A map that `is_quick` runs in the event loop's own thread while it has nothing else to do: going to another
         thread and back would take longer.
         """
         self.map = map
-        self._limits, self._pool, self._sizes, self._is_quick, self._observe = limits, pool, sizes, is_quick, observe
-        # quick runs share the way to another thread, even where each is a run of its own
-        self._most = limits.batch if is_quick else sizes[0]
+        self._limits, self._pool, self._is_quick, self._observe = limits, pool, is_quick, observe
+        self.sizes = sizes
         self._waiting: collections.deque[Job] = collections.deque()
         self._running = 0
         self._is_due = False
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def _most(self) -> int:
+        # quick runs share the way to another thread, even where each is a run of its own
+        return self._limits.batch if self._is_quick else self.sizes[0]
 
     @property
     def depth(self) -> int:
@@ -109,12 +120,13 @@ class Batcher:
             if self._waiting[0].future.done():  # too late for its deadline, or its client is gone
                 self._waiting.popleft()
                 continue
-            wait = self._waiting[0].begun + self._limits.delay - loop.time()
-            is_full = not self._joins(self._waiting[0]) or self._joined() == self._most
-            if self._limits.delay and wait > 0 and not is_full:
-                self._timer = self._timer or loop.call_later(wait, self._waited)
-                return
-            jobs = [self._waiting.popleft() for _ in range(self._joined())]
+            count = self._joined()
+            if self._limits.delay and count < self._most and self._joins(self._waiting[0]):
+                wait = self._waiting[0].begun + self._limits.delay - loop.time()
+                if wait > 0:
+                    self._timer = self._timer or loop.call_later(wait, self._waited)
+                    return
+            jobs = [self._waiting.popleft() for _ in range(count)]
             self._observe(len(jobs))
             if self._is_quick and len(jobs) == 1 and not self._waiting and not self._running:
                 self._finish(jobs, self._answers(jobs))
@@ -157,12 +169,27 @@ class Batcher:
     def _answers(self, jobs: Sequence[Job]) -> list[Any]:
         """Return for each job its outputs, or the error that it is to be told."""
         if not self._joins(jobs[0]):
-            return [_tried(lambda: self.map.run(jobs[0].inputs, jobs[0].start, jobs[0].sides))]
+            return [_tried(lambda: self._alone(jobs[0]))]
         answers: list[Any] = []
         while len(answers) < len(jobs):
-            size = next(size for size in self._sizes if size <= len(jobs) - len(answers))
+            size = next(size for size in self.sizes if size <= len(jobs) - len(answers))
             answers += self._together(jobs[len(answers) : len(answers) + size])
         return answers
+
+    def _alone(self, job: Job) -> dict[str, np.ndarray]:
+        """Return what `ServedMap.run` does, part by part, so that no more is run for a client that has left."""
+        outputs: dict[str, np.ndarray] = {}
+        count = len(next(iter(job.inputs.values())))
+        for part in self.map.parts(job.start, count, _PART):
+            if job.future.done():
+                break
+            own = slice(part.start - job.start, part.stop - job.start)
+            made = self.map.run({name: values[own] for name, values in job.inputs.items()}, part.start, job.sides)
+            if len(part) == count:
+                return made
+            for name, values in made.items():
+                outputs.setdefault(name, np.empty((count, *values.shape[1:]), values.dtype))[own] = values
+        return outputs
 
     def _together(self, jobs: Sequence[Job]) -> list[Any]:
         if len(jobs) == 1:

@@ -2,6 +2,7 @@
 
 import functools
 import io
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ from zoo import images, media
 from zoo.spec import MapSpec, TensorSpec
 
 PNG, WEBP, GIF, WAV, NPY = "image/png", "image/webp", "image/gif", "audio/wav", "application/x-npy"
+_MOST = 2**24  # pixels of an answer, of all its frames: seconds of writing
+_SIDE = 512  # pixels, to which small pictures are magnified
 _FRAME_RATE = 10.0  # of a walk, and of a video whose rate is unknown
 
 
@@ -62,6 +65,15 @@ def _fits(range_: str, form: str) -> bool:
     return range_ in ("*/*", form) or (range_.endswith("/*") and form.startswith(range_[:-1]))
 
 
+def check(form: str, tensor: TensorSpec, shape: Sequence[int], count: int) -> None:
+    """Refuse a picture of more pixels than are written; `shape` is that of one value, `count` how many there are."""
+    pixels = count * math.prod(shape[:-1])
+    if form in (PNG, WEBP, GIF) and tensor.kind != "point" and pixels > _MOST:
+        raise Refused(
+            400, f"{form} would have {pixels:,} pixels; at most {_MOST:,} are written: ask for fewer samples, or {NPY}"
+        )
+
+
 def write(form: str, spec: MapSpec, made: Mapping[str, np.ndarray], is_walk: bool, columns: int | None) -> bytes:
     """Return what a map made, in a form of its first output; JSON holds all outputs."""
     tensor, values = spec.output, made[spec.output.name]
@@ -75,11 +87,13 @@ def write(form: str, spec: MapSpec, made: Mapping[str, np.ndarray], is_walk: boo
     if tensor.kind == "point":
         return images.encode_png(images.scatter(values))
     if tensor.kind == "video":
-        frames = [images.grid(frame, columns) for frame in media.stored(tensor, values).swapaxes(0, 1)]
+        side = _side(tensor.shape[0])
+        frames = [images.grid(frame, columns, side) for frame in media.stored(tensor, values).swapaxes(0, 1)]
         return _moving(form, frames, tensor.rate or _FRAME_RATE)
     pictures = media.stored(tensor, values)
     if is_walk and form != PNG:
-        return _moving(form, [images.grid(picture[None]) for picture in pictures], _FRAME_RATE)
+        side = _side(len(pictures))
+        return _moving(form, [images.grid(picture[None], min_side=side) for picture in pictures], _FRAME_RATE)
     if is_walk:
         columns = columns or len(pictures)
     # a single picture is the answer itself, as large as the map makes it
@@ -97,6 +111,11 @@ def _npy_header(shape: tuple[int, ...], descr: str) -> bytes:
     buffer = io.BytesIO()
     np.lib.format.write_array_header_1_0(buffer, {"descr": descr, "fortran_order": False, "shape": shape})
     return buffer.getvalue()
+
+
+def _side(frames: int) -> int:
+    """Return the side to which so many frames are magnified: what is written stays bounded."""
+    return min(_SIDE, math.isqrt(_MOST // frames))
 
 
 def _moving(form: str, frames: Sequence[np.ndarray], rate: float) -> bytes:

@@ -16,6 +16,8 @@ class Limits:
     - `rows`: samples, or rows of input, of one request.
     - `output`: bytes of the arrays that one request makes.
     - `pixels`: height times width of a picture that is sent.
+    - `memory`: bytes of the bodies and arrays of all requests at once; who comes when it is used up is answered 503.
+    - `connections`: clients at once; more are answered 503.
     - `queue`: requests that wait for one map; more are answered 503 at once.
     - `timeout`: seconds until a request is answered 504, or 408 where its body has not arrived.
     - `batch`: requests of one row that run together; `delay`: seconds that the first of them waits for others.
@@ -26,6 +28,8 @@ class Limits:
     rows: int = 1024
     output: int = 256 * 2**20
     pixels: int = 2**22
+    memory: int = 2 * 2**30
+    connections: int = 512
     queue: int = 256
     timeout: float = 30.0
     batch: int = 16

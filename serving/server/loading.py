@@ -23,19 +23,33 @@ from zoo.spec import MapSpec, TensorSpec
 _QUICK = 1e-3
 _SHORT = 0.05
 _EXAMPLES = 8  # rows of each that are kept
-_PROVING = 2.0  # for the rows of one map that are run alone, to be compared with batches; less where a run is long
+_PROVING = 2.0  # for one map
 Observe = Callable[[str, int, str, int], None]
 
 
 @dataclasses.dataclass(frozen=True)
 class Loaded:
-    """The maps of a bundle, the queue of each, where it lies, its first examples, and what was worked out of maps."""
+    """The maps of a bundle, the queue of each, where it lies, its first examples, and what was worked out of maps.
+
+    `tried` holds inputs to try the maps with.
+    """
 
     bundle: serving.Bundle
     batchers: Mapping[str, Batcher]
     path: Path
     examples: Mapping[str, Mapping[str, np.ndarray]]
+    tried: Mapping[str, Mapping[str, np.ndarray]]
     kept: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def prove(self) -> None:
+        """Let requests run together in batches of the sizes that change no bit, which takes seconds to find out.
+
+        Until then each runs alone, so this may wait until the bundle serves.
+        """
+        for name, map in self.bundle.items():
+            if not map.is_free:  # pictures of free sides may differ in shape, and are never joined
+                inputs = self.tried[name]
+                self.batchers[name].sizes = proven_sizes(map, inputs, len(next(iter(inputs.values()))), _PROVING)
 
 
 def load(
@@ -53,18 +67,15 @@ def load(
     """
     opened = serving.load(path, providers=providers)
     examples = _examples(path)
-    batchers = {}
+    batchers, tried = {}, {}
     for name, map in opened.items():
-        inputs = warm_up_inputs(map.spec, examples.get(name, {}), limits.batch)
-        seconds = _seconds(map, inputs)
-        # pictures of free sides may differ in shape, and are never joined
-        most = 1 if map.is_free else max(1, min(limits.batch, int(_PROVING / seconds)))
-        sizes = proven_sizes(map, inputs, most)
+        tried[name] = warm_up_inputs(map.spec, examples.get(name, {}), limits.batch)
+        is_quick = _seconds(map, tried[name]) < _QUICK
         observe_own = functools.partial(observe, model, number, name)
-        batchers[name] = Batcher(map, limits, pool, sizes, seconds < _QUICK, observe_own)
+        batchers[name] = Batcher(map, limits, pool, is_quick=is_quick, observe=observe_own)
     # copies: a view would keep all of them in memory
     first = {name: {key: rows[:_EXAMPLES].copy() for key, rows in held.items()} for name, held in examples.items()}
-    return Loaded(opened, batchers, path, first)
+    return Loaded(opened, batchers, path, first, tried)
 
 
 def warm_up_inputs(spec: MapSpec, examples: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndarray]:

@@ -17,7 +17,7 @@ import orjson
 
 import zoo
 from serving.maps import ServedMap
-from serving.server.http import BINARY, JSON, Request, Response, json_response, parse
+from serving.server.http import BINARY, JSON, Request, Response, json_response
 from serving.server.refused import Refused
 from serving.server.repository import Unknown, Version
 from serving.server.service import Service
@@ -90,7 +90,7 @@ async def ready(service: Service, request: Request, found: Found) -> Response:
 async def index(service: Service, request: Request, found: Found) -> Response:
     """Answer POST /v2/repository/index: every version of every model, with the reason where one does not serve."""
     body = await service.body(request)
-    asked = parse(body) if body else {}
+    asked = request.parse(body) if body else {}
     only_ready = isinstance(asked, dict) and asked.get("ready") is True
     entries = []
     for name in sorted(service.repository.names):
@@ -112,7 +112,7 @@ async def infer(service: Service, request: Request, found: Found) -> Response:
     body = await service.body(request)
     length = request.headers.get(_LENGTH)
     name = unquote(found["model"] or "")
-    asked = await service.work(len(body), _read, service, map, name, body, length)
+    asked = await service.work(len(body), _read, service, request, map, name, body, length)
     made = await service.run(version, map.name, asked.inputs)
     size = sum(values.nbytes for values in made.values())
     return await service.work(size, _answer, map, name, version, asked, made)
@@ -136,7 +136,7 @@ def _find(service: Service, request: Request, found: Found) -> tuple[Version, Se
     return version, bundle[map]
 
 
-def _read(service: Service, map: ServedMap, name: str, body: bytes, length: str | None) -> Asked:
+def _read(service: Service, request: Request, map: ServedMap, name: str, body: bytes, length: str | None) -> Asked:
     """Return what a body asks, JSON with or without binary tensors behind it, or one raw tensor."""
     size = len(body)
     if length is not None:
@@ -144,8 +144,8 @@ def _read(service: Service, map: ServedMap, name: str, body: bytes, length: str 
             raise Refused(400, f"inference header size should be in range (0, {len(body)}), got: {length[:40]}")
         size = int(length)
         if not size:
-            return _raw(service, map, name, body)
-    asked = parse(body[:size])
+            return _raw(service, request, map, name, body)
+    asked = request.parse(body[:size])
     if not isinstance(asked, dict) or not isinstance(asked.get("inputs"), list):
         raise Refused(400, "the request must be a JSON object with a list of 'inputs'")
     identity = asked.get("id")
@@ -153,7 +153,7 @@ def _read(service: Service, map: ServedMap, name: str, body: bytes, length: str 
         raise Refused(400, "'id' must be a string")
     outputs = _outputs(map, name, asked)
     arrays = _inputs(map, name, asked["inputs"], memoryview(body)[size:])
-    return Asked(identity, service.checked(map, arrays), outputs)
+    return Asked(identity, service.checked(request, map, arrays), outputs)
 
 
 def _inputs(map: ServedMap, name: str, sent: list[Any], binary: memoryview) -> dict[str, np.ndarray]:
@@ -229,7 +229,7 @@ def _outputs(map: ServedMap, name: str, asked: Mapping[str, Any]) -> dict[str, b
     return outputs or dict.fromkeys(names, wants_binary)
 
 
-def _raw(service: Service, map: ServedMap, name: str, body: bytes) -> Asked:
+def _raw(service: Service, request: Request, map: ServedMap, name: str, body: bytes) -> Asked:
     """Return a request whose body is the one row of the one input; all outputs are binary."""
     if len(map.spec.inputs) != 1:
         raise Refused(400, f"a raw binary request needs a model with one input; '{name}' has {len(map.spec.inputs)}")
@@ -237,7 +237,7 @@ def _raw(service: Service, map: ServedMap, name: str, body: bytes) -> Asked:
     if tensor.is_free:
         raise Refused(400, f"'{tensor.name}' has free sides: a raw binary request cannot tell them")
     arrays = {tensor.name: from_bytes(tensor, memoryview(body), (1, *tensor.shape))}
-    return Asked(None, service.checked(map, arrays), {output.name: True for output in map.spec.outputs})
+    return Asked(None, service.checked(request, map, arrays), {output.name: True for output in map.spec.outputs})
 
 
 def _answer(map: ServedMap, name: str, version: Version, asked: Asked, made: Mapping[str, np.ndarray]) -> Response:

@@ -9,6 +9,7 @@ asked stands in the query, in a JSON object, or in both. A file is the one condi
 {"b64": ...}. The header Accept chooses the form of the answer.
 """
 
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ import numpy as np
 from serving.generator import walk
 from serving.maps import ServedMap
 from serving.server import forms
-from serving.server.http import JSON, Request, Response, parse
+from serving.server.http import JSON, Request, Response
 from serving.server.refused import Refused
 from serving.server.repository import Version
 from serving.server.service import Service, map_of
@@ -34,8 +35,8 @@ ACTION = re.compile(rf"(?i)/v1/models/(?P<model>[^/:]+){WHICH}:(?P<method>[a-z0-
 
 _NUMBER = re.compile(r"-?[0-9]{1,19}")
 # what is asked besides conditions; the same words as in Python
-_SAMPLE = ("count", "seed", "start", "columns")
-_WALK = ("seed_from", "seed_to", "steps", "columns")
+_SAMPLE = ("count", "seed", "start", "truncation", "columns")
+_WALK = ("seed_from", "seed_to", "steps", "truncation", "columns")
 _TILES = ("tile", "overlap")
 
 
@@ -84,6 +85,7 @@ def _read(service: Service, map: ServedMap, request: Request, body: bytes, form:
         raise unknown("parameter", name[:80], {*known, *extra})
     sides = _sides(map, asked)
     columns = whole(asked, "columns", None, 1, service.limits.rows)
+    truncation = _number(asked, "truncation")
     begun = {mask.keeps for mask in map.spec.masks if mask.name not in asked}
     conditions = {
         name: _condition(known[name], value, service, is_beginning=name in begun)
@@ -94,12 +96,15 @@ def _read(service: Service, map: ServedMap, request: Request, body: bytes, form:
     if not is_walk:
         seed, start = (whole(asked, name, 0) for name in ("seed", "start"))
         count = map.count_of(whole(asked, "count", None, 1), conditions)
-        service.limits.check_rows(map.spec, count, shapes)
-        return Asked([fill(map.spec, count, seed, start, map.given(count, conditions))], start, sides, form, columns)
+        service.admit(request, map.spec, count, shapes)
+        forms.check(form, map.spec.output, map.spec.shapes(shapes)[map.spec.output.name], count)
+        inputs = fill(map.spec, count, seed, start, map.given(count, conditions), truncation)
+        return Asked([inputs], start, sides, form, columns)
     steps = whole(asked, "steps", 8, 2)
-    service.limits.check_rows(map.spec, steps, shapes)
+    service.admit(request, map.spec, steps, shapes)
+    forms.check(form, map.spec.output, map.spec.output.shape, steps)
     seed_from, seed_to = whole(asked, "seed_from", 0), whole(asked, "seed_to", 1)
-    inputs = walk(map.spec, seed_from, seed_to, steps, map.given(steps, conditions))
+    inputs = walk(map.spec, seed_from, seed_to, steps, map.given(steps, conditions), truncation)
     # the far end runs apart from the others, in the row where `:sample` would have it
     runs = [{name: values[part] for name, values in inputs.items()} for part in (slice(0, -1), slice(-1, None))]
     return Asked(runs, 0, sides, form, columns)
@@ -122,7 +127,7 @@ def _asked(map: ServedMap, request: Request, body: bytes) -> dict[str, Any]:
         raise Refused(
             415, f"cannot read a body of {request.type[:80]!r}: send PNG, JPEG, WebP, WAV, .npy or a JSON object"
         )
-    given = parse(body)
+    given = request.parse(body)
     if not isinstance(given, dict):
         raise Refused(400, "the body must be a JSON object, or a file")
     if twice := asked.keys() & given.keys():
@@ -199,3 +204,15 @@ def whole(asked: Mapping[str, Any], name: str, default: Any, low: int = 0, high:
     if not isinstance(value, int | float | str | bool | None):
         raise UserError(f"{name}: use an integer")
     return integer(name, value[:80] if isinstance(value, str) else value, low, high)
+
+
+def _number(asked: Mapping[str, Any], name: str) -> Any:
+    """Return a parameter as a number, None if it is left out; what `zoo.noise` is to refuse as it is."""
+    value = asked.get(name)
+    if not isinstance(value, int | float | str | bool | None):
+        raise UserError(f"{name}: use a number")
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return float(value)
+        return value[:80]
+    return value

@@ -83,14 +83,22 @@ class Repository:
         policy: Policy = Policy(latest=1),
         labels: Mapping[tuple[str, str], int] | None = None,
         log: Callable[[str], None] = lambda line: None,
+        settle: Callable[[Any], None] = lambda loaded: None,
     ) -> None:
-        """Serve what `load(path, model, number)` makes of directories; `labels` maps (model, label) to a number."""
+        """Serve what `load(path, model, number)` makes of directories; `labels` maps (model, label) to a number.
+
+        `settle` is given what was loaded when all of a poll serves: for work that may wait so long.
+        """
         self.root = Path(root)
         if not self.root.is_dir():
             raise UserError(f"{self.root} is no directory of bundles")
         if is_version(self.root):
             raise UserError(f"{self.root} is a bundle: give the directory that holds it")
         self._load, self._policy, self._labels, self._log = load, policy, dict(labels or {}), log
+        self._settle, self._unsettled = settle, list[Any]()
+        # what a client is told of a file is where it lies below the root, not where that is
+        places = {os.path.join(self.root, ""), os.path.join(self.root.resolve(), "")}
+        self._places = re.compile("|".join(rf"(?<![\w./-]){re.escape(place)}" for place in places))
         # both are replaced as a whole, never changed, so that readers need no lock
         self._serving: dict[str, dict[int, Version]] = {}
         self._failed: dict[tuple[str, int], tuple[Mark, str]] = {}
@@ -157,6 +165,11 @@ class Repository:
         there = {(model, number) for model, paths in found.items() for number in paths}
         self._failed = {key: value for key, value in self._failed.items() if key in there}
         self.is_read = True
+        while self._unsettled:
+            try:
+                self._settle(self._unsettled.pop(0))
+            except Exception as error:  # it serves as it is
+                self._log(f"settling a version failed: {first_line(error)}")
 
     def poll_until(self, stop: threading.Event, seconds: float) -> None:
         """Poll again and again, so many seconds apart, until `stop` is set."""
@@ -213,12 +226,13 @@ class Repository:
             made = Version(model, number, self._load(path, model, number), mark)
         except Exception as error:  # whatever a foreign file makes a library raise
             reason = first_line(error)
-            self._failed = {**self._failed, key: (mark, reason)}
+            self._failed = {**self._failed, key: (mark, self._places.sub("", reason))}
             self._log(f"{model}: version {number} is refused: {reason}")
             return current
         finally:
             self._loading = None
         self._failed = {other: value for other, value in self._failed.items() if other != key}
+        self._unsettled.append(made.loaded)
         return made
 
 

@@ -1,6 +1,7 @@
 """What every protocol of the server stands on: find a version, check what was sent, run a map."""
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from serving.maps import ServedMap
+from serving.server.budget import Budget
 from serving.server.http import Request
 from serving.server.limits import Limits
 from serving.server.loading import Loaded
 from serving.server.refused import Refused
 from serving.server.repository import Repository, Unknown, Version
 from serving.sides import Sides
+from zoo.spec import MapSpec
 
 Made = TypeVar("Made")
 # what takes longer than the way to another thread and back, in bytes that are read or written
@@ -30,6 +33,7 @@ class Service:
         """`browser_runtime` is a directory of onnxruntime-web, for the page to run maps in the browser."""
         self.repository, self.limits, self._pool = repository, limits, pool
         self.browser_runtime = browser_runtime
+        self.budget = Budget(limits.memory)
         self.is_draining = False
 
     @property
@@ -72,14 +76,20 @@ class Service:
         """Return every output of a map for checked inputs, in the map's queue."""
         return await version.loaded.batchers[map].run(inputs, start, sides)
 
-    def checked(self, map: ServedMap, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def admit(self, request: Request, spec: MapSpec, count: int, given: Mapping[str, tuple[int, ...]]) -> None:
+        """Refuse more rows than the limits allow, and take the memory for the rest: inputs and outputs of a map."""
+        self.limits.check_rows(spec, count, given)
+        shapes = spec.shapes(given) | {tensor.name: given.get(tensor.name, tensor.shape) for tensor in spec.inputs}
+        request.hold(4 * count * sum(math.prod(shape) for shape in shapes.values()))
+
+    def checked(self, request: Request, map: ServedMap, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return arrays that were sent for every input of a map, checked, within the limits."""
         for tensor in map.spec.conditions:
             if tensor.is_free and tensor.name in arrays and arrays[tensor.name].ndim == 4:
                 self.limits.check_pixels(*arrays[tensor.name].shape[1:3])
         inputs = map.checked(arrays)
         count = len(next(iter(inputs.values())))
-        self.limits.check_rows(map.spec, count, {name: values.shape[1:] for name, values in inputs.items()})
+        self.admit(request, map.spec, count, {name: values.shape[1:] for name, values in inputs.items()})
         return inputs
 
 

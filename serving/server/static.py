@@ -1,4 +1,4 @@
-"""The files of the page at `/`, and those of onnxruntime-web for it, from fixed lists of names.
+"""The files of the pages at `/` and `/docs`, and those of onnxruntime-web, from fixed lists of names.
 
 The page's files lie under a path that holds the digest of all of them. They may be kept for ever, and a page never
 mixes two releases. Every answer forbids what the page does not need: other hosts, inline scripts, frames. The headers
@@ -16,7 +16,7 @@ from serving.server.refused import Refused
 from serving.server.service import Service
 from zoo.shared.errors import UserError
 
-INDEX = re.compile(r"/")
+PAGE = re.compile(r"/(?P<name>docs)?")
 ICON = re.compile(r"/favicon\.ico")
 FILE = re.compile(r"/page/(?P<digest>[0-9a-f]{16})/(?P<name>[a-z_]+\.[a-z]+)")
 RUNTIME = re.compile(r"/page/runtime/(?P<name>[a-z.-]+)")
@@ -58,12 +58,12 @@ def _read() -> tuple[str, dict[str, bytes]]:
 
 
 DIGEST, _FILES = _read()
-_PAGE = _FILES["index.html"].replace(b"{{digest}}", DIGEST.encode())
+_PAGES = {name: _FILES[f"{name}.html"].replace(b"{{digest}}", DIGEST.encode()) for name in ("index", "docs")}
 
 
 def is_public(path: str) -> bool:
     """Return whether the path is answered without a key."""
-    return path in ("/", "/favicon.ico") or path.startswith("/page/")
+    return path in ("/", "/docs", "/favicon.ico") or path.startswith("/page/")
 
 
 def browser_runtime(path: str | None) -> Path | None:
@@ -78,9 +78,9 @@ def browser_runtime(path: str | None) -> Path | None:
     return Path(path)
 
 
-async def index(service: Service, request: Request, found: Found) -> Response:
-    """Answer GET /."""
-    return _answer(request, _PAGE, _TYPES[".html"], f'"{DIGEST}"', "no-cache")
+async def page(service: Service, request: Request, found: Found) -> Response:
+    """Answer GET / and GET /docs."""
+    return _answer(request, _PAGES[found["name"] or "index"], _TYPES[".html"], f'"{DIGEST}"', "no-cache")
 
 
 async def icon(service: Service, request: Request, found: Found) -> Response:
@@ -121,7 +121,7 @@ def _answer(request: Request, data: bytes, type: str, tag: str, keep: str) -> Re
 
 
 ROUTES: list[tuple[re.Pattern[str], dict[str, Any]]] = [
-    (INDEX, {"GET": index}),
+    (PAGE, {"GET": page}),
     (ICON, {"GET": icon}),
     (FILE, {"GET": file}),
     (RUNTIME, {"GET": runtime}),

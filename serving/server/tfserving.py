@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from serving.maps import ServedMap
-from serving.server.http import Request, Response, json_response, parse
+from serving.server.http import Request, Response, json_response
 from serving.server.refused import Refused
 from serving.server.repository import Version
 from serving.server.service import Service, as_number, map_of
@@ -36,7 +36,7 @@ async def predict(service: Service, request: Request, found: Mapping[str, str | 
             f"Expected {wanted} signature method_name to be tensorflow/serving/{method}. "
             "Was: tensorflow/serving/predict",
         )
-    map, inputs, is_row = await service.work(len(body), _read, service, version, body)
+    map, inputs, is_row = await service.work(len(body), _read, service, request, version, body)
     request.map = map.name
     made = await service.run(version, map.name, inputs)
     size = sum(values.nbytes for values in made.values())
@@ -49,9 +49,11 @@ def version_of(service: Service, request: Request, found: Mapping[str, str | Non
     return service.find(request, unquote(found["model"] or ""), found["version"], label)
 
 
-def _read(service: Service, version: Version, body: bytes) -> tuple[ServedMap, dict[str, np.ndarray], bool]:
+def _read(
+    service: Service, request: Request, version: Version, body: bytes
+) -> tuple[ServedMap, dict[str, np.ndarray], bool]:
     """Return the map that a request asks for, its checked inputs, and whether they came in rows."""
-    asked = parse(body)
+    asked = request.parse(body)
     if not isinstance(asked, dict):
         raise Refused(400, "JSON Value: the body is not an object")
     signature = asked.get("signature_name", "")
@@ -66,7 +68,7 @@ def _read(service: Service, version: Version, body: bytes) -> tuple[ServedMap, d
     columns = _columns(map.spec, asked["instances"]) if is_row else _named(map.spec, asked["inputs"])
     tensors = {tensor.name: tensor for tensor in map.spec.inputs}
     arrays = {name: from_json(tensors[name], values, service.limits) for name, values in columns.items()}
-    return map, service.checked(map, arrays), is_row
+    return map, service.checked(request, map, arrays), is_row
 
 
 def _columns(spec: MapSpec, rows: Any) -> dict[str, Any]:

@@ -440,3 +440,31 @@ def test_translation_without_noise(refused, factory, translate_spec):
     np.testing.assert_array_equal(images[:2], generator.sample(2, photo=photos[:2]))
     with refused("nothing to interpolate"):
         generator.interpolate(0, 1, 5, photo=photos)
+
+
+# --- truncation --------------------------------------------------------------------------------------------------
+
+
+def test_truncated_samples_are_those_of_truncated_noise(bundle_path, refused):
+    generator = Generator(bundle_path)
+    noise = fill(generator.spec, 70, 5, truncation=0.5)
+    assert np.abs(noise["z"]).max() <= 0.5
+    made = generator.sample(70, 5, truncation=0.5)
+    np.testing.assert_array_equal(made, generator.sample(noise=noise))
+    chunks = list(generator.stream(70, 5, batch_size=9, truncation=0.5))
+    np.testing.assert_array_equal(made, np.concatenate(chunks))
+    np.testing.assert_array_equal(
+        generator.sample(1, 5, start=3, truncation=0.5)[0], generator.sample(4, 5, truncation=0.5)[3]
+    )
+    np.testing.assert_array_equal(generator.sample(3, 5, truncation=None), generator.sample(3, 5))
+    assert (made != generator.sample(70, 5)).any()
+    with refused("either truncation or the noise"):
+        generator.sample(noise=noise, truncation=0.5)
+    with refused("truncation 0: use a number above 0"):
+        generator.stream(1, truncation=0)  # at once, before the first chunk
+
+
+def test_truncation_needs_normal_noise(factory, vector_spec, refused):
+    generator = Generator(factory(vector_spec(3, role="uniform", low=-1.0, high=1.0)))
+    with refused("truncation is for normal noise"):
+        generator.sample(dtype="float32", truncation=1.0)

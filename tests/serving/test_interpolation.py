@@ -19,6 +19,13 @@ def test_interpolation_ends_are_the_samples(conditional, steps):
     assert len(np.unique(walk.reshape(steps, -1), axis=0)) == steps
 
 
+def test_interpolation_between_truncated_samples(bundle_path):
+    generator = Generator(bundle_path)
+    walk = generator.interpolate(3, 8, 5, dtype="float32", truncation=0.3)
+    for row, seed in ((0, 3), (-1, 8)):
+        np.testing.assert_array_equal(walk[row], generator.sample(1, seed, dtype="float32", truncation=0.3)[0])
+
+
 def test_interpolation_keeps_the_class_of_the_first_sample(conditional):
     generator = Generator(conditional)
     walk = generator.interpolate(3, 8, 6, dtype="float32")

@@ -87,6 +87,14 @@ def test_directory_of_pictures(sample, bundle_path):
     assert files_in(sample.directory) == ["pictures"]
 
 
+def test_truncation(sample, bundle_path):
+    flags = f"--bundle={bundle_path}", "--count=5", "--seed=2", "--output=x.npy"
+    assert sample(*flags, "--truncation=0.5").returncode == 0
+    expected = Generator(bundle_path).sample(5, 2, dtype="float32", truncation=0.5)
+    np.testing.assert_array_equal(np.load(sample.directory / "x.npy"), expected)
+    assert_refused(sample(*flags, "--truncation=0"), "truncation 0.0: use a number above 0")
+
+
 def test_condition(sample, conditional):
     result = sample(f"--bundle={conditional}", "--count=3", "--output=x.npy", "--condition=label=7")
     assert result.returncode == 0, result.stderr

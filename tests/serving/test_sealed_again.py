@@ -13,7 +13,7 @@ import pytest
 from onnx import numpy_helper
 
 import serving
-from export import ort, recorded, seal
+from export import ort, recorded, resealing
 from train.rundir import examples
 from zoo import bundle
 from zoo.runtime import open_maps
@@ -74,7 +74,7 @@ def test_a_changed_file_is_served_again_and_says_what_it_costs(whole, refused, d
     change(whole / "encode.onnx", 0.001, drop=drop)
     with refused("encode.onnx is corrupt"):
         serving.load(whole)
-    found = seal.seal(whole)
+    found = resealing.seal(whole)
     # tanh lets through at most what was added; without bounds 255 levels are the range of what was expected
     with np.load(whole / bundle.REFERENCE) as kept:
         span = np.ptp(kept["encode/mean"])
@@ -87,7 +87,7 @@ def test_a_changed_file_is_served_again_and_says_what_it_costs(whole, refused, d
     np.testing.assert_allclose(made, expected, atol=2e-3)
     told = served.manifest.parity["encode"]["sealed_again"]
     assert told["largest_difference_in_levels"] == found["encode"]
-    assert (told["most_levels"], told["on"][:2], told["on"][-6:]) == (seal.MOST, "20", "+00:00")
+    assert (told["most_levels"], told["on"][:2], told["on"][-6:]) == (resealing.MOST, "20", "+00:00")
     assert "sealed_again" not in served.manifest.parity.get("translate", {})
     assert (served.manifest.maps, served.manifest.recipe) == (before.maps, before.recipe)
     card = (whole / bundle.CARD).read_text()
@@ -99,7 +99,7 @@ def test_a_changed_file_is_served_again_and_says_what_it_costs(whole, refused, d
     np.testing.assert_array_equal(serving.load(whole / "encode.ort")["encode"](photo=HALF)["mean"], made)
     # and once more
     change(whole / "model.onnx", 0.001)
-    assert list(seal.seal(whole)) == ["generate"]
+    assert list(resealing.seal(whole)) == ["generate"]
     assert serving.load(whole).manifest.parity["encode"]["sealed_again"] == told
 
 
@@ -109,7 +109,7 @@ def test_a_bundle_that_left_its_saved_model_out_is_sealed_again(whole):
     list_again(whole)
     shutil.rmtree(whole / "saved_model")
     change(whole / "encode.onnx", 0.001)
-    assert list(seal.seal(whole)) == ["encode"]
+    assert list(resealing.seal(whole)) == ["encode"]
     assert not serving.load(whole).manifest.has_saved_model
 
 
@@ -173,7 +173,7 @@ def test_what_cannot_be_sealed_is_left_as_it_was(whole, refused, harm, words):
     harm(whole)
     before, beside = contents(whole), sorted(whole.parent.iterdir())
     with refused(*words):
-        seal.seal(whole)
+        resealing.seal(whole)
     assert contents(whole) == before
     assert sorted(whole.parent.iterdir()) == beside
 
@@ -182,12 +182,12 @@ def test_a_killed_seal_leaves_the_bundle_as_it_was(whole):
     change(whole / "encode.onnx", 0.001)
     before = contents(whole)
     code = (
-        "import os, signal, sys; from export import seal; from zoo import runtime; from pathlib import Path\n"
-        f"runtime.open_maps = lambda _: os.kill(os.getpid(), signal.SIGKILL)\nseal.seal(Path({str(whole)!r}))"
+        "import os, signal, sys; from export import resealing; from zoo import runtime; from pathlib import Path\n"
+        f"runtime.open_maps = lambda _: os.kill(os.getpid(), signal.SIGKILL)\nresealing.seal(Path({str(whole)!r}))"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGKILL
     assert contents(whole) == before
-    seal.seal(whole)
+    resealing.seal(whole)
     assert [path.name for path in whole.parent.iterdir()] == [whole.name]
     serving.load(whole)
 
@@ -195,7 +195,7 @@ def test_a_killed_seal_leaves_the_bundle_as_it_was(whole):
 def test_a_linked_bundle_stays_a_link(whole, tmp_path):
     (tmp_path / "latest").symlink_to(whole)
     change(whole / "encode.onnx", 0.001)
-    seal.seal(tmp_path / "latest")
+    resealing.seal(tmp_path / "latest")
     assert os.readlink(tmp_path / "latest") == str(whole)
     serving.load(tmp_path / "latest")
 

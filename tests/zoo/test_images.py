@@ -101,12 +101,15 @@ def test_no_scatter_of_nan(bad):
         images.scatter(np.array([[0, bad]]), CORNERS)
 
 
-@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
-def test_png_comes_back(channels, mode):
-    picture = np.random.default_rng(0).integers(0, 256, (5, 7, channels), np.uint8)
-    image = Image.open(io.BytesIO(images.encode_png(picture)))
-    assert (image.format, image.mode) == ("PNG", mode)
-    np.testing.assert_array_equal(np.asarray(image).reshape(picture.shape), picture)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("height, width", [(1, 1), (3, 5), (32, 32), (64, 64), (70, 90)])
+def test_a_png_holds_every_bit(height, width, channels):
+    """Small pictures are written here, larger ones by Pillow, and Pillow reads both."""
+    picture = np.random.default_rng(height).integers(0, 256, (height, width, channels)).astype(np.uint8)
+    for view in (picture, picture[::-1, ::-1]):
+        read = Image.open(io.BytesIO(images.encode_png(view)))
+        assert (read.format, read.mode) == ("PNG", {1: "L", 3: "RGB", 4: "RGBA"}[channels])
+        np.testing.assert_array_equal(np.asarray(read).reshape(view.shape), view)
 
 
 def square(values, mode=None):

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -166,6 +168,65 @@ def test_consecutive_seeds_are_independent():
     values = np.concatenate([fill(SPEC, 1, seed)["z"] for seed in range(4_000)])
     assert stats.kstest(values.ravel(), "norm").pvalue > 1e-3
     assert abs(np.corrcoef(values[:-1, 0], values[1:, 0])[0, 1]) < 0.06
+
+
+@pytest.mark.parametrize("most", [0.04, 0.5, 1.0, 2.0, 3.0])
+def test_truncated_law(most):
+    """Against the closed form of the normal law between -t and t: its distribution and its variance."""
+    values = fill(SPEC, 40_000, 1, truncation=most)["z"]
+    assert np.abs(values).max() <= np.float32(most)
+    law = stats.truncnorm(-most, most)
+    assert stats.kstest(values.ravel(), law.cdf).pvalue > 1e-3
+    # 1 - 2 t phi(t) / (2 Phi(t) - 1)
+    variance = 1 - 2 * most * stats.norm.pdf(most) / (2 * stats.norm.cdf(most) - 1)
+    assert abs(values.var() / variance - 1) < 0.02
+    assert abs(values.mean()) < 0.01 * most
+    assert np.abs(np.corrcoef(values.T) - np.eye(3)).max() < 0.02
+    assert abs(np.corrcoef(values[:-1, 0], values[1:, 0])[0, 1]) < 0.02
+
+
+def test_truncation_leaves_what_lies_within():
+    plain, truncated = fill(SPEC, 500, 3), fill(SPEC, 500, 3, truncation=1.0)
+    for name in ("z", "w"):
+        lies_within = np.abs(plain[name]) <= 1
+        assert 0.6 < lies_within.mean() < 0.75
+        np.testing.assert_array_equal(truncated[name][lies_within], plain[name][lies_within])
+        assert (truncated[name] != plain[name])[~lies_within].all()
+    np.testing.assert_array_equal(truncated["u"], plain["u"])
+    far = fill(SPEC, 500, 3, truncation=9.0)
+    assert all(np.array_equal(far[name], plain[name]) for name in plain)
+
+
+def test_a_truncated_number_by_hand():
+    """Sample 0 of seed 7: the words of the first round, taken straight from numpy's counter."""
+    value = fill(SPEC, 1, 7, truncation=0.5)["z"].ravel()
+    plain = fill(SPEC, 1, 7)["z"].ravel()
+    size = plain.size
+    for turn in range(1, 9):
+        words = np.random.Philox(key=[7, 0], counter=[0, 0, turn, 0]).random_raw(2 * size) >> np.uint64(11)
+        x = 0.5 * (2 * (words[:size] / 2**53) - 1)
+        is_taken = (np.abs(plain) > 0.5) & (words[size:] / 2**53 <= np.exp(-x * x / 2))
+        plain[is_taken] = x[is_taken]
+    np.testing.assert_array_equal(value, plain)
+
+
+@given(SEEDS, st.integers(0, 2**40), st.integers(1, 20), st.data())
+def test_a_truncated_sample_depends_on_neither_count_nor_start(seed, start, count, data):
+    offset = data.draw(st.integers(0, count - 1))
+    whole, one = fill(SPEC, count, seed, start, truncation=0.3), fill(SPEC, 1, seed, start + offset, truncation=0.3)
+    for name in whole:
+        np.testing.assert_array_equal(whole[name][offset : offset + 1], one[name])
+
+
+@pytest.mark.parametrize("bad", [0, -1.0, math.nan, math.inf, 1e-60, 10**400, "1", True, [1.0], 1j])
+def test_truncations_that_are_none(bad):
+    with pytest.raises(UserError, match="truncation .*: use a number above 0, such as 0.5"):
+        fill(SPEC, 1, 0, truncation=bad)
+
+
+def test_truncation_is_for_normal_noise():
+    with pytest.raises(UserError, match="truncation is for normal noise, and this map takes none"):
+        fill(uniform(-1, 1), 1, 0, truncation=1.0)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-1.0, 1.0), (2.0, 7.0)])

@@ -15,7 +15,7 @@ import uvicorn
 
 from serving.server.app import App
 from serving.server.limits import Limits
-from serving.server.loading import load
+from serving.server.loading import Loaded, load
 from serving.server.metrics import Metrics
 from serving.server.protocol import Protocol
 from serving.server.repository import Policy, Repository
@@ -55,12 +55,12 @@ class Running:
             return load(path, model, number, self.limits, self.pool, self.ran)
 
         self.metrics = Metrics()
-        self.repository = Repository(root, loader, Policy.parse(versions), labels, self.lines.append)
+        self.repository = Repository(root, loader, Policy.parse(versions), labels, self.lines.append, Loaded.prove)
         self.repository.poll()
         self.service = Service(self.repository, self.limits, self.pool)
         self.access = []
         self.app = App(self.service, self.metrics, log=self.access.append, **options)
-        http = functools.partial(Protocol, timeout=self.limits.timeout)
+        http = functools.partial(Protocol, timeout=self.limits.timeout, most=self.limits.connections)
         config = uvicorn.Config(
             self.app, port=0, http=http, ws="none", log_config=None, access_log=False, lifespan="off"
         )

@@ -12,7 +12,7 @@ import pytest
 import serving
 from serving.server.batching import Batcher, proven_sizes
 from serving.server.limits import Limits
-from serving.server.loading import warm_up_inputs
+from serving.server.loading import load, warm_up_inputs
 from serving.server.refused import Refused
 from zoo.noise import fill
 from zoo.shared.errors import UserError
@@ -31,6 +31,9 @@ class Fake:
         self.gate, self.batches, self.blocks, self.threads = threading.Event(), [], [], set()
         if is_open:
             self.gate.set()
+
+    def parts(self, start, count, least):
+        yield range(start, start + count)
 
     def run_batch(self, inputs):
         self.threads.add(threading.current_thread())
@@ -234,6 +237,20 @@ def test_sizes_that_change_a_bit_are_not_proven():
     assert proven_sizes(Rounding(), inputs, 16) == (2, 1)
     assert proven_sizes(Fake(), inputs, 1) == (1,)
     assert proven_sizes(Fake(), inputs, 12) == (8, 4, 2, 1)
+    assert proven_sizes(Fake(), inputs, 16, seconds=0.0) == (1,)
+
+
+def test_a_bundle_serves_before_its_sizes_are_proven(several):
+    with ThreadPoolExecutor(1) as pool:
+        loaded = load(several, "m", 1, Limits(), pool, lambda *_: None)
+    assert {name: batcher.sizes for name, batcher in loaded.batchers.items()} == {
+        "generate": (1,),
+        "encode": (1,),
+        "translate": (1,),
+    }
+    loaded.prove()
+    expected = proven_sizes(loaded.bundle["encode"], loaded.tried["encode"], 16)
+    assert loaded.batchers["encode"].sizes == expected
 
 
 def test_joined_answers_have_the_bits_of_single_ones(start, models, several):

@@ -106,7 +106,10 @@ def test_infer_with_binary_tensors(ask, shape, size, data, length):
 
 
 @many
-@given(st.dictionaries(st.sampled_from(["count", "seed", "start", "columns", "label", "photo"]), values), values)
+@given(
+    st.dictionaries(st.sampled_from(["count", "seed", "start", "truncation", "columns", "label", "photo"]), values),
+    values,
+)
 def test_pictures(ask, asked, photo):
     for action in (b"sample", b"translate", b"encode", b"interpolate"):
         ask("POST", b"/v1/models/m:" + action, dumped(asked))

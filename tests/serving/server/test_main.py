@@ -13,11 +13,13 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from serving.server.limits import Limits
 from serving.server.loading import load
 from zoo.shared.errors import UserError, needs
+from zoo.spec import MapSpec, TensorSpec
 
 ONE = json.dumps({"instances": [[0.0] * 8]}).encode()
 PREDICT = "/v1/models/m:predict"
@@ -29,7 +31,7 @@ def serve(models, several):
     models.put(several, "m")
     running = []
 
-    def start(*arguments):
+    def start(*arguments, first="m"):
         command = [sys.executable, "-m", "serving.server", f"--models={models.root}", "--port=0", *arguments]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         running.append(process)
@@ -37,7 +39,7 @@ def serve(models, several):
         found = re.fullmatch(r"genzoo-serve: listening on https?://127\.0\.0\.1:(\d+)\n", line)
         assert found, line + process.stderr.read()
         port = int(found[1])
-        assert process.stderr.readline() == "genzoo-serve: m: serves version 1\n"
+        assert process.stderr.readline() == f"genzoo-serve: {first}: serves version 1\n"
         return process, port
 
     yield start
@@ -92,6 +94,20 @@ def test_the_grace_is_limited(serve):
         assert time.perf_counter() - begin < 5
 
 
+def test_it_ends_well_while_it_tries_what_may_run_together(serve, models, factory, make_node):
+    """A map that runs for long: `_leave` does not wait for it, and nothing aborts."""
+    size, layers = 1000, 400
+    spec = MapSpec((TensorSpec("z", (size,), "normal"),), (TensorSpec("x", (size,), "output"),))
+    names = ["z", *(f"h{k}" for k in range(1, layers)), "x"]
+    nodes = [make_node("MatMul", f"{names[k]} w", names[k + 1]) for k in range(layers)]
+    models.put(factory(spec, nodes, w=np.eye(size, dtype=np.float32)), "a")
+    process, _ = serve(first="a")
+    assert process.stderr.readline() == "genzoo-serve: m: serves version 1\n"
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (0, "genzoo-serve: stopped\n")
+
+
 def test_killed_and_started_again(serve):
     process, port = serve()
     expected = post(port)
@@ -125,6 +141,15 @@ def test_tls(serve, tmp_path):
     assert connection.getresponse().status == 200
 
 
+def test_flags_reach_the_server(serve):
+    _, port = serve("--cors_origin=https://example.org", "--max_memory=3000000000", "--connections=7")
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("HEAD", "/docs", headers={"origin": "https://example.org"})
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()) == (200, b"")
+    assert answer.headers["access-control-allow-origin"] == "https://example.org"
+
+
 def test_keys_from_a_file(serve, tmp_path):
     (tmp_path / "keys").write_text("a-long-enough-key-1\n")
     _, port = serve(f"--api_keys={tmp_path / 'keys'}")
@@ -145,6 +170,7 @@ def test_keys_from_a_file(serve, tmp_path):
             ["--models=.", "--browser_runtime=absent"],
             "error: --browser_runtime=absent lacks ort.wasm.min.mjs: give the",
         ),
+        (["--models=.", "--cors_origin=example.org"], "error: origin 'example.org': write it as https://example.org"),
         (["--models=.", "--port=x"], "error: flag --port=x"),
         (["--models=.", "--host=256.1.1.1"], "error: "),
         (["--models=.", "--providers=TPU"], "error: unknown execution provider 'TPU'; this onnxruntime has "),

@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+from schemas import misfits
 
 import serving
 from serving.server.tensors import BYTES
@@ -260,3 +261,70 @@ def test_a_header_size_that_is_none(tiny, length):
 
 def test_types_are_little_endian():
     assert {name: dtype.str for name, dtype in BYTES.items()} == {"float32": "<f4", "int32": "<i4"}
+
+
+# --- the published description, specification/protocol/open_inference_rest.yaml of the protocol's repository ----------
+
+TEXT, PARAMETERS = {"type": "string"}, {"type": "object"}
+TENSOR = {
+    "type": "object",
+    "properties": {"name": TEXT, "datatype": TEXT, "shape": {"type": "array", "items": {"type": "integer"}}},
+    "required": ["name", "datatype", "shape"],
+}
+SERVER = {
+    "type": "object",
+    "properties": {"name": TEXT, "version": TEXT, "extensions": {"type": "array", "items": TEXT}},
+    "required": ["name", "version", "extensions"],
+}
+MODEL = {
+    "type": "object",
+    "properties": {
+        "name": TEXT,
+        "versions": {"type": "array", "items": TEXT},
+        "platform": TEXT,
+        "inputs": {"type": "array", "items": TENSOR},
+        "outputs": {"type": "array", "items": TENSOR},
+    },
+    "required": ["name", "platform"],
+}
+DATA = {"type": "array", "items": {"anyOf": [{"type": "array"}, {"type": "number"}, TEXT, {"type": "boolean"}]}}
+OUTPUT = {
+    "type": "object",
+    "properties": {**TENSOR["properties"], "parameters": PARAMETERS, "data": DATA},
+    "required": ["name", "shape", "datatype", "data"],
+}
+INFERENCE = {
+    "type": "object",
+    "properties": {
+        "model_name": TEXT,
+        "model_version": TEXT,
+        "id": TEXT,
+        "parameters": PARAMETERS,
+        "outputs": {"type": "array", "items": OUTPUT},
+    },
+    "required": ["model_name", "outputs"],
+}
+ERROR = {"type": "object", "properties": {"error": TEXT}, "required": ["error"]}
+
+
+def test_answers_are_those_that_the_published_description_promises(tiny):
+    assert misfits(SERVER, tiny.get("/v2/").json) == []
+    for name in ("tiny", "tiny:encode", "tiny:translate"):
+        assert misfits(MODEL, tiny.get(f"/v2/models/{name}/versions/1").json) == []
+    photo = {"name": "photo", "shape": [1, 2, 2, 3], "datatype": "FP32", "data": [0.0] * 12}
+    for name, entry in (("tiny", ZEROS), ("tiny:encode", photo)):
+        answer = tiny.post(f"/v2/models/{name}/versions/1/infer", {"id": "7", "inputs": [entry]})
+        assert (answer.status, misfits(INFERENCE, answer.json)) == (200, [])
+    for answer in (tiny.post(INFER, {"inputs": []}), tiny.post(INFER, b"{"), tiny.post(INFER, {"inputs": [photo]})):
+        assert (answer.status, misfits(ERROR, answer.json)) == (400, [])  # it knows 200 and 400 alone
+    for path in ("/v2/health/live", "/v2/health/ready", "/v2/models/tiny/versions/1/ready"):
+        assert tiny.get(path).status == 200
+
+
+def test_the_description_finds_what_it_does_not_promise():
+    good = {"model_name": "m", "outputs": [{"name": "x", "shape": [1], "datatype": "FP32", "data": [1.0]}]}
+    assert misfits(INFERENCE, good) == []
+    assert misfits(INFERENCE, {**good, "model_version": 1}) == ["$.model_version: 1 is no string"]
+    good["outputs"][0] |= {"shape": [1.5], "data": [None]}
+    assert len(misfits(INFERENCE, good)) > 1
+    assert misfits(INFERENCE, {"outputs": []}) == ["$: lacks model_name"]

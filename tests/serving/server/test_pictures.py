@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import time
 import wave
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 from PIL import Image
 
 import serving
+from serving.server import forms
 from serving.server.forms import choose, of
+from serving.server.refused import Refused
 from zoo import images, media
 from zoo.noise import fill
 from zoo.spec import MapSpec, TensorSpec
@@ -364,3 +367,40 @@ def test_noise_is_by_request(ask, maps):
     """What others ask at the same time never changes a sample: see test_batching for the batches themselves."""
     z = fill(maps["speak"].spec, 1, 4)
     assert array(ask("speak?seed=4", accept="application/x-npy")).tobytes() == maps["speak"].run(z)["sound"].tobytes()
+
+
+def test_truncation(ask, path):
+    generator = serving.Generator(path)
+    for action in ("sample?count=3&seed=7&truncation=0.5&label=1", "generate?count=3&seed=7&truncation=5e-1&label=1"):
+        expected = generator.sample(3, 7, dtype="float32", truncation=0.5, label=1)
+        np.testing.assert_array_equal(array(ask(action, accept="application/x-npy")), expected)
+    sent = {"seed_from": 1, "seed_to": 2, "steps": 4, "truncation": 0.5}
+    expected = generator.interpolate(1, 2, 4, dtype="float32", truncation=0.5)
+    np.testing.assert_array_equal(array(ask("interpolate", sent, accept="application/x-npy")), expected)
+    for sent in ({"truncation": 0}, {"truncation": "x"}, {"truncation": [0.5]}, {"truncation": True}):
+        answer = ask("sample", sent)
+        assert (answer.status, answer.error.startswith("truncation")) == (400, True)
+    assert ask("colour?truncation=1", images.encode_png(PNG)).error == (
+        "truncation is for normal noise, and this map takes none"
+    )
+
+
+def test_long_walks_are_magnified_less(ask):
+    """1,024 frames of 512 x 512 pixels would take half a minute."""
+    begin = time.perf_counter()
+    walk = ask("interpolate?steps=1024&label=1", accept="image/webp")
+    assert walk.status == 200
+    assert time.perf_counter() - begin < 20
+    with Image.open(io.BytesIO(walk.body)) as made:
+        assert made.n_frames > 900 and made.size <= (136, 136)  # equal neighbours become one
+
+
+def test_pictures_of_too_many_pixels_are_refused():
+    spec = TensorSpec("image", (256, 256, 3), "output", "image")
+    forms.check("image/png", spec, spec.shape, 256)
+    for form in ("image/png", "image/webp", "image/gif"):
+        with pytest.raises(
+            Refused, match="would have 16,842,752 pixels; at most 16,777,216 are written: ask for fewer"
+        ):
+            forms.check(form, spec, spec.shape, 257)
+    forms.check("application/x-npy", spec, spec.shape, 1000)

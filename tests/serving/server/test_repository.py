@@ -61,6 +61,35 @@ def test_a_bundle_is_version_1_and_numbers_are_versions(words):
     assert words.repository.find("two", 20).loaded == "c"
 
 
+def test_what_may_wait_is_done_when_all_serves(tmp_path):
+    seen = []
+
+    def settle(word):
+        seen.append((word, sorted(words.repository.models), words.repository.is_read))
+        if word == "b":
+            raise ValueError("b is\nodd")
+
+    words = Words(tmp_path, settle=settle)
+    for name in ("one", "two", "three"):
+        words.write(name, {"one": "a", "two": "b", "three": "bad"}[name])
+    words.poll()
+    assert seen == [("a", ["one", "two"], True), ("b", ["one", "two"], True)]
+    assert words.lines[-1] == "settling a version failed: b is"
+    words.write("one", "c")
+    words.poll()
+    words.poll()
+    assert [word for word, *_ in seen] == ["a", "b", "c"]
+
+
+def test_reasons_name_no_place_outside_the_repository(tmp_path):
+    words = Words(tmp_path)
+    words.write("m/3", f"bad {tmp_path}/m/3/model.onnx and {tmp_path.resolve()}/m/3/x, not /else{tmp_path}/m or /m")
+    words.poll()
+    (status,) = words.repository.status("m")
+    assert status.reason == f"bad m/3/model.onnx and m/3/x, not /else{tmp_path}/m or /m indeed"
+    assert str(tmp_path) in words.lines[-1]  # the log is the operator's
+
+
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [
@@ -319,7 +348,8 @@ def test_damaged_bundles_are_refused_and_the_reason_is_told(start, models, facto
     running.repository.poll()
     (broken, good) = running.get("/v1/models/m").json["model_version_status"]
     assert (broken["version"], broken["state"], broken["status"]["error_code"]) == ("2", "END", "FAILED_PRECONDITION")
-    assert str(path) in broken["status"]["error_message"]
+    assert "m/2" in broken["status"]["error_message"]
+    assert str(models.root) not in broken["status"]["error_message"]  # where it lies is the operator's affair
     assert good == {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
     assert running.post("/v1/models/m:predict", {"instances": [[0] * 8]}).status == 200
     assert any("version 2 is refused" in line for line in running.lines)
