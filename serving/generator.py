@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from serving import words
-from serving.maps import ServedMap, as_array, check_names, check_shape, enough_memory
+from serving.arrays import as_array, check_names, check_shape
+from serving.maps import ServedMap, enough_memory
 from serving.rows import STEP, check_step, partial_pictures, rows
 from serving.sides import Sides
 from zoo import bundle
