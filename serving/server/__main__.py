@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -21,7 +22,7 @@ from absl import flags
 from serving.server.limits import Limits
 from serving.server.repository import Policy, Repository
 from zoo.shared import program
-from zoo.shared.errors import UserError, needs
+from zoo.shared.errors import UserError, first_line, needs
 from zoo.shared.inference import CPU, check_providers
 
 _MODELS = flags.DEFINE_string("models", None, "A directory of bundles: NAME/ or NAME/VERSION/ below it. Required.")
@@ -71,6 +72,7 @@ def main() -> None:
         raise UserError("--tls_certificate and --tls_key go together")
     check_providers(_PROVIDERS.value)
     try:
+        import httptools  # noqa: F401
         import orjson  # noqa: F401
         import uvicorn  # noqa: F401
     except ModuleNotFoundError as error:
@@ -118,25 +120,25 @@ def _serve(models: str) -> None:
     from serving.server.app import App
     from serving.server.cors import Cors
     from serving.server.keys import Keys
-    from serving.server.loading import Loaded, load
+    from serving.server.loading import load
     from serving.server.metrics import Metrics
     from serving.server.protocol import Protocol
     from serving.server.service import Service
     from serving.server.static import browser_runtime
 
     limits, metrics = _limits(), Metrics()
-    pool = ThreadPoolExecutor(limits.lanes, "run")
+    pool, provers = ThreadPoolExecutor(limits.lanes, "run"), ThreadPoolExecutor(1, "prove")
     repository = Repository(
         models,
         lambda path, model, number: load(path, model, number, limits, pool, metrics.ran, _PROVIDERS.value),
         Policy.parse(_VERSIONS.value),
         _labels(),
         _say,
-        Loaded.prove,
+        lambda loaded: provers.submit(_prove, loaded),
     )
     service = Service(repository, limits, pool, browser_runtime(_BROWSER.value))
     keys = Keys.read(_KEYS.value) if _KEYS.value else None
-    app = App(service, metrics, keys, _write if _LOG.value else None, Cors(_CORS.value))
+    app = App(service, metrics, keys, _Lines() if _LOG.value else None, Cors(_CORS.value))
     # uvicorn calls it as it would call the class
     protocol: Any = functools.partial(Protocol, timeout=limits.timeout, most=limits.connections)
     config = uvicorn.Config(
@@ -160,14 +162,14 @@ def _serve(models: str) -> None:
     )
     server = _server(config, service)
     stop = threading.Event()
-    poller = threading.Thread(target=_poll, args=(repository, stop), daemon=True)
+    poller = threading.Thread(target=repository.poll_until, args=(stop, _POLL.value), daemon=True)
     poller.start()
     host = f"[{_HOST.value}]" if ":" in _HOST.value else _HOST.value
     _say(f"listening on http{'s' if _KEY.value else ''}://{host}:{listener.getsockname()[1]}")
     server.run(sockets=[listener])
     stop.set()
     _say("stopped")
-    _leave(pool, poller)
+    _leave([pool, provers], poller)
 
 
 def _server(config: Any, service: Any) -> Any:
@@ -183,15 +185,21 @@ def _server(config: Any, service: Any) -> Any:
     return Server(config)
 
 
-def _poll(repository: Repository, stop: threading.Event) -> None:
-    repository.poll()
-    if _POLL.value:
-        repository.poll_until(stop, _POLL.value)
+def _prove(loaded: Any) -> None:
+    try:
+        loaded.prove()
+    except Exception as error:  # it serves as it is, each request by itself
+        _say(f"a trial of batches failed: {first_line(error)}")
 
 
-def _leave(pool: ThreadPoolExecutor, poller: threading.Thread) -> None:
+def _leave(pools: Sequence[ThreadPoolExecutor], poller: threading.Thread) -> None:
     """Return when no run is left; leave at once if one goes on: its client has gone, or it was a mere trial."""
-    last = threading.Thread(target=pool.shutdown, kwargs={"cancel_futures": True}, daemon=True)
+
+    def end() -> None:
+        for pool in pools:
+            pool.shutdown(cancel_futures=True)
+
+    last = threading.Thread(target=end, daemon=True)
     last.start()
     last.join(0.5)
     poller.join(0.1)
@@ -205,8 +213,18 @@ def _say(line: str) -> None:
     print(f"genzoo-serve: {line}", file=sys.stderr, flush=True)
 
 
-def _write(line: bytes) -> None:
-    os.write(1, line)
+class _Lines:
+    """The access log on stdout. Where nobody reads it any more it ends, and the server goes on."""
+
+    is_open = True
+
+    def __call__(self, line: bytes) -> None:
+        try:
+            while line and self.is_open:
+                line = line[os.write(1, line) :]
+        except OSError as error:
+            self.is_open = False
+            _say(f"the access log ends: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -88,6 +88,8 @@ class App:
             if is_long:
                 # returns when all but a little is sent: until then it counts as memory that the request holds
                 await send({"type": "http.response.body"})
+        except asyncio.CancelledError as error:
+            response = _cancelled(error)
         finally:
             request.release()
         seconds = time.perf_counter() - begin
@@ -109,13 +111,11 @@ class App:
             self._log(orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE))
 
     async def _cancellable(self, request: Request) -> Response:
-        """Return the answer, also to a request that is cancelled: then nobody may read it, but the log has a line."""
+        """Return the answer, also to a request that is cancelled: where the server stops, its client still reads."""
         try:
             return await self._response(request)
         except asyncio.CancelledError as error:
-            if GONE in error.args:
-                return _error("the client left before its answer", _CLIENT_CLOSED)
-            return _error("the server stops, and its grace is over", 503)
+            return _cancelled(error)
 
     async def _response(self, request: Request) -> Response:
         timeout = self._service.limits.timeout
@@ -157,6 +157,13 @@ class App:
         if request.path.lower().startswith("/v1/"):  # as TF Serving has it
             raise Refused(400, f"Malformed request: {request.method} {request.path[:_SHOWN]}")
         raise Refused(405, "Method Not Allowed", {"allow": ", ".join(sorted(allowed))})
+
+
+def _cancelled(error: asyncio.CancelledError) -> Response:
+    """Return what the log, and perhaps the client, is told of a request that was cancelled before all was sent."""
+    if GONE in error.args:
+        return _error("the client left before its answer", _CLIENT_CLOSED)
+    return _error("the server stops, and its grace is over", 503)
 
 
 def _error(said: str, status: int, headers: Mapping[str, str] | None = None) -> Response:

@@ -29,6 +29,8 @@ class Keys:
             raise UserError(f"{path} holds no key: put one on each line")
         if short := [number for number, key in enumerate(keys, 1) if len(key) < _SHORTEST]:
             raise UserError(f"{path}: key {short[0]} has fewer than {_SHORTEST} characters")
+        if odd := [number for number, key in enumerate(keys, 1) if not key.isascii()]:
+            raise UserError(f"{path}: key {odd[0]} has letters that no header can hold: use ASCII")
         return cls(keys)
 
     def check(self, headers: Mapping[str, str]) -> None:

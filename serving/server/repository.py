@@ -83,11 +83,11 @@ class Repository:
         policy: Policy = Policy(latest=1),
         labels: Mapping[tuple[str, str], int] | None = None,
         log: Callable[[str], None] = lambda line: None,
-        settle: Callable[[Any], None] = lambda loaded: None,
+        settle: Callable[[Any], object] = lambda loaded: None,
     ) -> None:
         """Serve what `load(path, model, number)` makes of directories; `labels` maps (model, label) to a number.
 
-        `settle` is given what was loaded when all of a poll serves: for work that may wait so long.
+        `settle` is given what was loaded when all of a poll serves: for work that may wait so long. It returns at once.
         """
         self.root = Path(root)
         if not self.root.is_dir():
@@ -166,18 +166,17 @@ class Repository:
         self._failed = {key: value for key, value in self._failed.items() if key in there}
         self.is_read = True
         while self._unsettled:
-            try:
-                self._settle(self._unsettled.pop(0))
-            except Exception as error:  # it serves as it is
-                self._log(f"settling a version failed: {first_line(error)}")
+            self._settle(self._unsettled.pop(0))
 
     def poll_until(self, stop: threading.Event, seconds: float) -> None:
-        """Poll again and again, so many seconds apart, until `stop` is set."""
-        while not stop.wait(seconds):
+        """Poll, and again and again, so many seconds apart, until `stop` is set; once if that is 0."""
+        while True:
             try:
                 self.poll()
             except Exception as error:  # a bug of ours must not end the reloading for good
                 self._log(f"reading {self.root} failed: {first_line(error)}")
+            if not seconds or stop.wait(seconds):
+                return
 
     def _scan(self) -> Iterator[tuple[str, dict[int, Path]]]:
         """Yield each model and the directories of its versions."""
@@ -242,6 +241,7 @@ def is_version(path: Path) -> bool:
 
 
 def mark_of(path: Path) -> Mark:
-    """Return what tells one state of a bundle's files from another: name, size, time and number of each."""
-    stats = [(entry.name, entry.stat()) for entry in os.scandir(path)]
-    return tuple(sorted((name, status.st_size, status.st_mtime_ns, status.st_ino) for name, status in stats))
+    """Return what tells one state of a bundle's files from another: place, size, time and number of each."""
+    places = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
+    stats = [(os.path.relpath(place, path), os.stat(place)) for place in sorted(places)]
+    return tuple((name, status.st_size, status.st_mtime_ns, status.st_ino) for name, status in stats)

@@ -57,7 +57,11 @@ def test_files_of_keys(tmp_path):
     file = tmp_path / "keys"
     file.write_text(f"{KEY}\n{OTHER}\n")
     Keys.read(file).check({"x-api-key": OTHER})
-    for text, words in (("", "holds no key"), (f"{KEY}\nshort\n", "key 2 has fewer than 16 characters")):
+    for text, words in (
+        ("", "holds no key"),
+        (f"{KEY}\nshort\n", "key 2 has fewer than 16 characters"),
+        (f"{KEY}\n{'clé' * 6}\n", "key 2 has letters that no header can hold"),
+    ):
         file.write_text(text)
         with pytest.raises(UserError, match=words):
             Keys.read(file)

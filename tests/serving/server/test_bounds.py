@@ -180,6 +180,9 @@ def test_who_does_not_read_is_let_go(serve):
         assert running.service.budget.held > 7 * 10**6  # it waits in memory to be read
         until(lambda: not running.server.server_state.connections)
         until(lambda: running.service.budget.held == 0)
+    until(lambda: running.access)
+    assert [json.loads(line)["status"] for line in running.access] == [499]
+    assert 'status="499"} 1' in running.get("/metrics").body.decode()
 
 
 def test_who_reads_slowly_is_served(serve):

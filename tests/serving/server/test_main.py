@@ -55,6 +55,20 @@ def post(port, body=ONE):
     return answer.status, answer.read()
 
 
+def test_it_serves_on_when_nobody_reads_its_log_any_more(serve):
+    process, port = serve()
+    process.stdout.close()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    for _ in range(3):
+        connection.request("POST", PREDICT, ONE)
+        answer = connection.getresponse()
+        assert answer.status == 200 and answer.read()
+    assert process.stderr.readline() == "genzoo-serve: the access log ends: Broken pipe\n"
+    process.stdout = None
+    process.send_signal(signal.SIGTERM)
+    assert (process.wait(20), process.stderr.read()) == (0, "genzoo-serve: stopped\n")
+
+
 def test_it_serves_logs_and_ends_well(serve):
     process, port = serve()
     assert post(port)[0] == 200

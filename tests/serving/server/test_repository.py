@@ -1,10 +1,12 @@
 """Directories that appear, change, break and vanish, with a loader that only reads a word; and real bundles."""
 
 import concurrent.futures
+import http.client
 import json
 import os
 import shutil
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -66,15 +68,12 @@ def test_what_may_wait_is_done_when_all_serves(tmp_path):
 
     def settle(word):
         seen.append((word, sorted(words.repository.models), words.repository.is_read))
-        if word == "b":
-            raise ValueError("b is\nodd")
 
     words = Words(tmp_path, settle=settle)
     for name in ("one", "two", "three"):
         words.write(name, {"one": "a", "two": "b", "three": "bad"}[name])
     words.poll()
     assert seen == [("a", ["one", "two"], True), ("b", ["one", "two"], True)]
-    assert words.lines[-1] == "settling a version failed: b is"
     words.write("one", "c")
     words.poll()
     words.poll()
@@ -137,6 +136,19 @@ def test_a_broken_version_is_refused_and_tried_again_when_it_changes(words):
     words.write("m/2", "good")
     assert words.poll() == {"m": {2: "good"}}
     assert words.repository.status("m") == [Status(2, "AVAILABLE")]
+
+
+def test_a_version_is_tried_again_when_a_file_in_a_directory_of_it_is_there(words):
+    """As a SavedModel that is still being copied: the top of the bundle stays as it is."""
+    words.write("m/1", "bad")
+    inner = words.root / "m/1/saved_model/1"
+    inner.mkdir(parents=True)
+    words.poll()
+    words.poll()
+    assert len(words.loaded) == 1
+    (inner / "saved_model.pb").write_text("whole")
+    words.poll()
+    assert len(words.loaded) == 2
 
 
 def test_a_version_changed_in_its_place(words):
@@ -276,18 +288,32 @@ def constant(factory, value):
     return factory(spec, nodes, zero=np.zeros(1, np.float32), value=np.full(1, value, np.float32))
 
 
-def test_a_thousand_requests_during_ten_reloads(start, models, factory):
+Z = [[0.5] * 4] * 3
+ROWS = {"instances": Z}
+WAYS = [
+    ("/v1/models/m:predict", {"inputs": Z}, lambda body: [body["outputs"]["out"], body["outputs"]["again"]]),
+    ("/v1/models/m:predict", ROWS, lambda body: [[row["out"], row["again"]] for row in body["predictions"]]),
+    ("/v1/models/m:sample", {"count": 2, "seed": 3}, lambda body: [body["outputs"]["out"], body["outputs"]["again"]]),
+    (
+        "/v2/models/m/infer",
+        {"inputs": [{"name": "z", "shape": [3, 4], "datatype": "FP32", "data": Z}]},
+        lambda body: [output["data"] for output in body["outputs"]],
+    ),
+]
+
+
+def test_a_thousand_mixed_requests_during_ten_reloads(start, models, factory):
     """None is lost, none is answered by a mixture of versions, and no answer is older than the one before it."""
     running = start(models.root)
     models.put(constant(factory, 1), "m/1")
     running.repository.poll()
-    is_begun, is_over = threading.Event(), threading.Event()
+    answered, is_over = [], threading.Event()
 
     def reload():
-        assert is_begun.wait(20)
         for number in range(2, 12):
-            place = "m/12" if number == 11 else f"m/{number}"
-            path = models.put(constant(factory, number), place)
+            while len(answered) < 100 * (number - 1):
+                time.sleep(0.001)
+            models.put(constant(factory, number), f"m/{number}")
             running.repository.poll()
             if number == 6:  # a broken one in between
                 path = models.put(constant(factory, 99), "m/99")
@@ -296,32 +322,29 @@ def test_a_thousand_requests_during_ten_reloads(start, models, factory):
                 shutil.rmtree(path)
         is_over.set()
 
-    def ask(_):
-        import http.client
-
+    def ask(own):
         seen = []
         connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=30)
-        while not is_over.is_set() or len(seen) < 250:
-            connection.request(
-                "POST", "/v1/models/m:predict", json.dumps({"inputs": [[0.5] * 4] * (1 + len(seen) % 3)})
-            )
+        while not is_over.is_set():
+            path, asked, values_of = WAYS[(own + len(seen)) % len(WAYS)]
+            connection.request("POST", path, json.dumps(asked), {"accept": "application/json"})
             answer = connection.getresponse()
             body = json.loads(answer.read())
             assert answer.status == 200, body
-            values = np.array([body["outputs"]["out"], body["outputs"]["again"]])
+            values = np.array(values_of(body))
             assert values.min() == values.max()
             seen.append(values.max())
-            is_begun.set()
+            answered.append(1)
         assert seen == sorted(seen)
         return seen
 
     with concurrent.futures.ThreadPoolExecutor(5) as pool:
         changes = pool.submit(reload)
         asked = list(pool.map(ask, range(4)))
-        changes.result()
-    assert sum(map(len, asked)) >= 1000
-    assert {value for seen in asked for value in seen} > {1, 11}
-    assert running.repository.find("m").number == 12
+        changes.result(60)
+    assert len(answered) >= 1000
+    assert {value for seen in asked for value in seen} >= set(range(1, 11))
+    assert running.repository.find("m").number == 11
 
 
 @pytest.mark.parametrize("how", ["flipped", "cut", "missing", "empty", "another"])
