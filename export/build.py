@@ -57,11 +57,12 @@ def build(
     try:
         with files.new_directory(output, overwrite) as directory:
             saved_model.write(maps, directory / bundle.SAVED_MODEL)
+            recipe = without_paths(config.to_dict())
             manifest = bundle.Manifest(
-                model=config.model.name,
+                model=recipe["model"]["name"],
                 maps={name: made.spec for name, made in maps.items()},
                 targets=dict(model.declared.targets),
-                recipe=without_paths(config.to_dict()),
+                recipe=recipe,
                 step=step,
                 versions={"genzoo": zoo.__version__, **{name: metadata.version(name) for name in _PACKAGES}},
                 parity={},

@@ -66,7 +66,7 @@ def measure(
     """Return what the map in fewer bits costs beside `reference`; `parity.NotEqual` past the bounds.
 
     The errors are those of the batches of `parity`. Where pictures are drawn from noise, the Frechet distance between
-    samples of both of the same noise must be less than that between two seeds of the reference: of as many samples,
+    samples of both of the same noise must be no more than that between two seeds of the reference: of as many samples,
     by the extractor that comes along. The latency is that of one sample, over the reference's: the ratio of medians of
     runs in turns.
     """

@@ -64,13 +64,14 @@ def test_no_file_says_where_the_run_and_its_data_lay(monkeypatch, workdir, tmp_p
         config.data.name = f"lowres:folder:{place}/cats/train"
         config.init_from = f"{place}/runs/first/"
         config.model.style = f"{place}/paint.jpg"
+        config.model.name = f"{place}/mine.py:Nade"
         return config, model, step
 
     monkeypatch.setattr(build.restore, "load", elsewhere)
     recipe = build.build(workdir, tmp_path / "bundle").recipe
     assert recipe["data"]["name"] == "lowres:folder:cats/train"
     assert (recipe["init_from"], recipe["model"]["style"]) == ("first", "paint.jpg")
-    assert "# nade trained on lowres:folder:cats/train" in (tmp_path / "bundle" / bundle.CARD).read_text()
+    assert "# mine.py:Nade trained on lowres:folder:cats/train" in (tmp_path / "bundle" / bundle.CARD).read_text()
     files = [path for path in (tmp_path / "bundle").rglob("*") if path.is_file()]
     assert len(files) > 8
     for path in files:
