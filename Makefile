@@ -80,8 +80,9 @@ format: $(READY) ## let ruff put the code in order
 theory: $(READY) ## measure what the theory claims, claim by claim, on one page: minutes
 	$(BIN)/python -m train.theory --output=runs/theory
 
-bench: $(READY) ## measure the trainer's overhead, the runtimes and the samplers side by side
+bench: $(READY) ## measure the trainer's overhead, the runtimes, the samplers and the server side by side
 	$(BIN)/python tests/bench.py
+	$(BIN)/python tests/bench_server.py
 
 bench-server: $(READY) ## measure what a request costs the server, beside a bare run of the network
 	$(BIN)/python tests/bench_server.py

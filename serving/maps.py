@@ -91,6 +91,11 @@ class ServedMap:
                 )
         return made | self.given(count, {tensor.name: arrays[tensor.name] for tensor in self.spec.conditions})
 
+    @property
+    def onnx(self) -> bytes:
+        """The ONNX file that runs."""
+        return self._opened.onnx
+
     def parts(self, start: int, count: int, least: int) -> Iterator[range]:
         """Yield the numbers start .. start + count - 1 in parts of `least` or more, none of which splits a block."""
         return self._opened.parts(start, count, least)

@@ -70,6 +70,11 @@ class OpenMap:
             yield range(start, stop)
             start = stop
 
+    @property
+    def onnx(self) -> bytes:
+        """The file that was opened."""
+        return self._session.data
+
     def run(self, inputs: Mapping[str, np.ndarray], start: int = 0) -> dict[str, np.ndarray]:
         """Return every output for checked inputs (count, *shape), which are those of the samples from `start` on.
 

@@ -16,7 +16,6 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -101,7 +100,8 @@ def _makes_rows(maps: Mapping[str, Any], output: TensorSpec) -> bool:
 async def card(service: Service, request: Request, found: Found) -> Response:
     """Answer GET /gallery/NAME/card."""
     version = _version(service, request, found)
-    data = await _file(service, version.loaded, bundle.SAMPLES)
+    data = await service.work(_BESIDE, _sheet, version.loaded)
+    request.hold(len(data))
     return Response(data, forms.PNG, headers={"cache-control": "no-cache"})
 
 
@@ -154,7 +154,7 @@ def _directions(loaded: Loaded, map: ServedMap) -> Directions:
 
 
 async def onnx(service: Service, request: Request, found: Found) -> Response:
-    """Answer GET .../onnx: the file that was checked when it was loaded."""
+    """Answer GET .../onnx: the very bytes that run on the server."""
     if service.browser_runtime is None:
         raise Refused(404, "models run on the server only: start it with --browser_runtime")
     version = _version(service, request, found)
@@ -164,23 +164,19 @@ async def onnx(service: Service, request: Request, found: Found) -> Response:
     headers = {"etag": digest, "cache-control": "no-cache"}
     if request.headers.get("if-none-match") == digest:
         return Response(type=BINARY, status=304, headers=headers)
-    return Response(await _file(service, version.loaded, name), BINARY, headers=headers)
+    return Response(map.onnx, BINARY, headers=headers)
 
 
-async def _file(service: Service, loaded: Loaded, name: str) -> bytes:
-    """Return the bytes of a file of a bundle, which are still those that were checked; else `Refused` 404."""
-    wanted = loaded.bundle.manifest.files.get(name)
-    data = await service.work(_BESIDE, _bytes, loaded.path / name) if wanted else b""
-    if not wanted or hashlib.sha256(data).hexdigest() != wanted:
-        raise Refused(404, f"the bundle has no {name} any more" if wanted else f"the bundle has no {name}")
-    return data
-
-
-def _bytes(path: Path) -> bytes:
+def _sheet(loaded: Loaded) -> bytes:
+    """Return the sheet of a bundle, which is still that which was checked; else `Refused` 404."""
+    wanted = loaded.bundle.manifest.files.get(bundle.SAMPLES)
     try:
-        return path.read_bytes()
+        data = (loaded.path / bundle.SAMPLES).read_bytes() if wanted else b""
     except OSError:
-        return b""
+        data = b""
+    if not wanted or hashlib.sha256(data).hexdigest() != wanted:
+        raise Refused(404, f"the bundle has no {bundle.SAMPLES}{' any more' if wanted else ''}")
+    return data
 
 
 def _version(service: Service, request: Request, found: Found) -> Version:

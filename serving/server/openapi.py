@@ -1,7 +1,7 @@
 """GET /openapi.json: this server, and the models that serve now, in OpenAPI 3.1.
 
-It is written anew for each request, from the routes and from the maps: every parameter of every map, the shapes and
-ranges of its tensors, and examples that can be sent as they are, from the bundle's own examples where it has such.
+It is written from the routes and the maps, anew where another version serves: every parameter of every map, the shapes
+and ranges of its tensors, and examples that can be sent as they are, from the bundle's own examples where it has such.
 """
 
 import base64
@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import orjson
 
 import zoo
 from serving.maps import ServedMap
 from serving.server import forms
-from serving.server.http import BINARY, JSON, Request, Response, json_response
+from serving.server.http import BINARY, JSON, Request, Response
 from serving.server.repository import Version
 from serving.server.service import Service
 from serving.server.tensors import OIP_TYPES
@@ -24,6 +25,7 @@ from zoo.spec import TensorSpec
 Json = dict[str, Any]
 _SHORT = 256  # numbers of an example that are written out; more are the bytes of a file
 _LONG = 4096  # no example is longer
+_BESIDE = 2**31  # bytes that are always worked on beside the event loop's thread
 _TEXT = {
     "info": "TF Serving's REST API (/v1/...:predict), the open inference protocol (/v2), and pictures, sounds and "
     "videos by seed or from an uploaded file (/v1/...:sample and the rest). Paths of a model take /versions/N after "
@@ -56,7 +58,15 @@ _TENSOR_METADATA = {
 
 async def describe(service: Service, request: Request, found: Mapping[str, str | None]) -> Response:
     """Answer GET /openapi.json."""
-    return json_response(document(service))
+    versions = [version for own in service.repository.models.values() for version in own]
+    serving = tuple((version.model, version.number, version.mark) for version in versions)
+    if service.description[0] != serving:
+        service.description = serving, await service.work(_BESIDE, _written, service)
+    return Response(service.description[1], JSON)
+
+
+def _written(service: Service) -> bytes:
+    return orjson.dumps(document(service))
 
 
 def document(service: Service) -> Json:

@@ -35,6 +35,7 @@ class Service:
         self.browser_runtime = browser_runtime
         self.budget = Budget(limits.memory)
         self.is_draining = False
+        self.description: tuple[Any, bytes] = (None, b"")  # of all that serves, see `openapi`
 
     @property
     def is_ready(self) -> bool:

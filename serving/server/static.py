@@ -5,6 +5,7 @@ mixes two releases. Every answer forbids what the page does not need: other host
 of cross-origin isolation let onnxruntime-web use threads. No key is asked for, since nothing here is the user's.
 """
 
+import functools
 import hashlib
 import re
 from collections.abc import Mapping
@@ -106,10 +107,17 @@ async def runtime(service: Service, request: Request, found: Found) -> Response:
         status = path.stat()
         tag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
         is_known = request.headers.get("if-none-match") == tag
-        data = b"" if is_known else await service.work(status.st_size, path.read_bytes)
+        data = b"" if is_known else await service.work(status.st_size, _read_runtime, path, tag)
     except OSError:
         raise Refused(404, f"--browser_runtime has no {name}") from None
     return _answer(request, data, _TYPES[path.suffix], tag, "no-cache")
+
+
+# megabytes, which all who ask share
+@functools.lru_cache(len(WASM + WEBGPU))
+def _read_runtime(path: Path, tag: str) -> bytes:
+    """Return the bytes of a file, whose state the `tag` names."""
+    return path.read_bytes()
 
 
 def _answer(request: Request, data: bytes, type: str, tag: str, keep: str) -> Response:

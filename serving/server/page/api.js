@@ -4,16 +4,17 @@ const KEY = 'genzoo-key';
 const RETRIES = 5;
 let asking = null;
 
-// one question at a time, however many requests wait for the key
+// one question at a time, however many requests wait for the key; whether one was given
 function newKey() {
   asking ??= new Promise((resolve) => {
     const dialog = document.getElementById('key-dialog');
     const field = document.getElementById('key');
     field.value = '';
     dialog.addEventListener('close', () => {
-      sessionStorage.setItem(KEY, field.value.trim());
+      const key = field.value.trim();
+      if (key) sessionStorage.setItem(KEY, key);
       asking = null;
-      resolve();
+      resolve(Boolean(key));
     }, { once: true });
     dialog.showModal();
   });
@@ -26,9 +27,8 @@ export async function ask(path, { headers = {}, ...options } = {}) {
     const own = key ? { 'X-API-Key': key } : {};
     const answer = await fetch(path, { ...options, headers: { ...headers, ...own } });
     if (answer.ok) return answer;
-    if (answer.status === 401) {
-      await newKey();
-    } else if (answer.status === 503 && attempt < RETRIES) {
+    if (answer.status === 401 && await newKey()) continue;
+    if (answer.status === 503 && attempt < RETRIES) {
       const seconds = Number(answer.headers.get('retry-after')) || 1;
       await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
     } else {

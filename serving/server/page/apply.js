@@ -30,7 +30,7 @@ function shown(tensor, array, name, signal) {
     paint(canvas, shape.slice(1), data);
     return canvas;
   }
-  if (tensor.kind === 'audio') return sound(tensor, data, name);
+  if (tensor.kind === 'audio') return sound(tensor, data, name, signal);
   if (tensor.kind === 'video') return video(tensor, data, 0, name, signal);
   const caption = element('strong', {}, words(tensor.name));
   if (data.length <= 12) {

@@ -3,7 +3,7 @@
 import { isFree } from './spec.js';
 import { sizeOf } from './tensors.js';
 
-const MOST_SIDE = 1024; // of what is made of a picture of any size
+const MOST_SIDE = 512; // of what is made of a picture of any size
 
 // the largest part about the middle that has the wanted sides' shape, as [x, y, width, height]
 function middle(picture, [height, width]) {
@@ -13,13 +13,13 @@ function middle(picture, [height, width]) {
 }
 
 // the picture in a file, (1, height, width, channels) in [-1, 1]; transparency lies over white, as on the server
-export async function pictureIn(file, tensor, output) {
+async function pictureIn(file, tensor, output) {
   const picture = await createImageBitmap(file);
   const channels = tensor.shape[2];
   let [height, width] = tensor.shape;
   if (isFree(tensor)) {
     const ratio = output.follows ? output.shape[0] / tensor.shape[0] : 1;
-    const scale = Math.min(1, MOST_SIDE / ratio / 2 / Math.max(picture.width, picture.height));
+    const scale = Math.min(1, MOST_SIDE / ratio / Math.max(picture.width, picture.height));
     [height, width] = [picture.height, picture.width].map((side) => Math.max(1, Math.round(side * scale)));
   }
   const canvas = new OffscreenCanvas(width, height);
@@ -46,7 +46,7 @@ function levelled(array, levels, { low = -1, high = 1 }) {
 }
 
 // the sound in a file, (1, samples), cut or followed by silence
-export async function soundIn(file, tensor) {
+async function soundIn(file, tensor) {
   const [samples] = tensor.shape;
   const decoder = new OfflineAudioContext(1, samples, tensor.rate || 16000);
   const sound = await decoder.decodeAudioData(await file.arrayBuffer());

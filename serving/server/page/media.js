@@ -19,11 +19,14 @@ function wave(canvas, data) {
   }
 }
 
-export function sound(tensor, data, name) {
+// a sound that is played until `signal`
+export function sound(tensor, data, name, signal) {
   const blob = wav(data, tensor.rate || 16000);
   const canvas = element('canvas', { role: 'img', 'aria-label': `Waveform of ${name}` });
   wave(canvas, data);
-  const player = element('audio', { controls: true, preload: 'auto', src: URL.createObjectURL(blob), 'aria-label': name });
+  const src = URL.createObjectURL(blob);
+  signal.addEventListener('abort', () => URL.revokeObjectURL(src));
+  const player = element('audio', { controls: true, preload: 'auto', src, 'aria-label': name });
   const button = element('button', { type: 'button', class: 'quiet', onclick: () => save(blob, `${name}.wav`) }, 'Download');
   return element('div', { class: 'sound' }, canvas, player, button);
 }

@@ -129,7 +129,7 @@ export function show(context, node) {
       return;
     } else {
       grid.replaceChildren(...Array.from({ length: count }, (_, k) => element('figure', { class: 'tile' },
-        output.kind === 'audio' ? sound(output, part(k), name(k)) : video(output, array.data, k * size, name(k), running.signal, () => gif(k, name(k))),
+        output.kind === 'audio' ? sound(output, part(k), name(k), running.signal) : video(output, array.data, k * size, name(k), running.signal, () => gif(k, name(k))),
         element('figcaption', {}))));
     }
     grid.querySelectorAll('figcaption').forEach((caption, k) => { caption.textContent = captionOf(context, inputs, k); });

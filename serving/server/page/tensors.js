@@ -8,12 +8,6 @@ export function row(array, k) {
   return { shape: [1, ...array.shape.slice(1)], data: array.data.slice(k * size, (k + 1) * size) };
 }
 
-export function joined(rows) {
-  const data = new rows[0].data.constructor(rows.reduce((size, one) => size + one.data.length, 0));
-  rows.reduce((place, one) => { data.set(one.data, place); return place + one.data.length; }, 0);
-  return { shape: [rows.reduce((count, one) => count + one.shape[0], 0), ...rows[0].shape.slice(1)], data };
-}
-
 // to the nearest whole number, halves to the even one, as numpy's rint
 export function rint(value) {
   const low = Math.floor(value);

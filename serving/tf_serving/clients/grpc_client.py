@@ -68,7 +68,7 @@ def main() -> None:
         raise SystemExit(f"error: {error.code().name}: {error.details()}") from None
     except OSError as error:
         raise SystemExit(f"error: {error}") from None
-    np.savez(given.outputs, allow_pickle=False, **outputs)
+    np.savez(given.outputs, **outputs)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -126,7 +126,9 @@ def test_examples_are_of_the_bundle(running, told, path):
 def test_it_follows_what_serves(start, models, several, factory):
     models.put(several, "m")
     running = start(models.root)
-    assert "/v1/models/m:encode" in running.get("/openapi.json").json["paths"]
+    first = running.get("/openapi.json")
+    assert "/v1/models/m:encode" in first.json["paths"]
+    assert running.get("/openapi.json").body == first.body
     models.put(factory(), "m2")
     running.repository.poll()
     assert "/v1/models/m2:sample" in running.get("/openapi.json").json["paths"]
