@@ -8,6 +8,7 @@ on this machine alone unless --host says otherwise. SIGTERM lets it finish what 
 """
 
 import functools
+import ipaddress
 import os
 import signal
 import socket
@@ -165,6 +166,8 @@ def _serve(models: str) -> None:
     poller = threading.Thread(target=repository.poll_until, args=(stop, _POLL.value), daemon=True)
     poller.start()
     host = f"[{_HOST.value}]" if ":" in _HOST.value else _HOST.value
+    if not keys and not _is_loopback(_HOST.value):
+        _say(f"whoever reaches {_HOST.value} may ask: --api_keys would change that")
     _say(f"listening on http{'s' if _KEY.value else ''}://{host}:{listener.getsockname()[1]}")
     server.run(sockets=[listener])
     stop.set()
@@ -183,6 +186,13 @@ def _server(config: Any, service: Any) -> Any:
             service.is_draining = self.should_exit = True
 
     return Server(config)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
 
 
 def _prove(loaded: Any) -> None:

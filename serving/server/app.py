@@ -153,7 +153,7 @@ class App:
                 allowed = set(methods)
                 break
         if not allowed:
-            raise Refused(404, "Not Found")
+            raise Refused(404, "Not Found: /docs lists the paths")
         if request.path.lower().startswith("/v1/"):  # as TF Serving has it
             raise Refused(400, f"Malformed request: {request.method} {request.path[:_SHOWN]}")
         raise Refused(405, "Method Not Allowed", {"allow": ", ".join(sorted(allowed))})

@@ -6,6 +6,7 @@ and ranges of its tensors, and examples that can be sent as they are, from the b
 
 import base64
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,6 +35,19 @@ _TEXT = {
     "infer": "Run the map {map}, as Triton and KServe do. Tensors may follow the JSON as bytes: see the protocol's "
     "extension for binary tensors.",
 }
+_MEANING = {
+    "count": "How many.",
+    "seed": "Which ones: the same seed makes the same samples.",
+    "start": "The number of the first sample of the seed.",
+    "seed_from": "The seed whose first sample the walk begins at.",
+    "seed_to": "The seed whose first sample it ends at.",
+    "steps": "How many pictures, both ends included.",
+    "truncation": "Normal noise is drawn anew where its magnitude exceeds this: less varied, nearer to the usual.",
+    "columns": "Of the grid, where several pictures are one; by default about a square.",
+    "tile": "Run large pictures in tiles of this side; 0: as a whole.",
+    "overlap": "By how many pixels tiles overlap; by default as far as the network sees.",
+}
+_CHOICE = "By name or number; by default each in turn."
 _ERRORS = {"4XX": {"$ref": "#/components/responses/Error"}, "5XX": {"$ref": "#/components/responses/Error"}}
 _STRING = {"type": "string"}
 _STATUS = {
@@ -74,6 +88,9 @@ def document(service: Service) -> Json:
     paths = _of_server()
     for model, versions in service.repository.models.items():
         paths |= _of_model(model, versions[0], service.limits.rows)
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            operation["operationId"] = re.sub(r"\W+", "_", f"{method}{path}")
     return {
         "openapi": "3.1.0",
         "info": {"title": "genzoo", "version": zoo.__version__, "description": _TEXT["info"]},
@@ -86,7 +103,13 @@ def document(service: Service) -> Json:
                     "content": {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}},
                 }
             },
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            },
         },
+        # a key is asked for where the server was started with --api_keys
+        "security": [{}, {"bearer": []}, {"key": []}],
     }
 
 
@@ -210,21 +233,31 @@ def _parameters(map: ServedMap, is_walk: bool, rows: int) -> list[Json]:
     """Return what may be asked of a map in a query, as OpenAPI's parameters."""
     natural: Json = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
     several: Json = {"type": "integer", "minimum": 1, "maximum": rows}
-    words: list[tuple[str, Json, Any]] = [("count", several, 4), ("seed", natural, 7), ("start", natural, None)]
+    side = {"type": "integer", "minimum": 0, "maximum": 2**16}
+    words: list[tuple[str, Json, Any]] = [
+        ("count", several | {"default": 1}, 4),
+        ("seed", natural | {"default": 0}, 7),
+        ("start", natural | {"default": 0}, None),
+    ]
     if is_walk:
-        words = [("seed_from", natural, 0), ("seed_to", natural, 1), ("steps", several | {"minimum": 2}, 8)]
+        words = [
+            ("seed_from", natural | {"default": 0}, 0),
+            ("seed_to", natural | {"default": 1}, 1),
+            ("steps", several | {"minimum": 2, "default": 8}, 8),
+        ]
     if any(tensor.role == "normal" for tensor in map.spec.noise):
         words.append(("truncation", {"type": "number", "exclusiveMinimum": 0}, None))
     words.append(("columns", several, None))
     if map.is_free:
-        words += [(name, {"type": "integer", "minimum": 0, "maximum": 2**16}, None) for name in ("tile", "overlap")]
+        words += [("tile", side | {"default": 0}, None), ("overlap", side, None)]
     for tensor in map.spec.conditions:
         if tensor.is_class:
             numbers = {"type": "integer", "minimum": int(tensor.low), "maximum": int(tensor.high)}
             named = {"anyOf": [{"enum": list(tensor.names)}, numbers]} if tensor.names else numbers
             words.append((tensor.name, named, tensor.names[0] if tensor.names else int(tensor.low)))
     return [
-        {"name": name, "in": "query", "schema": schema} | ({} if example is None else {"example": example})
+        {"name": name, "in": "query", "description": _MEANING.get(name, _CHOICE), "schema": schema}
+        | ({} if example is None else {"example": example})
         for name, schema, example in words
     ]
 

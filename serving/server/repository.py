@@ -1,6 +1,7 @@
 """A directory of bundles as a model repository, which is read anew while it serves.
 
     bundles/digits/manifest.json ...        version 1 of "digits"
+    bundles/digits/2/manifest.json ...      and version 2 of it
     bundles/faces/3/manifest.json ...       version 3 of "faces"
     bundles/faces/4/manifest.json ...
 
@@ -15,7 +16,7 @@ import dataclasses
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,7 @@ class Repository:
         self._failed: dict[tuple[str, int], tuple[Mark, str]] = {}
         self._loading: tuple[str, int] | None = None
         self._absent: dict[str, int] = {}
+        self._told: set[str] = set()
         self.is_read = False
 
     @property
@@ -156,6 +158,7 @@ class Repository:
             return
         for model, paths in sorted(found.items()):
             self._update(model, paths)
+        self._tell_what_is_amiss(found)
         for model in self._serving.keys() - found.keys():
             self._absent[model] = self._absent.get(model, 0) + 1
             if self._absent[model] >= _POLLS_WITHOUT:
@@ -181,17 +184,42 @@ class Repository:
     def _scan(self) -> Iterator[tuple[str, dict[int, Path]]]:
         """Yield each model and the directories of its versions."""
         for entry in os.scandir(self.root):
-            if not NAME.fullmatch(entry.name) or not entry.is_dir():
+            if entry.name.startswith("."):  # being written
                 continue
-            path = Path(entry.path)
-            if is_version(path):
-                yield entry.name, {1: path}
-            elif numbered := {
-                int(inner.name): Path(inner.path)
-                for inner in sorted(os.scandir(path), key=lambda inner: inner.name)
-                if _NUMBER.fullmatch(inner.name) and inner.is_dir()
-            }:
-                yield entry.name, numbered
+            if not NAME.fullmatch(entry.name):
+                self._tell(
+                    f"{entry.name!r} is passed over: use letters, digits, '_', '.' and '-' in the name of a model"
+                )
+            elif entry.is_dir():
+                path = Path(entry.path)
+                numbered = {
+                    int(inner.name): Path(inner.path)
+                    for inner in sorted(os.scandir(path), key=lambda inner: inner.name)
+                    if _NUMBER.fullmatch(inner.name) and inner.is_dir()
+                }
+                if paths := ({1: path} if is_version(path) else {}) | numbered:
+                    yield entry.name, paths
+                else:
+                    self._tell(f"{entry.name} is passed over: it holds no bundle, and no directory NUMBER/ with one")
+            elif entry.name.endswith(".onnx"):
+                self._tell(f"{entry.name} is passed over: a model is the directory of a bundle")
+
+    def _tell_what_is_amiss(self, found: Mapping[str, Mapping[int, Path]]) -> None:
+        """Log what was asked for and is not there."""
+        if not found:
+            self._tell(f"{self.root} holds no bundle yet")
+        for model, paths in found.items():
+            if self._policy.numbers and not set(self._policy.numbers) & paths.keys():
+                self._tell(f"{model}: none of the versions that were asked for is there, only {_listed(paths)}")
+        for (model, label), number in self._labels.items():
+            if number not in self._serving.get(model, {}):
+                self._tell(f"{model}: version {number}, which is to be called {label}, does not serve")
+
+    def _tell(self, line: str) -> None:
+        """Log a line that has not been logged before."""
+        if line not in self._told:
+            self._told.add(line)
+            self._log(line)
 
     def _update(self, model: str, paths: Mapping[int, Path]) -> None:
         """Let the versions serve that the policy asks for and that load; without any, those from before go on."""
@@ -235,6 +263,10 @@ class Repository:
         return made
 
 
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(numbers)))
+
+
 def is_version(path: Path) -> bool:
     """Return whether the directory is meant as a bundle, however damaged."""
     return any(os.path.lexists(path / name) for name in (bundle.MANIFEST, bundle.ONNX))
@@ -242,6 +274,10 @@ def is_version(path: Path) -> bool:
 
 def mark_of(path: Path) -> Mark:
     """Return what tells one state of a bundle's files from another: place, size, time and number of each."""
-    places = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
+    places = []
+    for folder, inner, names in os.walk(path):
+        if folder == str(path):
+            inner[:] = [name for name in inner if not _NUMBER.fullmatch(name)]  # versions of their own
+        places += [os.path.join(folder, name) for name in names]
     stats = [(os.path.relpath(place, path), os.stat(place)) for place in sorted(places)]
     return tuple((name, status.st_size, status.st_mtime_ns, status.st_ino) for name, status in stats)

@@ -159,7 +159,7 @@ PATHS = [
     ("GET", "/v2/models/..%2ftiny", 404, "Request for unknown model: '../tiny' is not found"),
     ("GET", INFER, 405, "Method Not Allowed"),
     ("POST", "/v2/models/tiny", 405, "Method Not Allowed"),
-    ("GET", "/v2/x", 404, "Not Found"),
+    ("GET", "/v2/x", 404, "Not Found: /docs lists the paths"),
 ]
 
 

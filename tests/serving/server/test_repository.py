@@ -63,6 +63,39 @@ def test_a_bundle_is_version_1_and_numbers_are_versions(words):
     assert words.repository.find("two", 20).loaded == "c"
 
 
+def test_what_is_passed_over_is_told_once(tmp_path):
+    words = Words(tmp_path, "7", labels={("m", "stable"): 9})
+    words.poll()
+    assert words.lines == [
+        f"{tmp_path} holds no bundle yet",
+        "m: version 9, which is to be called stable, does not serve",
+    ]
+    words.write("m/1", "a")
+    words.write("two words", "a")
+    words.write(".hidden", "a")
+    words.write("m2/v1", "a")
+    (tmp_path / "lone.onnx").touch()
+    words.poll()
+    words.poll()
+    assert sorted(words.lines[2:]) == [
+        "'two words' is passed over: use letters, digits, '_', '.' and '-' in the name of a model",
+        "lone.onnx is passed over: a model is the directory of a bundle",
+        "m2 is passed over: it holds no bundle, and no directory NUMBER/ with one",
+        "m: none of the versions that were asked for is there, only 1",
+    ]
+
+
+def test_a_flat_bundle_is_version_1_beside_numbered_ones(tmp_path):
+    words = Words(tmp_path, "all")
+    words.write("m", "a")
+    assert words.poll() == {"m": {1: "a"}}
+    words.write("m/2", "b")
+    assert words.poll() == {"m": {2: "b", 1: "a"}}
+    words.write("m/2", "c")
+    assert words.poll() == {"m": {2: "c", 1: "a"}}
+    assert [word for *_, word in words.loaded] == ["a", "b", "c"]  # the first was not loaded anew
+
+
 def test_what_may_wait_is_done_when_all_serves(tmp_path):
     seen = []
 

@@ -227,15 +227,15 @@ PATHS = [
     ("POST", f"/v1/models/tiny/versions/{'9' * 6000}:predict", 400, "Failed to convert version: "),
     ("POST", "/v1/models/tiny/metadata", 400, "Malformed request: POST /v1/models/tiny/metadata"),
     ("GET", "/v1/models/tiny:predict", 400, "Malformed request: GET /v1/models/tiny:predict"),
-    ("GET", "/v1", 404, "Not Found"),
-    ("GET", "/v1/models/tiny/versions/x", 404, "Not Found"),
+    ("GET", "/v1", 404, "Not Found: /docs lists the paths"),
+    ("GET", "/v1/models/tiny/versions/x", 404, "Not Found: /docs lists the paths"),
     ("GET", "/v1/models/%2e%2e/metadata", 404, "Servable not found for request: Latest(..)"),
     ("GET", "/v1/models/..%2f..%2fetc/metadata", 404, "Servable not found"),
     ("POST", "/v1/models/%2e%2e%2fmodels%2ftiny:predict", 404, "Servable not found"),
     ("GET", "/v1/models/tiny%00/metadata", 404, "Servable not found"),
     ("GET", "/v1/models/tiny%ff%fe/metadata", 404, "Servable not found"),
-    ("GET", "/v1/models/../models/tiny", 404, "Not Found"),
-    ("GET", "/v1/models/tiny/versions/%D9%A1/metadata", 404, "Not Found"),
+    ("GET", "/v1/models/../models/tiny", 404, "Not Found: /docs lists the paths"),
+    ("GET", "/v1/models/tiny/versions/%D9%A1/metadata", 404, "Not Found: /docs lists the paths"),
 ]
 
 
