@@ -18,13 +18,17 @@ from zoo.shared.errors import UserError, first_line, unknown
 from zoo.spec import MapSpec, TensorSpec
 
 
+class TooLittleMemory(UserError):
+    """More samples at once than the memory holds now."""
+
+
 @contextlib.contextmanager
 def enough_memory() -> Iterator[None]:
-    """Tell in one line that the memory does not suffice, as a `UserError`."""
+    """Tell in one line that the memory does not suffice, as `TooLittleMemory`."""
     try:
         yield
     except MemoryError as error:
-        raise UserError(f"too many samples for the memory at once: {first_line(error)}") from None
+        raise TooLittleMemory(f"too many samples for the memory at once: {first_line(error)}") from None
 
 
 class ServedMap:

@@ -8,9 +8,9 @@ import io
 import math
 import stat
 import struct
+import threading
 import warnings
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -28,7 +28,7 @@ _FORMATS = ("PNG", "JPEG", "WEBP")
 _GREY_MODES = ("1", "L", "LA", "I;16")
 # numbers in a picture, up to which Pillow's search for filters is not worth its time: one of 32 x 32 pixels takes
 # 55 us with it, 23 us without
-_SMALL = 2**12
+SMALL = 2**12
 _COLOURS = {1: 0, 3: 2, 4: 6}  # PNG's number of a colour type, by channels
 _MAX_TEXT = 2**26  # bytes; some programs keep their whole workflow in a PNG's text
 
@@ -52,14 +52,22 @@ def grid(images: np.ndarray, columns: int | None = None, min_side: int = 512) ->
     pixel (times the magnification) parts the images.
     """
     count, height, width, channels = images.shape
-    columns = columns or math.ceil(math.sqrt(count))
-    rows = -(-count // columns)
+    rows, columns, scale = layout(count, height, width, columns, min_side)
     canvas = np.full((rows, height + 1, columns, width + 1, channels), 128, np.uint8)
     for index, image in enumerate(images):
         canvas[index // columns, :height, index % columns, :width] = image
     picture = canvas.reshape(rows * (height + 1), columns * (width + 1), channels)[:-1, :-1]
-    scale = max(1, round(min_side / max(picture.shape[:2])))
     return picture.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def layout(
+    count: int, height: int, width: int, columns: int | None = None, min_side: int = 512
+) -> tuple[int, int, int]:
+    """Return the rows and columns of the grid of so many images, and how many times it is magnified: see `grid`."""
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = -(-count // columns)
+    longer = max(rows * (height + 1), columns * (width + 1)) - 1
+    return rows, columns, max(1, round(min_side / longer))
 
 
 def scatter(points: np.ndarray, behind: np.ndarray | None = None, side: int = 512) -> np.ndarray:
@@ -86,7 +94,7 @@ def scatter(points: np.ndarray, behind: np.ndarray | None = None, side: int = 51
 
 def encode_png(picture: np.ndarray) -> bytes:
     """Return the PNG file of one uint8 picture (height, width, 1, 3 or 4 channels)."""
-    if picture.size <= _SMALL:
+    if picture.size <= SMALL:
         return _small_png(picture)
     from PIL import Image
 
@@ -122,20 +130,27 @@ def opened(file: Path | BinaryIO) -> "Image.Image":
                 raise OSError("not a regular file")
             if not status.st_size:
                 raise OSError("the file is empty")
-        with _quiet():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return Image.open(file, formats=_FORMATS)
+        with _quiet:
+            picture = Image.open(file, formats=_FORMATS)
     except UnidentifiedImageError:
         raise OSError("the file holds no PNG, JPEG or WebP picture") from None
     except OSError as error:
         raise OSError(error.strerror or str(error)) from None
+    # Pillow only warns of it, and raises an error at twice as many pixels
+    if Image.MAX_IMAGE_PIXELS is not None and picture.width * picture.height > Image.MAX_IMAGE_PIXELS:
+        picture.close()
+        raise Image.DecompressionBombWarning(
+            f"{picture.width * picture.height:,} pixels are more than {Image.MAX_IMAGE_PIXELS:,}: it may be a "
+            "decompression bomb"
+        )
+    return picture
 
 
 def upright(file: Path | BinaryIO) -> "Image.Image":
     """Return the decoded picture file, see `opened`, turned as its EXIF orientation says."""
     from PIL import ImageOps
 
-    with _quiet(), opened(file) as picture:
+    with _quiet, opened(file) as picture:
         picture.load()
         return picture if _orientation(picture) == 1 else ImageOps.exif_transpose(picture)
 
@@ -149,12 +164,31 @@ def _orientation(picture: "Image.Image") -> int:
     return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep back Pillow's warnings of damaged EXIF data: they leave the pixels as they are, and name no file."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        yield
+class _Quiet:
+    """Keeps back Pillow's warnings, as of damaged EXIF data: they leave the pixels as they are, and name no file.
+
+    Python's filters are those of the process, and each `catch_warnings` puts back what it found. Among threads that
+    overlap one would put back another's. So the first that enters sets the filter, and the last that leaves removes it.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._filter = threading.Lock(), 0, contextlib.ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._filter.enter_context(warnings.catch_warnings())
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._filter.close()
+
+
+_quiet = _Quiet()
 
 
 def is_grey(path: Path) -> bool:
@@ -168,7 +202,7 @@ def is_grey(path: Path) -> bool:
 
 def size_of(path: Path) -> tuple[int, int]:
     """Return (height, width) of a picture file, upright."""
-    with _quiet(), opened(path) as picture:
+    with _quiet, opened(path) as picture:
         return picture.size if _orientation(picture) >= 5 else picture.size[::-1]
 
 

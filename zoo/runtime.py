@@ -37,6 +37,10 @@ _BYTES = "<bytes>"
 _ONNX_TYPES = {"float32": "tensor(float)", "int32": "tensor(int32)"}
 
 
+class ModelFailed(UserError):
+    """A model that does not run, or whose numbers are none: the fault is its own rather than the caller's."""
+
+
 class OpenMap:
     """One map in onnxruntime. Safe to call from several threads at once; copies and pickles as its session does."""
 
@@ -79,7 +83,7 @@ class OpenMap:
         """Return every output for checked inputs (count, *shape), which are those of the samples from `start` on.
 
         Pictures whose sides are free may have others than the spec's, all rows of a call the same. A shape that the
-        spec does not promise, NaN or infinity is a `UserError`.
+        spec does not promise, NaN or infinity is a `ModelFailed`.
         """
         count = len(next(iter(inputs.values())))
         # at once, so that memory which does not suffice is told of before the first block
@@ -112,16 +116,16 @@ class OpenMap:
         try:
             made = dict(zip(names, self._session.run(names, inputs), strict=True))
         except Exception as error:  # onnxruntime's errors have no common base of their own
-            raise UserError(f"the model failed to run: {reason(error)}") from None
+            raise ModelFailed(f"the model failed to run: {reason(error)}") from None
         for tensor in self.spec.outputs:
             values = made[tensor.name]
             if values.shape != (size, *shapes[tensor.name]):
-                raise UserError(
+                raise ModelFailed(
                     f"the model made {tensor.name} of shape {values.shape}, its manifest promises "
                     f"{(size, *shapes[tensor.name])}"
                 )
             if not np.isfinite(values).all():
-                raise UserError(f"the model made NaN or infinity in {tensor.name}; check its weights and its inputs")
+                raise ModelFailed(f"the model made NaN or infinity in {tensor.name}; check its weights and its inputs")
         return made
 
 

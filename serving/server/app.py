@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from serving.maps import TooLittleMemory
 from serving.server import gallery, oip, openapi, pictures, static, tfserving
 from serving.server.cors import Cors
 from serving.server.http import Message, Request, Response, json_response
@@ -22,6 +23,7 @@ from serving.server.metrics import Metrics
 from serving.server.protocol import GONE
 from serving.server.refused import Refused
 from serving.server.service import Service
+from zoo.runtime import ModelFailed
 from zoo.shared.errors import UserError
 
 Handler = Callable[[Service, Request, Mapping[str, str | None]], Awaitable[Response]]
@@ -126,6 +128,10 @@ class App:
             what, status = ("no answer", 504) if request.is_read else ("the body did not arrive", 408)
             headers = {} if request.is_read else {"connection": "close"}
             return _error(f"{what} within {timeout:g} seconds", status, headers)
+        except TooLittleMemory as error:
+            return _error(str(error), 503, {"retry-after": "1"})
+        except ModelFailed as error:
+            return _error(str(error), 500)
         except UserError as error:
             return _error(str(error), 400)
         except Refused as error:

@@ -29,7 +29,7 @@ Arrays = Mapping[str, np.ndarray]
 _PART = 16  # rows
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Job:
     """One request's checked inputs, numbered from `start`, and the future of its outputs."""
 
@@ -78,8 +78,8 @@ class Batcher:
 
         Another thread may set other `sizes` while it serves.
 
-        A map that `is_quick` runs in the event loop's own thread while it has nothing else to do: going to another
-        thread and back would take longer.
+        A map that `is_quick` runs one row in the event loop's own thread while it has nothing else to do: going to
+        another thread and back would take longer. What is larger than the row that was timed goes there always.
         """
         self.map = map
         self._limits, self._pool, self._is_quick, self._observe = limits, pool, is_quick, observe
@@ -110,7 +110,11 @@ class Batcher:
             # not at once: other requests that have arrived by now join this one
             self._is_due = True
             loop.call_soon(self._dispatch)
-        return await job.future
+        try:
+            return await job.future
+        finally:
+            if job.future.cancelled() and job in self._waiting:  # it takes nobody's place, nor memory, any longer
+                self._waiting.remove(job)
 
     def _dispatch(self) -> None:
         """Start as many batches as there are free lanes."""
@@ -128,7 +132,8 @@ class Batcher:
                     return
             jobs = [self._waiting.popleft() for _ in range(count)]
             self._observe(len(jobs))
-            if self._is_quick and len(jobs) == 1 and not self._waiting and not self._running:
+            is_idle = not self._waiting and not self._running
+            if self._is_quick and len(jobs) == 1 and self._joins(jobs[0]) and is_idle:
                 self._finish(jobs, self._answers(jobs))
                 return
             self._running += 1
@@ -154,8 +159,10 @@ class Batcher:
 
     def _done(self, jobs: Sequence[Job], future: "asyncio.Future[list[Any]]") -> None:
         self._running -= 1
-        self._finish(jobs, future.result())
-        self._dispatch()
+        try:
+            self._finish(jobs, future.result())
+        finally:
+            self._dispatch()
 
     def _finish(self, jobs: Sequence[Job], answers: Sequence[Any]) -> None:
         for job, answer in zip(jobs, answers, strict=True):
@@ -194,8 +201,11 @@ class Batcher:
     def _together(self, jobs: Sequence[Job]) -> list[Any]:
         if len(jobs) == 1:
             return [_tried(lambda: self.map.run_batch(jobs[0].inputs))]
-        inputs = {name: np.concatenate([job.inputs[name] for job in jobs]) for name in jobs[0].inputs}
-        made = _tried(lambda: self.map.run_batch(inputs))
+        made = _tried(
+            lambda: self.map.run_batch(
+                {name: np.concatenate([job.inputs[name] for job in jobs]) for name in jobs[0].inputs}
+            )
+        )
         if isinstance(made, Exception):  # nobody is refused for a neighbour's sake
             return [self._together([job])[0] for job in jobs]
         return [{name: values[k : k + 1] for name, values in made.items()} for k in range(len(jobs))]

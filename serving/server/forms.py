@@ -4,18 +4,25 @@ import functools
 import io
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import orjson
 
 from serving.server.http import BINARY, JSON
 from serving.server.refused import Refused
+from serving.server.service import BESIDE
+from serving.server.tensors import json_size
 from zoo import images, media
 from zoo.spec import MapSpec, TensorSpec
 
 PNG, WEBP, GIF, WAV, NPY = "image/png", "image/webp", "image/gif", "audio/wav", "application/x-npy"
-_MOST = 2**24  # pixels of an answer, of all its frames: seconds of writing
+_MOST = 2**24  # pixels of an answer, of all its frames and blank cells: seconds of writing
 _SIDE = 512  # pixels, to which small pictures are magnified
+_LONGEST = {PNG: 2**31 - 1, WEBP: 16_383, GIF: 65_535}  # pixels of a side that the formats can say
+# bytes a pixel while a picture is written: the grid and the same magnified, Pillow's copy, the encoder's, the file
+_WRITTEN = 16
+_PAUSE = 0.3  # seconds between sounds
 _FRAME_RATE = 10.0  # of a walk, and of a video whose rate is unknown
 
 
@@ -65,39 +72,98 @@ def _fits(range_: str, form: str) -> bool:
     return range_ in ("*/*", form) or (range_.endswith("/*") and form.startswith(range_[:-1]))
 
 
-def check(form: str, tensor: TensorSpec, shape: Sequence[int], count: int) -> None:
-    """Refuse a picture of more pixels than are written; `shape` is that of one value, `count` how many there are."""
-    pixels = count * math.prod(shape[:-1])
-    if form in (PNG, WEBP, GIF) and tensor.kind != "point" and pixels > _MOST:
+class Plan(NamedTuple):
+    """How pictures are laid out: `frames`, each a grid of some `columns`, magnified to about `side` by `images.grid`.
+
+    Each frame has `height` x `width` pixels.
+    """
+
+    frames: int
+    columns: int | None
+    side: int
+    height: int
+    width: int
+
+
+def plan(
+    form: str, tensor: TensorSpec, shape: Sequence[int], count: int, is_walk: bool, columns: int | None
+) -> Plan | None:
+    """Return how `count` values of a `shape` are laid out in a picture, None if the form is none.
+
+    More pixels than are written, those of blank cells too, and sides that the form cannot have are refused.
+    """
+    if form not in _LONGEST:
+        return None
+    if tensor.kind == "point":
+        return Plan(1, None, _SIDE, _SIDE, _SIDE)
+    frames, cells = 1, count
+    if tensor.kind == "video":
+        frames = shape[0]
+    elif is_walk and form == PNG:
+        columns = columns or count
+    elif is_walk:
+        frames, cells = count, 1
+    columns = min(columns, cells) if columns else None
+    height, width = shape[-3:-1]
+    # a single picture is the answer itself, as large as the map makes it
+    side = 1 if frames == cells == 1 else min(_SIDE, math.isqrt(_MOST // frames))
+    rows, across, scale = images.layout(cells, height, width, columns, side)
+    pixels = frames * rows * across * height * width
+    if pixels > _MOST:
         raise Refused(
             400, f"{form} would have {pixels:,} pixels; at most {_MOST:,} are written: ask for fewer samples, or {NPY}"
         )
+    if pixels * scale**2 > _MOST:  # the magnification was rounded up
+        side, scale = 1, 1
+    made = Plan(frames, columns, side, scale * (rows * (height + 1) - 1), scale * (across * (width + 1) - 1))
+    if max(made.height, made.width) > _LONGEST[form]:
+        raise Refused(
+            400,
+            f"{form} would have {made.height:,} x {made.width:,} pixels; its sides end at {_LONGEST[form]:,}: ask for "
+            f"other columns, {PNG} or {NPY}",
+        )
+    return made
 
 
-def write(form: str, spec: MapSpec, made: Mapping[str, np.ndarray], is_walk: bool, columns: int | None) -> bytes:
+def size(form: str, spec: MapSpec, shapes: Mapping[str, Sequence[int]], plan: Plan | None) -> int:
+    """Return the bytes at most that `write` takes for outputs of the `shapes` (count, *shape), with its answer."""
+    count, numbers = shapes[spec.output.name][0], math.prod(shapes[spec.output.name])
+    if plan:
+        return 8 * numbers + _WRITTEN * plan.frames * plan.height * plan.width
+    if form == JSON:
+        return sum(map(json_size, shapes.values()))
+    if form == WAV:
+        return 8 * numbers + 3 * 2 * (numbers + count * round(_PAUSE * spec.output.rate))
+    return 2 * 4 * numbers
+
+
+def effort(form: str, spec: MapSpec, size: int, plan: Plan | None) -> int:
+    """Return what `Service.work` is to be told of `write`: in the event loop's thread only small PNGs are written."""
+    if not plan:
+        return size
+    is_small = form == PNG and plan.height * plan.width * spec.output.shape[-1] <= images.SMALL
+    return 0 if is_small else BESIDE
+
+
+def write(form: str, spec: MapSpec, made: Mapping[str, np.ndarray], is_walk: bool, plan: Plan | None) -> bytes:
     """Return what a map made, in a form of its first output; JSON holds all outputs."""
     tensor, values = spec.output, made[spec.output.name]
     if form == JSON:
         outputs = {name: np.ascontiguousarray(array) for name, array in made.items()}
         return orjson.dumps({"outputs": outputs}, option=orjson.OPT_SERIALIZE_NUMPY)
-    if form in (NPY, BINARY):
-        return npy(values)
     if form == WAV:
-        return media.encode(tensor, values[0]) if len(values) == 1 else media.joined(tensor, values)
+        return media.encode(tensor, values[0]) if len(values) == 1 else media.joined(tensor, values, _PAUSE)
+    if plan is None:
+        return npy(values)
     if tensor.kind == "point":
-        return images.encode_png(images.scatter(values))
-    if tensor.kind == "video":
-        side = _side(tensor.shape[0])
-        frames = [images.grid(frame, columns, side) for frame in media.stored(tensor, values).swapaxes(0, 1)]
-        return _moving(form, frames, tensor.rate or _FRAME_RATE)
+        return images.encode_png(images.scatter(values, side=plan.side))
     pictures = media.stored(tensor, values)
+    if tensor.kind == "video":
+        frames = [images.grid(frame, plan.columns, plan.side) for frame in pictures.swapaxes(0, 1)]
+        return _moving(form, frames, tensor.rate or _FRAME_RATE)
     if is_walk and form != PNG:
-        side = _side(len(pictures))
-        return _moving(form, [images.grid(picture[None], min_side=side) for picture in pictures], _FRAME_RATE)
-    if is_walk:
-        columns = columns or len(pictures)
-    # a single picture is the answer itself, as large as the map makes it
-    picture = pictures[0] if len(pictures) == 1 else images.grid(pictures, columns)
+        return _moving(form, [images.grid(picture[None], None, plan.side) for picture in pictures], _FRAME_RATE)
+    picture = pictures[0] if len(pictures) == 1 else images.grid(pictures, plan.columns, plan.side)
     return images.encode_png(picture) if form == PNG else _webp([picture], _FRAME_RATE)
 
 
@@ -111,11 +177,6 @@ def _npy_header(shape: tuple[int, ...], descr: str) -> bytes:
     buffer = io.BytesIO()
     np.lib.format.write_array_header_1_0(buffer, {"descr": descr, "fortran_order": False, "shape": shape})
     return buffer.getvalue()
-
-
-def _side(frames: int) -> int:
-    """Return the side to which so many frames are magnified: what is written stays bounded."""
-    return min(_SIDE, math.isqrt(_MOST // frames))
 
 
 def _moving(form: str, frames: Sequence[np.ndarray], rate: float) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import threading
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
@@ -40,7 +41,8 @@ class Request:
     """What a client asks. `path` is as it was sent, percent signs included; the names of headers are lower-case.
 
     `model`, `version` and `map` are what it turned out to be for: the log and the metrics name them. `is_read` says
-    whether its body has arrived. What it holds of the `budget` is given back by `release`.
+    whether its body has arrived. What it holds of the `budget` is given back by `release`. Another thread that works
+    for it may take more until then, and nothing afterwards.
     """
 
     def __init__(self, scope: Message, receive: Callable[[], Awaitable[Message]], budget: Budget) -> None:
@@ -52,18 +54,23 @@ class Request:
         self.model = self.version = self.map = ""
         self.is_read = self.method in ("GET", "HEAD")
         self._budget, self._held = budget, 0
+        self._lock, self._is_over = threading.Lock(), False
         self._query: bytes = scope["query_string"]
         self._receive = receive
 
     def hold(self, size: int) -> None:
-        """Take so many bytes of the budget; `Refused` 503 if there are not so many."""
-        self._budget.take(size, self._held)
-        self._held += size
+        """Take so many bytes of the budget; `Refused` 503 if there are not so many, or the request is over."""
+        with self._lock:
+            if self._is_over:
+                raise Refused(503, "the request is over: its deadline has passed, or its client has left")
+            self._budget.take(size, self._held)
+            self._held += size
 
     def release(self) -> None:
-        """Give back what was taken."""
-        self._budget.give(self._held)
-        self._held = 0
+        """Give back what was taken, and take no more."""
+        with self._lock:
+            self._budget.give(self._held)
+            self._held, self._is_over = 0, True
 
     @functools.cached_property
     def query(self) -> dict[str, str]:
@@ -78,19 +85,26 @@ class Request:
         """The media type of the body, without its parameters; "" if none is named."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
-    async def body(self, most: int) -> bytes:
-        """Return the body, unpacked; one of more than `most` bytes is refused."""
-        declared = self.headers.get("content-length", "")
-        if declared.isdigit() and len(declared) <= 19 and int(declared) > most:
-            raise _too_large(most)
+    @property
+    def is_packed(self) -> bool:
+        """Whether the body is gzip; another encoding than that is refused."""
         encoding = self.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("identity", "gzip"):
             raise Refused(415, f"content-encoding {encoding[:40]!r}: send the body as it is, or gzip")
-        data = await self._whole(most)
-        if encoding == "gzip":
-            data = unpacked(data, most)
-            self.hold(len(data))
-        return data
+        return encoding == "gzip"
+
+    async def body(self, most: int) -> bytes:
+        """Return the body as it was sent; one of more than `most` bytes is refused."""
+        declared = self.headers.get("content-length", "")
+        if declared.isdigit() and len(declared) <= 19 and int(declared) > most:
+            raise _too_large(most)
+        return await self._whole(most)
+
+    def unpack(self, data: bytes, most: int) -> bytes:
+        """Return what a packed body holds, see `unpacked`."""
+        made = unpacked(data, most)
+        self.hold(len(made))
+        return made
 
     def parse(self, data: bytes) -> Any:
         """Return the JSON value of the body, or of a part of it; what is no JSON is refused in TF Serving's words."""

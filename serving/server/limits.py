@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from serving.server.refused import Refused
 from zoo.spec import MapSpec
@@ -15,8 +15,9 @@ class Limits:
     - `body`: bytes of a request's body, and of what a compressed body becomes.
     - `rows`: samples, or rows of input, of one request.
     - `output`: bytes of the arrays that one request makes.
-    - `pixels`: height times width of a picture that is sent.
-    - `memory`: bytes of the bodies and arrays of all requests at once; who comes when it is used up is answered 503.
+    - `pixels`: height times width of a picture that is sent, and of all picture files of one condition together.
+    - `memory`: bytes of the bodies, arrays and answers of all requests at once; who comes when it is used up is
+      answered 503.
     - `connections`: clients at once; more are answered 503.
     - `queue`: requests that wait for one map; more are answered 503 at once.
     - `timeout`: seconds until a request is answered 504, or 408 where its body has not arrived.
@@ -49,3 +50,11 @@ class Limits:
         """Refuse a picture of too many pixels."""
         if height * width > self.pixels:
             raise Refused(400, f"the picture has {height:,} x {width:,} pixels; send at most {self.pixels:,} in all")
+
+    def check_pictures(self, sides: Sequence[tuple[int, int]]) -> None:
+        """Refuse pictures, each (height, width), that have too many pixels, one of them or all together."""
+        for height, width in sides:
+            self.check_pixels(height, width)
+        pixels = sum(height * width for height, width in sides)
+        if pixels > self.pixels:
+            raise Refused(400, f"the pictures have {pixels:,} pixels; send at most {self.pixels:,} in all at a time")

@@ -21,7 +21,7 @@ from serving.server.http import BINARY, JSON, Request, Response, json_response
 from serving.server.refused import Refused
 from serving.server.repository import Unknown, Version
 from serving.server.service import Service
-from serving.server.tensors import OIP_TYPES, checked_shape, flat, from_bytes, to_bytes
+from serving.server.tensors import OIP_TYPES, checked_shape, flat, from_bytes, json_size, to_bytes
 from zoo.spec import TensorSpec
 
 SERVER = re.compile(r"/v2/?")
@@ -114,7 +114,12 @@ async def infer(service: Service, request: Request, found: Found) -> Response:
     name = unquote(found["model"] or "")
     asked = await service.work(len(body), _read, service, request, map, name, body, length)
     made = await service.run(version, map.name, asked.inputs)
-    size = sum(values.nbytes for values in made.values())
+    # binary tensors are copied twice: by themselves, and into the answer
+    size = sum(
+        2 * made[name].nbytes if is_binary else json_size((made[name].size,))
+        for name, is_binary in asked.outputs.items()
+    )
+    request.hold(size)
     return await service.work(size, _answer, map, name, version, asked, made)
 
 

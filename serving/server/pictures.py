@@ -10,8 +10,9 @@ asked stands in the query, in a JSON object, or in both. A file is the one condi
 """
 
 import contextlib
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,14 +23,14 @@ from serving.server import forms
 from serving.server.http import JSON, Request, Response
 from serving.server.refused import Refused
 from serving.server.repository import Version
-from serving.server.service import Service, map_of
+from serving.server.service import BESIDE, Service, inputs_size, map_of
 from serving.server.tensors import decoded, numbers
 from serving.server.tfserving import WHICH, version_of
-from serving.server.uploads import is_file, value_in
+from serving.server.uploads import is_file, may_hold_files
 from serving.sides import Sides
 from zoo.noise import fill, integer
 from zoo.shared.errors import UserError, unknown
-from zoo.spec import TensorSpec
+from zoo.spec import MapSpec, TensorSpec
 
 ACTION = re.compile(rf"(?i)/v1/models/(?P<model>[^/:]+){WHICH}:(?P<method>[a-z0-9_]+)", re.ASCII)
 
@@ -41,13 +42,17 @@ _TILES = ("tile", "overlap")
 
 
 class Asked(NamedTuple):
-    """A request that was read: the inputs of each run, numbered from `start`, how sides are run, the answer's form."""
+    """A request that was read: its runs, numbered from `start`, how sides are run, and how the answer is laid out.
 
-    runs: list[dict[str, np.ndarray]]
+    `fill` makes the inputs of each run, `size` bytes in all; writing the answer takes `written` bytes.
+    """
+
+    fill: Callable[[], list[dict[str, np.ndarray]]]
+    size: int
     start: int
     sides: Sides | None
-    form: str
-    columns: int | None
+    plan: forms.Plan | None
+    written: int
 
 
 async def make(service: Service, request: Request, found: Mapping[str, str | None]) -> Response:
@@ -59,12 +64,24 @@ async def make(service: Service, request: Request, found: Mapping[str, str | Non
     request.map = map.name
     form = forms.choose(request.headers.get("accept", "*/*"), forms.of(map.spec.output, is_walk))
     body = await service.body(request) if request.method == "POST" else b""
-    asked = await service.work(len(body), _read, service, map, request, body, form, is_walk)
-    parts = [await service.run(version, map.name, run, asked.start, asked.sides) for run in asked.runs]
-    made = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if is_walk else parts[0]
-    size = sum(values.nbytes for values in made.values())
-    data = await service.work(size, forms.write, form, map.spec, made, is_walk, asked.columns)
+    size = BESIDE if may_hold_files(body) else len(body)
+    asked = await service.work(size, _read, service, map, request, body, form, is_walk)
+    runs = await service.work(asked.size, asked.fill)
+    parts = [await service.run(version, map.name, run, asked.start, asked.sides) for run in runs]
+    request.hold(asked.written)
+    effort = forms.effort(form, map.spec, asked.written, asked.plan)
+    data = await service.work(effort, _written, form, map.spec, parts, is_walk, asked.plan)
     return Response(data, form)
+
+
+def _written(
+    form: str, spec: MapSpec, parts: list[dict[str, np.ndarray]], is_walk: bool, plan: forms.Plan | None
+) -> bytes:
+    """Return the answer of the outputs of all runs."""
+    made = parts[0]
+    if len(parts) > 1:
+        made = {name: np.concatenate([part[name] for part in parts]) for name in made}
+    return forms.write(form, spec, made, is_walk, plan)
 
 
 def _map(version: Version, method: str) -> ServedMap:
@@ -88,26 +105,35 @@ def _read(service: Service, map: ServedMap, request: Request, body: bytes, form:
     truncation = _number(asked, "truncation")
     begun = {mask.keeps for mask in map.spec.masks if mask.name not in asked}
     conditions = {
-        name: _condition(known[name], value, service, is_beginning=name in begun)
+        name: _condition(map.spec, known[name], value, service, request, is_beginning=name in begun)
         for name, value in asked.items()
         if name in known
     }
     shapes = {name: np.shape(value)[-3:] for name, value in conditions.items() if known[name].is_free}
-    if not is_walk:
+    count = whole(asked, "steps", 8, 2) if is_walk else map.count_of(whole(asked, "count", None, 1), conditions)
+    service.admit(request, map.spec, count, shapes)
+    outputs = {name: (count, *shape) for name, shape in map.spec.shapes(shapes).items()}
+    plan = forms.plan(form, map.spec.output, outputs[map.spec.output.name][1:], count, is_walk, columns)
+    given = map.given(count, conditions)
+    start = 0
+    if is_walk:
+        seeds = whole(asked, "seed_from", 0), whole(asked, "seed_to", 1)
+        fill_all = functools.partial(_walked, map.spec, *seeds, count, given, truncation)
+    else:
         seed, start = (whole(asked, name, 0) for name in ("seed", "start"))
-        count = map.count_of(whole(asked, "count", None, 1), conditions)
-        service.admit(request, map.spec, count, shapes)
-        forms.check(form, map.spec.output, map.spec.shapes(shapes)[map.spec.output.name], count)
-        inputs = fill(map.spec, count, seed, start, map.given(count, conditions), truncation)
-        return Asked([inputs], start, sides, form, columns)
-    steps = whole(asked, "steps", 8, 2)
-    service.admit(request, map.spec, steps, shapes)
-    forms.check(form, map.spec.output, map.spec.output.shape, steps)
-    seed_from, seed_to = whole(asked, "seed_from", 0), whole(asked, "seed_to", 1)
-    inputs = walk(map.spec, seed_from, seed_to, steps, map.given(steps, conditions), truncation)
-    # the far end runs apart from the others, in the row where `:sample` would have it
-    runs = [{name: values[part] for name, values in inputs.items()} for part in (slice(0, -1), slice(-1, None))]
-    return Asked(runs, 0, sides, form, columns)
+        fill_all = functools.partial(_filled, map.spec, count, seed, start, given, truncation)
+    written = forms.size(form, map.spec, outputs, plan)
+    return Asked(fill_all, inputs_size(map.spec, count, shapes), start, sides, plan, written)
+
+
+def _filled(spec: MapSpec, *arguments: Any) -> list[dict[str, np.ndarray]]:
+    return [fill(spec, *arguments)]
+
+
+def _walked(spec: MapSpec, *arguments: Any) -> list[dict[str, np.ndarray]]:
+    """Return the inputs of a walk; the far end runs apart from the others, in the row where `:sample` would have it."""
+    inputs = walk(spec, *arguments)
+    return [{name: values[part] for name, values in inputs.items()} for part in (slice(0, -1), slice(-1, None))]
 
 
 def _asked(map: ServedMap, request: Request, body: bytes) -> dict[str, Any]:
@@ -135,12 +161,14 @@ def _asked(map: ServedMap, request: Request, body: bytes) -> dict[str, Any]:
     return asked | given
 
 
-def _condition(tensor: TensorSpec, value: Any, service: Service, is_beginning: bool) -> Any:
+def _condition(
+    spec: MapSpec, tensor: TensorSpec, value: Any, service: Service, request: Request, is_beginning: bool
+) -> Any:
     """Return a condition as `ServedMap.given` takes it; no array is made of anything but numbers."""
     if isinstance(value, dict):
         value = decoded(tensor, value)
     if isinstance(value, bytes):
-        return value_in(tensor, value, service.limits, is_beginning)
+        return service.read(request, spec, tensor, [value], is_beginning)[0]
     if tensor.kind == "attributes" and _are_names(value):
         return value
     if isinstance(value, list):

@@ -8,7 +8,7 @@ import base64
 import binascii
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ import orjson
 
 from serving.server.limits import Limits
 from serving.server.refused import Refused
-from serving.server.uploads import value_in
 from zoo.spec import TensorSpec
 
 MAX_AXES = 8
@@ -31,13 +30,15 @@ _JSON_TYPES = {str: "String", bool: "Bool", dict: "Object", list: "Array", type(
 _SHOWN = 60
 
 
-def from_json(tensor: TensorSpec, value: Any, limits: Limits) -> np.ndarray:
-    """Return the array (count, *shape) in nested lists; a row may be {"b64": ...}, the bytes of a file."""
+def from_json(
+    tensor: TensorSpec, value: Any, limits: Limits, read: Callable[[list[bytes]], list[np.ndarray]]
+) -> np.ndarray:
+    """Return the array (count, *shape) in nested lists; rows may be {"b64": ...}, files that `read` reads."""
     if isinstance(value, list):
         if len(value) > limits.rows:
             raise Refused(400, f"{len(value):,} samples in one request; send at most {limits.rows:,} at a time")
         if value and all(isinstance(row, dict) for row in value):
-            return _stacked(tensor, [value_in(tensor, decoded(tensor, row), limits) for row in value])
+            return _stacked(tensor, read([decoded(tensor, row) for row in value]))
     return numbers(tensor, value, len(tensor.shape) + 1)
 
 
@@ -132,6 +133,12 @@ def from_bytes(tensor: TensorSpec, data: memoryview, shape: Sequence[int]) -> np
             400, f"{tensor.name}: got {len(data):,} bytes, shape {list(shape)} of {tensor.dtype} needs {needed:,}"
         )
     return np.frombuffer(data, dtype).reshape(shape)
+
+
+def json_size(shape: Sequence[int]) -> int:
+    """Return the bytes at most of an array as nested lists of JSON."""
+    # -1.17549435e-38 and a comma for each number, two brackets and a comma for each list
+    return 16 * math.prod(shape) + 3 * sum(math.prod(shape[:axis]) for axis in range(len(shape)))
 
 
 def to_bytes(tensor: TensorSpec, values: np.ndarray) -> bytes:

@@ -4,6 +4,7 @@ Source: tensorflow/serving, http_rest_api_util.cc, json_tensor.cc and the page a
 bundle, `serving_default` its first. Beyond TF Serving, a row of a picture or sound may be {"b64": ...}, a whole file.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,8 +16,9 @@ from serving.maps import ServedMap
 from serving.server.http import Request, Response, json_response
 from serving.server.refused import Refused
 from serving.server.repository import Version
-from serving.server.service import Service, as_number, map_of
-from serving.server.tensors import TFS_TYPES, from_json
+from serving.server.service import BESIDE, Service, as_number, map_of
+from serving.server.tensors import TFS_TYPES, from_json, json_size
+from serving.server.uploads import may_hold_files
 from zoo.spec import MapSpec, TensorSpec
 
 WHICH = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
@@ -36,10 +38,12 @@ async def predict(service: Service, request: Request, found: Mapping[str, str | 
             f"Expected {wanted} signature method_name to be tensorflow/serving/{method}. "
             "Was: tensorflow/serving/predict",
         )
-    map, inputs, is_row = await service.work(len(body), _read, service, request, version, body)
+    size = BESIDE if may_hold_files(body) else len(body)
+    map, inputs, is_row = await service.work(size, _read, service, request, version, body)
     request.map = map.name
     made = await service.run(version, map.name, inputs)
-    size = sum(values.nbytes for values in made.values())
+    size = sum(json_size(values.shape) for values in made.values())
+    request.hold(size)
     return await service.work(size, _answer, map.spec, made, is_row)
 
 
@@ -67,7 +71,10 @@ def _read(
         raise Refused(400, "Missing 'inputs' or 'instances' key")
     columns = _columns(map.spec, asked["instances"]) if is_row else _named(map.spec, asked["inputs"])
     tensors = {tensor.name: tensor for tensor in map.spec.inputs}
-    arrays = {name: from_json(tensors[name], values, service.limits) for name, values in columns.items()}
+    arrays = {}
+    for name, values in columns.items():
+        read = functools.partial(service.read, request, map.spec, tensors[name])
+        arrays[name] = from_json(tensors[name], values, service.limits, read)
     return map, service.checked(request, map, arrays), is_row
 
 

@@ -133,7 +133,7 @@ def _edit_manifest(path: Path, edit: Callable[[dict[str, Any]], Any]) -> Path:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_node() -> Callable[..., Any]:
     return node
 

@@ -1,4 +1,6 @@
 import io
+import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -274,6 +276,19 @@ def test_extreme_shapes_are_fitted(tmp_path, size):
 def test_a_large_or_broken_colour_profile_leaves_the_pixels_as_they_are(tmp_path, profile):
     Image.new("RGB", (8, 6), (200, 30, 30)).save(tmp_path / "a.png", icc_profile=profile)
     assert (images.decode(tmp_path / "a.png", None, 3) == (200, 30, 30)).all()
+
+
+def test_threads_that_read_pictures_leave_the_filters_of_warnings_as_they_were(tmp_path):
+    """Each of two `catch_warnings` that overlap in time puts back what it found: the second one what the first set."""
+    before = list(warnings.filters)
+    with images._quiet:
+        inside = list(warnings.filters)
+        other = threading.Thread(target=images._quiet.__enter__)
+        other.start()
+        other.join()
+    assert warnings.filters == inside != before
+    images._quiet.__exit__()
+    assert warnings.filters == before
 
 
 def test_a_picture_of_too_many_pixels_is_not_opened(tmp_path, monkeypatch):

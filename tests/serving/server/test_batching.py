@@ -44,6 +44,7 @@ class Fake:
         return {"x": inputs["z"] * 2}
 
     def run(self, inputs, start=0, sides=None):
+        self.threads.add(threading.current_thread())
         self.blocks.append((len(inputs["z"]), start))
         return {"x": inputs["z"] * 2}
 
@@ -176,6 +177,45 @@ def test_what_is_cancelled_while_it_waits_never_runs():
     assert fake.batches == [[0, 1], [3]]
 
 
+def test_who_has_left_takes_no_place_in_the_queue():
+    async def scenario(batcher):
+        first = asyncio.create_task(batcher.run(rows(0)))
+        while not fake.batches:
+            await asyncio.sleep(0.001)
+        left = [asyncio.create_task(batcher.run(rows(value, 2))) for value in range(3)]
+        late = asyncio.create_task(asyncio.wait_for(batcher.run(rows(9, 2)), 0.01))
+        await asyncio.sleep(0.03)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, late, return_exceptions=True)
+        assert batcher.depth == 0
+        live = asyncio.create_task(batcher.run(rows(5)))
+        await asyncio.sleep(0.01)
+        fake.gate.set()
+        await first
+        return (await live)["x"][0, 0]
+
+    fake = Fake(is_open=False)
+    assert run(scenario, fake, queue=4) == 10
+    assert fake.blocks == []
+
+
+def test_too_little_memory_to_join_rows_is_told_or_mended(monkeypatch):
+    """`np.concatenate` of their inputs fails: each runs by itself, and the queue goes on."""
+
+    def fails(*_):
+        raise MemoryError
+
+    async def scenario(batcher):
+        monkeypatch.setattr(np, "concatenate", fails)
+        made = await asyncio.gather(*(batcher.run(rows(value)) for value in range(2)))
+        return [answer["x"][0, 0] for answer in (*made, await batcher.run(rows(2)))]
+
+    fake = Fake()
+    assert run(scenario, fake) == [0, 2, 4]
+    assert fake.batches == [[0], [1], [2]]
+
+
 def test_a_quick_map_runs_in_the_event_loop_only_while_that_is_idle():
     async def scenario():
         with ThreadPoolExecutor(1) as pool:
@@ -189,6 +229,18 @@ def test_a_quick_map_runs_in_the_event_loop_only_while_that_is_idle():
     own, other = asyncio.run(scenario())
     assert own == {threading.main_thread()}
     assert len(other) == 1
+
+
+@pytest.mark.parametrize(("count", "start", "is_free"), [(2, 0, False), (1, 1, False), (1, 0, True)])
+def test_only_the_row_that_was_timed_runs_in_the_event_loop(count, start, is_free):
+    async def scenario():
+        with ThreadPoolExecutor(1) as pool:
+            await Batcher(fake, Limits(lanes=1), pool, is_quick=True).run(rows(0, count), start)
+
+    fake = Fake()
+    fake.is_free = is_free
+    asyncio.run(scenario())
+    assert fake.threads and threading.main_thread() not in fake.threads
 
 
 def test_a_quick_map_goes_to_another_thread_while_one_runs():

@@ -12,6 +12,7 @@ import pytest
 
 from serving.server.budget import Budget
 from serving.server.cors import Cors
+from serving.server.http import Request
 from serving.server.refused import Refused
 from zoo.shared.errors import UserError
 
@@ -80,10 +81,39 @@ def test_arrays_count_too(serve):
     with sending(running.port, 60_000):
         until(lambda: running.service.budget.held == 60_000)
         # 8 numbers of noise and 48 of a picture, of four bytes
-        assert running.get("/v1/models/m:sample?count=100").status == 200
+        assert running.get("/v1/models/m:sample?count=60", accept="application/x-npy").status == 200
         assert running.get("/v1/models/m:sample?count=200").status == 503
         assert running.get("/v1/models/m:interpolate?steps=200").status == 503
         assert running.post(PREDICT, {"instances": [[0.0] * 8] * 100}).status == 503  # JSON counts 15 times
+
+
+def test_answers_count_too(serve):
+    running = serve(memory=120_000)
+    sample = "/v1/models/m:sample?count=100"  # 22,400 bytes of inputs and outputs
+    with sending(running.port, 60_000):
+        until(lambda: running.service.budget.held == 60_000)
+        assert running.get(sample, accept="application/x-npy").status == 503  # and 2 times 19,200 of the answer
+        assert running.get(sample, accept="application/json").status == 503
+        assert running.get(sample, accept="image/png").status == 503
+        z = {"name": "z", "shape": [100, 8], "datatype": "FP32", "parameters": {"binary_data_size": 3200}}
+        for is_binary in (True, False):
+            head = json.dumps({"inputs": [z], "parameters": {"binary_data_output": is_binary}}).encode()
+            length = {"inference_header_content_length": str(len(head))}
+            assert running.post("/v2/models/m/infer", head + bytes(3200), **length).status == 503
+        assert running.post(PREDICT, {"instances": [[0] * 8] * 60}).status == 503
+    assert running.get(sample).status == 200
+    until(lambda: running.service.budget.held == 0)
+
+
+def test_nothing_is_held_for_a_request_that_is_over():
+    budget = Budget(100)
+    scope = {"method": "GET", "raw_path": b"/", "headers": [], "query_string": b""}
+    request = Request(scope, None, budget)
+    request.hold(60)
+    request.release()
+    with pytest.raises(Refused, match="the request is over"):  # by a thread that still works for it
+        request.hold(1)
+    assert budget.held == 0
 
 
 @pytest.mark.parametrize("body", [ONE, b"{", b"", b"\x1f\x8b", json.dumps({"instances": [[0.0] * 7]}).encode()])

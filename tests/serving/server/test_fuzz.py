@@ -3,6 +3,8 @@ directly, without a socket, so that thousands of requests take seconds.
 """
 
 import asyncio
+import base64
+import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from serving.server.app import App
 from serving.server.limits import Limits
@@ -19,11 +22,13 @@ from serving.server.refused import Refused
 from serving.server.repository import Repository
 from serving.server.service import Service
 from serving.server.tensors import from_bytes, numbers
-from zoo.spec import TensorSpec
+from zoo.spec import MapSpec, TensorSpec
 
 Z = TensorSpec("z", (3, 2), "normal")
 LENGTH = "inference-header-content-length"
+PIXELS = 64
 many = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(many, max_examples=60)
 
 sizes = st.integers(-3, 40) | st.sampled_from([2**31 - 1, 2**31, 2**63, 10**20])
 leaves = st.none() | st.booleans() | sizes | st.floats() | st.text(max_size=5) | st.sampled_from(["z", "photo", "FP32"])
@@ -33,10 +38,22 @@ values = st.recursive(
 
 
 @pytest.fixture(scope="module")
-def ask(shared_models, shared_several):
-    """Send one request to an application, and return its status and body."""
+def ask(shared_models, shared_several, shared_factory, make_node):
+    """Send one request to an application, and return its status and body.
+
+    Beside the model m, `wide` makes pictures and videos, and `free` takes a picture of any size.
+    """
     shared_models.put(shared_several, "m")
-    limits, pool, metrics = Limits(lanes=1, rows=64, output=2**20), ThreadPoolExecutor(1), Metrics()
+    image, film = (
+        TensorSpec("image", (4, 800, 1), "output", "image"),
+        TensorSpec("film", (2, 4, 4, 3), "output", "video"),
+    )
+    shared_models.put(shared_factory(MapSpec((Z,), (image,)), others={"film": MapSpec((Z,), (film,))}), "wide")
+    photo = TensorSpec("photo", (4, 4, 3), "condition", "image", multiple=1)
+    same = TensorSpec("same", (4, 4, 3), "output", "image", follows="photo")
+    shared_models.put(shared_factory(MapSpec((photo,), (same,)), [make_node("Identity", "photo", "same")]), "free")
+    limits = Limits(lanes=1, rows=64, output=2**20, pixels=PIXELS)
+    pool, metrics = ThreadPoolExecutor(1), Metrics()
     repository = Repository(shared_models.root, lambda *place: load(*place, limits, pool, metrics.ran))
     repository.poll()
     app = App(Service(repository, limits, pool), metrics)
@@ -53,7 +70,7 @@ def ask(shared_models, shared_several):
         named = [(name.replace("_", "-").encode(), str(value).encode("latin-1")) for name, value in headers.items()]
         scope = {"type": "http", "method": method, "raw_path": path, "query_string": query, "headers": named}
         asyncio.run(app(scope, receive, keep))
-        start, end = sent
+        start, end, *_ = sent  # a long answer ends in a message of its own
         if start["status"] != 200:
             assert 400 <= start["status"] < 500, end["body"]
             (said,) = json.loads(end["body"]).values()
@@ -131,6 +148,39 @@ def test_queries_and_headers(ask, query, header):
     ask("GET", b"/v1/models/m:sample", query=query)
     ask("GET", b"/v1/models/m:sample", query=b"seed=" + query, accept=header)
     ask("POST", b"/v2/models/m/infer", b"{}", **{LENGTH: header, "content_encoding": header, "x_request_id": header})
+
+
+accepts = st.sampled_from(
+    ["*/*", "image/png", "image/webp", "image/gif", "application/x-npy", "application/json", "image/*;q=0.5, */*;q=0.1"]
+)
+
+
+@few
+@given(st.integers(1, 70), st.sampled_from([1, 2, 40, 64]), accepts)
+def test_forms_of_an_answer(ask, count, columns, accept):
+    for path in (b"wide:sample", b"wide:film", b"wide:interpolate", b"m:sample"):
+        query = b"columns=%d&%s=%d" % (columns, b"steps" if b"interpolate" in path else b"count", count)
+        ask("GET", b"/v1/models/" + path, query=query, accept=accept)
+
+
+@few
+@given(st.integers(1, 14), st.integers(1, 14), st.integers(1, 5), st.sampled_from(["PNG", "WEBP", "npy"]), accepts)
+def test_pictures_of_any_size(ask, height, width, count, form, accept):
+    """They are taken as long as all of one request together, or each array, have no more pixels than are allowed."""
+    pixels = np.full((height, width, 3), 7, np.uint8)
+    buffer = io.BytesIO()
+    np.save(buffer, pixels) if form == "npy" else Image.fromarray(pixels).save(buffer, form)
+    data = buffer.getvalue()
+    row = {"b64": base64.b64encode(data).decode()}
+    one, all_ = height * width, height * width * (1 if form == "npy" else count)
+    status, _ = ask("POST", b"/v1/models/free:generate", data, accept=accept)
+    assert status == (406 if accept == "image/gif" else 400 if one > PIXELS else 200)
+    assert ask("POST", b"/v1/models/free:predict", dumped({"instances": [row] * count}))[0] == (
+        400 if all_ > PIXELS else 200
+    )
+    ask("POST", b"/v1/models/free:generate", dumped({"photo": row, "count": count, "tile": width}), accept=accept)
+    ask("POST", b"/v1/models/m:translate", data, accept=accept)
+    ask("POST", b"/v1/models/m:encode", dumped({"photo": row}), accept=accept)
 
 
 @given(st.lists(st.integers(0, 5), max_size=4), st.binary(max_size=200))

@@ -397,10 +397,62 @@ def test_long_walks_are_magnified_less(ask):
 
 def test_pictures_of_too_many_pixels_are_refused():
     spec = TensorSpec("image", (256, 256, 3), "output", "image")
-    forms.check("image/png", spec, spec.shape, 256)
+    assert forms.plan("image/png", spec, spec.shape, 256, False, None) == (1, None, 512, 4111, 4111)
     for form in ("image/png", "image/webp", "image/gif"):
         with pytest.raises(
             Refused, match="would have 16,842,752 pixels; at most 16,777,216 are written: ask for fewer"
         ):
-            forms.check(form, spec, spec.shape, 257)
-    forms.check("application/x-npy", spec, spec.shape, 1000)
+            forms.plan(form, spec, spec.shape, 257, False, 1)
+    with pytest.raises(Refused, match="would have 17,825,792 pixels"):  # 17 columns, 16 rows, the blank ones too
+        forms.plan("image/png", spec, spec.shape, 257, False, None)
+    assert forms.plan("application/x-npy", spec, spec.shape, 1000, False, None) is None
+
+
+@pytest.mark.parametrize(("form", "longest"), [("image/webp", 16_383), ("image/gif", 65_535)])
+def test_sides_that_a_form_cannot_have_are_refused(form, longest):
+    spec = TensorSpec("image", (1, 4095, 1), "output", "image")
+    most = (longest + 1) // 4096  # pictures, with a blank column after each but the last
+    made = forms.plan(form, spec, spec.shape, most, False, 10**6)
+    assert (made.columns, made.width) == (most, longest)
+    with pytest.raises(Refused, match=f"its sides end at {longest:,}: ask for other columns, image/png or"):
+        forms.plan(form, spec, spec.shape, most + 1, False, 10**6)
+    assert forms.plan("image/png", spec, spec.shape, most + 1, False, 10**6).width > longest
+
+
+def test_blank_columns_are_left_out(ask, path):
+    two = serving.Generator(path).sample(2, 7)
+    for form in ("image/png", "image/webp"):
+        answer = ask("sample?seed=7&count=2&columns=1024", accept=form)
+        made = np.asarray(Image.open(io.BytesIO(answer.body)).convert("RGB"))
+        np.testing.assert_array_equal(made, images.grid(two, 2))
+
+
+def test_what_is_written_stays_within_the_size_that_is_held_for_it(maps):
+    """The worst there is for each form: noise, and numbers with as many digits as there are."""
+    random = np.random.default_rng(0)
+    longest = np.frombuffer(bytes([1, 0, 128, 128]), "<f4")[0]  # -1.1754945e-38
+    for name, map in maps.items():
+        spec = map.spec
+        for is_walk, count, columns in ((False, 1, None), (False, 5, 2), (True, 7, None)):
+            shapes = {tensor.name: (count, *tensor.shape) for tensor in spec.outputs}
+            for form in of(spec.output, is_walk):
+                made = {
+                    key: np.full(shape, longest) if form == "application/json" else random.uniform(-1, 1, shape)
+                    for key, shape in shapes.items()
+                }
+                made = {key: values.astype(np.float32) for key, values in made.items()}
+                plan = forms.plan(form, spec.output, spec.output.shape, count, is_walk, columns)
+                data = forms.write(form, spec, made, is_walk, plan)
+                assert len(data) <= forms.size(form, spec, shapes, plan) + 1000, (name, form)
+                if plan and form != "application/json":
+                    with Image.open(io.BytesIO(data)) as picture:
+                        assert picture.size == (plan.width, plan.height)
+
+
+@pytest.mark.parametrize("frames", [1, 3, 60, 144, 1024])
+@pytest.mark.parametrize("side", [1, 28, 227, 300])
+def test_frames_are_never_magnified_beyond_the_bound(frames, side):
+    spec = TensorSpec("image", (side, side, 3), "output", "image")
+    if frames * side**2 <= 2**24:
+        made = forms.plan("image/webp", spec, spec.shape, frames, True, None)
+        assert made.frames * made.height * made.width <= 2**24
