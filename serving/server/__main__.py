@@ -49,8 +49,10 @@ _TIMEOUT = flags.DEFINE_float("timeout", Limits.timeout, "Seconds until a reques
 _ROWS = flags.DEFINE_integer("max_rows", Limits.rows, "Samples in one request.", 1)
 _BODY = flags.DEFINE_integer("max_body", Limits.body, "Bytes in the body of a request, unpacked.", 1)
 _OUTPUT = flags.DEFINE_integer("max_output", Limits.output, "Bytes of the arrays that one request makes.", 1)
-_PIXELS = flags.DEFINE_integer("max_pixels", Limits.pixels, "Pixels of a picture that is sent.", 1)
-_MEMORY = flags.DEFINE_integer("max_memory", Limits.memory, "Bytes that all requests hold at once; more get 503.", 1)
+_PIXELS = flags.DEFINE_integer("max_pixels", Limits.pixels, "Pixels of all pictures of a condition that are sent.", 1)
+_MEMORY = flags.DEFINE_integer(
+    "max_memory", Limits.memory, "Bytes that requests and answers hold at once; more get 503.", 1
+)
 _CONNECTIONS = flags.DEFINE_integer("connections", Limits.connections, "Clients at once; more get 503.", 1)
 _CORS = flags.DEFINE_multi_string(
     "cors_origin", [], "A site whose pages may ask, such as https://example.org, or *; may be repeated."

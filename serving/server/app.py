@@ -125,9 +125,9 @@ class App:
             async with asyncio.timeout(timeout):
                 return await self._routed(request)
         except TimeoutError:
-            what, status = ("no answer", 504) if request.is_read else ("the body did not arrive", 408)
-            headers = {} if request.is_read else {"connection": "close"}
-            return _error(f"{what} within {timeout:g} seconds", status, headers)
+            if request.is_read:
+                return _error(f"no answer within {timeout:g} seconds: ask for less at a time, or later", 504)
+            return _error(f"the body did not arrive within {timeout:g} seconds", 408, {"connection": "close"})
         except TooLittleMemory as error:
             return _error(str(error), 503, {"retry-after": "1"})
         except ModelFailed as error:

@@ -1,9 +1,9 @@
 """Requests for one map wait in a bounded queue, and those of one row run together where that changes no bit.
 
 A run in a batch may change the last bits of a row (see `zoo.runtime`). Which sizes of batches leave every bit as it is
-with the row alone is measured when a bundle is loaded, on the machine that serves it: `proven_sizes`. Only such
-batches are run. A request of several rows is a batch already, and runs by itself, in the blocks in which
-`serving.load` would run it. So the answer to a request never depends on what others ask.
+with the row alone is tried on the machine that serves, with inputs of its own: `proven_sizes`. Only such batches are
+run. A request of several rows is a batch already, and runs by itself, in the blocks in which `serving.load` would run
+it. So the answer to a request does not depend on what others ask.
 
 Nothing waits for a fuller batch unless a delay is asked for: while the cores are busy, requests gather by themselves.
 """

@@ -174,10 +174,12 @@ def _inputs(map: ServedMap, name: str, sent: list[Any], binary: memoryview) -> d
         if tensor.name in arrays:
             raise Refused(400, f"input '{tensor.name}' already exists in request")
         wanted = OIP_TYPES[tensor.dtype]
-        if entry.get("datatype") != wanted:
+        if "datatype" not in entry:
+            raise Refused(400, f"inference input '{tensor.name}' has no datatype, model '{name}' expects '{wanted}'")
+        if entry["datatype"] != wanted:
             raise Refused(
                 400,
-                f"inference input '{tensor.name}' data-type is {_word(entry.get('datatype'))}, but model '{name}' "
+                f"inference input '{tensor.name}' data-type is {_word(entry['datatype'])}, but model '{name}' "
                 f"expects '{wanted}'",
             )
         shape = checked_shape(tensor.name, entry.get("shape"))

@@ -28,6 +28,7 @@ from serving.server.tensors import decoded, numbers
 from serving.server.tfserving import WHICH, version_of
 from serving.server.uploads import is_file, may_hold_files
 from serving.sides import Sides
+from zoo import media
 from zoo.noise import fill, integer
 from zoo.shared.errors import UserError, unknown
 from zoo.spec import MapSpec, TensorSpec
@@ -36,6 +37,7 @@ ACTION = re.compile(rf"(?i)/v1/models/(?P<model>[^/:]+){WHICH}:(?P<method>[a-z0-
 
 _NUMBER = re.compile(r"-?[0-9]{1,19}")
 # what is asked besides conditions; the same words as in Python
+_BLANK = 64  # bytes, among which JSON begins
 _SAMPLE = ("count", "seed", "start", "truncation", "columns")
 _WALK = ("seed_from", "seed_to", "steps", "truncation", "columns")
 _TILES = ("tile", "overlap")
@@ -109,6 +111,8 @@ def _read(service: Service, map: ServedMap, request: Request, body: bytes, form:
         for name, value in asked.items()
         if name in known
     }
+    if missing := [tensor for tensor in known.values() if _is_missing(tensor, conditions)]:
+        raise Refused(400, f"missing {', '.join(tensor.name for tensor in missing)}: {_way(missing[0])}")
     shapes = {name: np.shape(value)[-3:] for name, value in conditions.items() if known[name].is_free}
     count = whole(asked, "steps", 8, 2) if is_walk else map.count_of(whole(asked, "count", None, 1), conditions)
     service.admit(request, map.spec, count, shapes)
@@ -124,6 +128,21 @@ def _read(service: Service, map: ServedMap, request: Request, body: bytes, form:
         fill_all = functools.partial(_filled, map.spec, count, seed, start, given, truncation)
     written = forms.size(form, map.spec, outputs, plan)
     return Asked(fill_all, inputs_size(map.spec, count, shapes), start, sides, plan, written)
+
+
+def _is_missing(tensor: TensorSpec, conditions: Mapping[str, Any]) -> bool:
+    """Return whether a condition has to be given and was not; `ServedMap.given` knows which masks have to be."""
+    return not tensor.is_class and not tensor.keeps and tensor.name not in conditions
+
+
+def _way(tensor: TensorSpec) -> str:
+    """Return how a condition is given."""
+    if media.ending(tensor) in (".png", ".wav"):
+        file = "picture" if media.ending(tensor) == ".png" else "sound"
+        return f'POST a {file}, or JSON such as {{"{tensor.name}": {{"b64": "..."}}}}'
+    if tensor.kind == "attributes":
+        return f"name those that are wanted, such as {tensor.name}={tensor.names[0] if tensor.names else 1}"
+    return f"give a number, such as {tensor.name}=1" if not tensor.shape else f'POST JSON with "{tensor.name}", numbers'
 
 
 def _filled(spec: MapSpec, *arguments: Any) -> list[dict[str, np.ndarray]]:
@@ -147,12 +166,17 @@ def _asked(map: ServedMap, request: Request, body: bytes) -> dict[str, Any]:
         wanted = [name for name in wanted if name not in {mask.name for mask in map.spec.masks}] or wanted
         if len(wanted) != 1:
             there = ", ".join(wanted) or "none"
-            raise Refused(400, f'a file can be one condition only; {map.name} asks for {there}: send JSON with "b64"')
+            raise Refused(
+                400,
+                f"a file can be one condition only; {map.name} asks for {there}: give the others in the query, or send "
+                'JSON with "b64"',
+            )
         return asked | {wanted[0]: body}
-    if request.type not in ("", JSON, "application/x-www-form-urlencoded", "text/plain"):
-        raise Refused(
-            415, f"cannot read a body of {request.type[:80]!r}: send PNG, JPEG, WebP, WAV, .npy or a JSON object"
-        )
+    # curl says of any body that it is a form
+    is_told = request.type not in ("", JSON, "application/x-www-form-urlencoded", "text/plain")
+    if is_told or (request.type != JSON and not body[:_BLANK].lstrip().startswith((b"{", b"["))):
+        what = f"a body of {request.type[:80]!r}" if is_told else "the body"
+        raise Refused(415, f"cannot read {what}: send PNG, JPEG, WebP, WAV, .npy or a JSON object")
     given = request.parse(body)
     if not isinstance(given, dict):
         raise Refused(400, "the body must be a JSON object, or a file")

@@ -109,8 +109,9 @@ class Service:
             for height, width, _ in shapes:  # those of .npy files too
                 self.limits.check_pixels(height, width)
             given[tensor.name] = max(shapes, key=math.prod)
-        self.limits.check_rows(spec, len(files), given)
-        request.hold(4 * sum(map(math.prod, shapes)) + _DECODED * max(map(math.prod, pictures), default=0))
+        self.limits.check_rows(spec, sum(header.rows for header in headers), given)
+        sizes = [header.rows * math.prod(header.shape) for header in headers]
+        request.hold(4 * sum(sizes) + _DECODED * max(map(math.prod, pictures), default=0))
         return [value_in(tensor, data, is_beginning) for data in files]
 
     def checked(self, request: Request, map: ServedMap, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -30,20 +30,23 @@ def may_hold_files(body: bytes) -> bool:
 
 
 class Header(NamedTuple):
-    """What a file says of itself: the `shape` of its value, and the `sides` (height, width) of a picture file.
+    """What a file says of itself: the `shape` of a value, the `sides` (height, width) of a picture, how many values.
 
-    A picture of free sides may yet be turned: then its value has these the other way round.
+    A picture of free sides may yet be turned: then its value has these the other way round. Only a .npy file may hold
+    several values, along an axis of their own.
     """
 
     shape: tuple[int, ...]
     sides: tuple[int, int] | None = None
+    rows: int = 1
 
 
 def header_of(tensor: TensorSpec, data: bytes) -> Header:
     """Return what the header of a file says of its value; what is no file for the tensor is refused."""
     with _readable(tensor):
         if data.startswith(_NPY):
-            return Header(_header(tensor, data)[0])
+            shape, *_ = _header(tensor, data)
+            return Header(shape) if tensor.fits(shape) else Header(shape[1:], rows=shape[0])
         if _is_wave(tensor, data):
             return Header(tensor.shape)
         if media.ending(tensor) == ".png":
@@ -54,7 +57,7 @@ def header_of(tensor: TensorSpec, data: bytes) -> Header:
 
 
 def value_in(tensor: TensorSpec, data: bytes, is_beginning: bool = False) -> np.ndarray:
-    """Return the one value, of the tensor's shape, that a file of bytes holds, as a model sees it.
+    """Return the value, of the tensor's shape, that a file of bytes holds, as a model sees it; or several, (n, *shape).
 
     Pictures are cut and resized about their centre unless their sides are free. A sound may be shorter if it
     `is_beginning`. What cannot be read is refused. How large it becomes, `header_of` tells before.
@@ -107,7 +110,7 @@ def _array(tensor: TensorSpec, data: bytes) -> np.ndarray:
 def _header(tensor: TensorSpec, data: bytes) -> tuple[tuple[int, ...], np.dtype[Any], int]:
     """Return shape, type and the first byte of the values of a .npy file in C order.
 
-    Its shape must agree with its bytes, and be the tensor's.
+    Its shape must agree with its bytes, and be the tensor's, perhaps with an axis for several before it.
     """
     major = data[6] if len(data) > 12 else 0
     size = {1: 2, 2: 4, 3: 4}.get(major, 0)
@@ -122,6 +125,9 @@ def _header(tensor: TensorSpec, data: bytes) -> tuple[tuple[int, ...], np.dtype[
     rest = len(data) - start
     if math.prod(shape) * dtype.itemsize != rest:
         raise Refused(400, f"{tensor.name}: the .npy file says shape {shape} of {dtype}, and holds {rest:,} bytes")
-    if not tensor.fits(tuple(shape)):
-        raise Refused(400, f"{tensor.name}: the .npy file holds shape {tuple(shape)}; needs {tensor.free_shape}")
+    if not tensor.fits(tuple(shape)) and not (0 not in shape[:1] and tensor.fits(tuple(shape[1:]))):
+        wanted = f"(height, width, {tensor.shape[2]})" if tensor.is_free else tensor.shape
+        raise Refused(
+            400, f"{tensor.name}: the .npy file holds shape {tuple(shape)}; needs {wanted}, or several along an axis"
+        )
     return tuple(shape), dtype, start

@@ -285,8 +285,8 @@ REFUSED = [
     ("sample", [1], 400, "the body must be a JSON object, or a file"),
     ("sample", "{", 400, "JSON Parse error"),
     ("sample", upload("PNG"), 400, "a file can be one condition only; generate asks for none"),
-    ("pair", upload("PNG"), 400, "pair asks for photo, other: send JSON"),
-    ("colour", None, 400, "missing condition photo"),
+    ("pair", upload("PNG"), 400, "pair asks for photo, other: give the others in the query, or send JSON"),
+    ("colour", None, 400, 'missing photo: POST a picture, or JSON such as {"photo": {"b64": "..."}}'),
     ("colour?tile=64", upload("PNG"), 400, "unknown parameter 'tile'"),
     ("colour?photo=x", None, 400, "photo='x': give a number, or a file"),
     ("colour?photo=1", None, 400, "photo:"),
@@ -300,7 +300,14 @@ REFUSED = [
     ("colour", npy((2, 3, 3), bytes(72)), 200, ""),
     ("colour", npy((2, 3, 3), bytes(71)), 400, "the .npy file says shape (2, 3, 3) of float32, and holds 71 bytes"),
     ("colour", npy((99999999999, 3, 3), bytes(72)), 400, "says shape (99999999999, 3, 3) of float32"),
-    ("colour", npy((1, 2, 9), bytes(72)), 400, "the .npy file holds shape (1, 2, 9); needs (2, 3, 3)"),
+    (
+        "colour",
+        npy((1, 2, 9), bytes(72)),
+        400,
+        "the .npy file holds shape (1, 2, 9); needs (2, 3, 3), or several along an axis",
+    ),
+    ("colour", npy((0, 2, 3, 3), b""), 400, "the .npy file holds shape (0, 2, 3, 3); needs (2, 3, 3)"),
+    ("colour", npy((1025, 2, 3, 3), bytes(72 * 1025)), 400, "1,025 samples in one request"),
     ("colour", npy((2, 3, 3), bytes(72), "|O"), 400, "must hold real numbers, in C order"),
     ("colour", npy((2, 3, 3), bytes(72), order="True"), 400, "must hold real numbers, in C order"),
     ("colour", npy((-1,), bytes(72)), 400, "must hold real numbers, in C order"),
@@ -337,6 +344,23 @@ def test_a_body_of_another_type(ask):
         415,
         "cannot read a body of 'image/tiff': send PNG, JPEG, WebP, WAV, .npy or a JSON object",
     )
+
+
+def test_a_body_of_no_type_that_is_nothing_known(ask):
+    for body in (b"GIF89a", b"BM\x00\x00", b"hello", b"\x00" * 99):
+        for type in ("application/x-www-form-urlencoded", ""):
+            answer = ask("colour", body, content_type=type)
+            expected = "cannot read the body: send PNG, JPEG, WebP, WAV, .npy or a JSON object"
+            assert (answer.status, answer.error) == (415, expected)
+
+
+def test_its_own_arrays_are_taken_back(ask, path):
+    """A .npy file of one value, of a batch of one and of several."""
+    photo = np.random.default_rng(0).uniform(-1, 1, (3, 2, 3, 3)).astype("<f4")
+    expected = serving.load(path)["colour"](photo=photo)["coloured"]
+    for rows, shape in ((1, (2, 3, 3)), (1, (1, 2, 3, 3)), (3, (3, 2, 3, 3))):
+        made = array(ask("colour", npy(shape, photo[:rows].tobytes()), accept="application/x-npy"))
+        np.testing.assert_array_equal(made, expected[:rows])
 
 
 def test_lists_deeper_than_python_goes(ask):
