@@ -29,8 +29,13 @@ def outputs(run: parity.Run, spec: MapSpec, given: Mapping[str, np.ndarray]) -> 
     return run(inputs(spec, given))
 
 
-def read(directory: Path, manifest: bundle.Manifest) -> dict[str, tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
-    """Return the inputs and the outputs that are kept of each map; a bundle without them is a `UserError`."""
+def read(
+    directory: Path, manifest: bundle.Manifest, path: Path
+) -> dict[str, tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
+    """Return the inputs and the outputs that are kept of each map; a bundle without them is a `UserError`.
+
+    Errors call the bundle `path`: `directory` may be a copy of it.
+    """
     found = {}
     try:
         with (
@@ -44,7 +49,10 @@ def read(directory: Path, manifest: bundle.Manifest) -> dict[str, tuple[dict[str
                 found[name] = inputs(spec, given), made
     except FileNotFoundError as error:
         missing = Path(error.filename).name
-        raise UserError(f"{directory} has no {missing}, which tells what its maps made: export the run again") from None
+        raise UserError(
+            f"{path} has no {missing}, which tells what its maps made: it was exported before there was such a file; "
+            "export the run again"
+        ) from None
     except Exception as error:  # a damaged archive may make numpy and zipfile raise anything
-        raise UserError(f"cannot read {directory / bundle.REFERENCE}: {first_line(error)}") from None
+        raise UserError(f"cannot read {path / bundle.REFERENCE}: {first_line(error)}") from None
     return found

@@ -53,7 +53,7 @@ def _changed(directory: Path, manifest: bundle.Manifest) -> set[str]:
 
 def _measured(directory: Path, path: Path, manifest: bundle.Manifest, maps: list[str]) -> dict[str, dict[str, float]]:
     """Return how far the changed maps are off, by map and output."""
-    kept, found = recorded.read(directory, manifest), {}
+    kept, found = recorded.read(directory, manifest, path), {}
     for name in maps:
         spec, file = manifest.maps[name], manifest.onnx_file(name)
         inputs, expected = kept[name]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from zoo import media
-from zoo.shared.errors import UserError, unknown
+from zoo.shared.errors import UserError, shown, unknown
 from zoo.spec import TensorSpec
 
 # of a step between two levels; what a grid of 256 levels loses in float32 is a hundredth of it
@@ -32,7 +32,9 @@ def as_array(tensor: TensorSpec, values: Any) -> np.ndarray:
         given = given.astype(tensor.dtype)
     # whole numbers for uniform noise are bytes or levels by mistake
     if given.dtype.kind not in ("f" if tensor.role == "uniform" else "fiu"):
-        raise UserError(f"{tensor.name}: needs real numbers, {tensor.dtype}; got {given.dtype}")
+        is_typed = isinstance(values, np.ndarray) and given.dtype.kind not in "OSU"
+        got = f"the type {given.dtype}" if is_typed else shown(values)
+        raise UserError(f"{tensor.name}: needs {_wanted(tensor)}; got {got}")
     if given.dtype == tensor.dtype:
         array = given.copy()
     else:
@@ -53,6 +55,13 @@ def as_array(tensor: TensorSpec, values: Any) -> np.ndarray:
     if tensor.kind == "mask" and not np.isin(array, (0, 1)).all():
         raise UserError(f"{tensor.name}: a mask holds 0 and 1, or as bytes 0 and 255, and nothing between")
     return array
+
+
+def _wanted(tensor: TensorSpec) -> str:
+    """Return what values of the tensor are, in words."""
+    if tensor.kind in ("class", "attributes"):
+        return "whole numbers or names" if tensor.names else "whole numbers"
+    return "real numbers of a floating-point type" if tensor.role == "uniform" else "real numbers"
 
 
 def numbered(tensor: TensorSpec, values: Any) -> Any:
@@ -128,7 +137,7 @@ def check_kept(mask: TensorSpec, arrays: Mapping[str, np.ndarray], output: Tenso
 def check_shape(tensor: TensorSpec, values: np.ndarray, count: int) -> None:
     """Refuse an array that has not one value of the tensor's shape for each sample."""
     if values.shape != (count, *tensor.shape):
-        raise UserError(f"{tensor.name}: needs shape {(count, *tensor.shape)}, got {values.shape}")
+        raise UserError(f"{tensor.name}: needs shape {tensor.shape_in_words(count)}, got {values.shape}")
 
 
 def check_names(kind: str, given: Mapping[str, Any], required: Set[str], optional: Set[str]) -> None:

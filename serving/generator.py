@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from serving import words
-from serving.arrays import as_array, check_names, check_shape
 from serving.maps import ServedMap, enough_memory
 from serving.rows import STEP, check_step, partial_pictures, rows
 from serving.sides import Sides
@@ -19,7 +18,7 @@ from zoo.images import to_uint8
 from zoo.media import stored
 from zoo.noise import fill, integer, threshold
 from zoo.runtime import Source, name_of, open_maps
-from zoo.shared.errors import UserError
+from zoo.shared.errors import UserError, shown
 from zoo.spec import MapSpec, TensorSpec
 
 _DRAWN = 256  # samples whose noise is drawn at once, however large the chunk
@@ -88,16 +87,13 @@ class Generator:
             return next(chunks)
         if truncation is not None:
             raise UserError("give either truncation or the noise itself, not both")
-        if seed or start:
-            raise UserError("give either a seed or the noise itself, not both")
         dtype = self._check_dtype(dtype)
-        inputs, classes, batch = self._given_noise(noise)
-        if count not in (None, batch):
-            raise UserError(f"count {count!r} differs from the noise's batch of {batch}")
-        if twice := classes.keys() & conditions.keys():
-            raise UserError(f"{', '.join(sorted(twice))}: give it in the noise or as an argument, not both")
-        inputs |= self._map.classes_in_turn(batch) | self._map.given(batch, classes | conditions)
-        return self._convert(self._made(inputs), dtype)
+        if not isinstance(noise, Mapping):
+            names = [tensor.name for tensor in self.spec.noise]
+            if len(names) != 1:
+                raise UserError(f"noise must be a dict with the keys {', '.join(names) or '(none)'}")
+            noise = dict.fromkeys(names, noise)
+        return self._convert(self._made(self._map.of_noise(noise, conditions, count, seed, start)), dtype)
 
     def stream(
         self,
@@ -241,25 +237,6 @@ class Generator:
     def _made(self, inputs: Mapping[str, np.ndarray], start: int = 0) -> np.ndarray:
         return self._map.run(inputs, start)[self.spec.output.name]
 
-    def _given_noise(self, noise: Any) -> tuple[dict[str, np.ndarray], dict[str, Any], int]:
-        """Return the checked noise by its name, the classes that came with it (unchecked), and its batch size."""
-        tensors = {tensor.name: tensor for tensor in self.spec.noise}
-        if not isinstance(noise, Mapping):
-            if len(tensors) != 1:
-                raise UserError(f"noise must be a dict with the keys {', '.join(tensors) or '(none)'}")
-            noise = dict.fromkeys(tensors, noise)
-        classes = {tensor.name for tensor in self.spec.conditions if tensor.is_class}
-        check_names("noise input", noise, tensors.keys(), classes)
-        arrays = {name: as_array(tensor, noise[name]) for name, tensor in tensors.items()}
-        arrays = {name: made[None] if made.shape == tensors[name].shape else made for name, made in arrays.items()}
-        sizes = {len(values) if values.ndim else 0 for values in arrays.values()}
-        if len(sizes) != 1 or sizes == {0}:
-            raise UserError("noise needs a batch axis of the same size, 1 or more, in each of its arrays")
-        (batch,) = sizes
-        for name, values in arrays.items():
-            check_shape(tensors[name], values, batch)
-        return arrays, {name: noise[name] for name in classes & noise.keys()}, batch
-
     def _check_dtype(self, given: DTypeLike) -> str:
         """Return the name of a numpy type; one that this map does not make is refused."""
         try:
@@ -267,7 +244,7 @@ class Generator:
         except (TypeError, ValueError, SyntaxError):
             dtype = ""
         if dtype not in ("uint8", "float32"):
-            raise UserError(f"dtype {given!r}: use 'uint8' or 'float32'")
+            raise UserError(f"dtype {shown(given)}: use 'uint8' or 'float32'")
         if dtype == "uint8" and not is_picture(self.spec.output):
             output = self.spec.output
             raise UserError(f"{output.name} of kind {output.kind} is no picture; use dtype='float32'")

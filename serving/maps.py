@@ -48,10 +48,11 @@ class ServedMap:
         return f"<ServedMap {words.of_map(self.name, self.spec)}>"
 
     @enough_memory()
-    def __call__(
-        self, count: int | None = None, seed: int = 0, start: int = 0, **conditions: Any
-    ) -> dict[str, np.ndarray]:
+    def __call__(self, count: int | None = None, seed: int = 0, start: int = 0, **given: Any) -> dict[str, np.ndarray]:
         """Return every output by name, (count, *shape): those numbered start .. start + count - 1 of `seed`.
+
+        Noise may be given by its name in the place of a seed, all inputs of it or none: arrays (count, *its shape),
+        where that of one sample needs no batch axis. Class conditions that are left out then follow from the rows.
 
         Each condition is one value for all, or an array (count, *its shape), where the sides of pictures may be any if
         they are free. `count` may be left out: then it is that of the arrays, or 1. A picture may be bytes, uint8, and
@@ -59,10 +60,12 @@ class ServedMap:
         or a name, and counts in turn if it is left out. Attributes may be 0 and 1, or the names of all that are to be
         present, [] for none. Never returns NaN or infinity. Errors are `UserError`.
         """
-        count = self.count_of(count, conditions)
+        noise = {tensor.name: given.pop(tensor.name) for tensor in self.spec.noise if tensor.name in given}
+        if noise:
+            return self.run(self.of_noise(noise, given, count, seed, start))
+        count = self.count_of(count, given)
         seed, start = integer("seed", seed, 0), integer("start", start, 0)
-        given = self.given(count, conditions)
-        return self.run(fill(self.spec, count, seed, start, given), start)
+        return self.run(fill(self.spec, count, seed, start, self.given(count, given)), start)
 
     def run(
         self, inputs: Mapping[str, np.ndarray], start: int = 0, sides: Sides | None = None
@@ -150,6 +153,34 @@ class ServedMap:
             self._check_parted(mask, arrays[mask.name])
             check_kept(mask, arrays, self.spec.output)
         return {name: np.broadcast_to(values, (count, *values.shape[1:])) for name, values in arrays.items()}
+
+    def of_noise(
+        self, noise: Mapping[str, Any], conditions: Mapping[str, Any], count: int | None, seed: int, start: int
+    ) -> dict[str, np.ndarray]:
+        """Return every input, checked, for `noise` that is given in the place of a seed; it may hold classes too.
+
+        Each noise is an array (count, *its shape); that of one sample needs no batch axis. A class that is left out
+        follows from the row.
+        """
+        if integer("seed", seed, 0) or integer("start", start, 0):
+            raise UserError("give either a seed or the noise itself, not both")
+        tensors = {tensor.name: tensor for tensor in self.spec.noise}
+        classes = {tensor.name for tensor in self.spec.conditions if tensor.is_class}
+        check_names("noise input", noise, tensors.keys(), classes)
+        arrays = {name: as_array(tensor, noise[name]) for name, tensor in tensors.items()}
+        arrays = {name: made[None] if made.shape == tensors[name].shape else made for name, made in arrays.items()}
+        sizes = {len(values) if values.ndim else 0 for values in arrays.values()}
+        if len(sizes) != 1 or sizes == {0}:
+            raise UserError("noise needs a batch axis of the same size, 1 or more, in each of its arrays")
+        (batch,) = sizes
+        for name, values in arrays.items():
+            check_shape(tensors[name], values, batch)
+        if count is not None and self.counted("count", count) != batch:
+            raise UserError(f"count {count} differs from the noise's batch of {batch}")
+        chosen = {name: noise[name] for name in classes & noise.keys()}
+        if twice := chosen.keys() & conditions.keys():
+            raise UserError(f"{', '.join(sorted(twice))}: give it in the noise or as an argument, not both")
+        return arrays | self.classes_in_turn(batch) | self.given(batch, {**chosen, **conditions})
 
     def _check_parted(self, mask: TensorSpec, values: np.ndarray) -> None:
         """Refuse a mask that leaves nothing to make, or nothing to go by."""

@@ -40,9 +40,9 @@ _SEED = flags.DEFINE_integer("seed", 0, "The seed of the noise, from 0 to 2^63 -
 _CONDITION = flags.DEFINE_multi_string(
     "condition",
     [],
-    "A condition as name=number, name=NAME of a class, name=NAME,NAME of all attributes that are to be present (name= "
-    "for none), or name=FILE (a picture, a .wav or a .npy), such as label=3 or input=photo.png; may be repeated. "
-    "Without it, a class-conditional generator shows its classes in turn.",
+    "A condition as name=number, name=number,number of a vector, name=NAME of a class, name=NAME,NAME of all "
+    "attributes that are to be present (name= for none), or name=FILE (a picture, a .wav or a .npy), such as label=3 "
+    "or input=photo.png; may be repeated. Without it, a class-conditional generator shows its classes in turn.",
 )
 _TRUNCATION = flags.DEFINE_float(
     "truncation",
@@ -187,7 +187,7 @@ def _conditions(texts: list[str], spec: MapSpec) -> dict[str, Any]:
 
 
 def _value(text: str, tensor: TensorSpec, value: str, is_beginning: bool) -> Any:
-    """Return a class by its name or number, another number, names of attributes, or what a file holds.
+    """Return a class by its name or number, other numbers, names of attributes, or what a file holds.
 
     A sound that `is_beginning` may be shorter than the others.
     """
@@ -203,10 +203,25 @@ def _value(text: str, tensor: TensorSpec, value: str, is_beginning: bool) -> Any
     if not Path(value).is_file():
         if tensor.is_class:
             return tensor.index_of(value)
+        if len(tensor.shape) == 1 and tensor.kind not in media.FILES:
+            return _vector(text, tensor.shape[0], value)
         number = "neither a number nor" if tensor.shape == () else "not"
         raise UserError(f"--condition={text}: {value} is {number} a file")
     rows = media.read(tensor, value, is_beginning)
     return rows[0] if len(rows) == 1 else rows
+
+
+def _vector(text: str, size: int, value: str) -> list[float]:
+    """Return the numbers in a text like 0.5,-1,0, of which there have to be `size`."""
+    try:
+        numbers = [float(part) for part in value.split(",")]
+    except ValueError:
+        raise UserError(
+            f"--condition={text}: {value} is neither a file nor {size} numbers with commas between"
+        ) from None
+    if len(numbers) != size:
+        raise UserError(f"--condition={text}: needs {size} numbers, got {len(numbers)}")
+    return numbers
 
 
 def _count_of(spec: MapSpec, conditions: dict[str, Any]) -> int:

@@ -62,7 +62,7 @@ class Sides:
     def check_sides(self, tensor: TensorSpec, shape: tuple[int, ...]) -> None:
         """Refuse a picture (height, width, channels) that the map does not take, and that is not to be padded."""
         if not tensor.fits(shape):
-            raise UserError(f"{tensor.name}: needs shape (height, width, {tensor.shape[2]}), got {shape}")
+            raise UserError(f"{tensor.name}: needs shape {tensor.shape_in_words()}, got {shape}")
         if not self.pad and not tensor.takes(shape):
             nearest = " x ".join(str(tensor.nearest_side(side)) for side in shape[:2])
             raise UserError(

@@ -9,8 +9,7 @@ def of_tensor(tensor: TensorSpec) -> str:
     if tensor.is_class:
         return f"{tensor.name}: class {tensor.low:.0f}..{tensor.high:.0f}"
     kind = "noise" if tensor.is_noise else tensor.kind
-    shape = f"(height, width, {tensor.shape[2]})" if tensor.is_free else tensor.shape
-    return f"{tensor.name}: {kind} {shape}"
+    return f"{tensor.name}: {kind} {tensor.shape_in_words()}"
 
 
 def of_map(name: str, spec: MapSpec) -> str:

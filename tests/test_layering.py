@@ -26,7 +26,7 @@ FLOORS = (
 )
 # what the base installation brings; anything else that serving imports must come with Python
 SERVING_NEEDS = {"absl", "numpy", "onnxruntime", "PIL", "tqdm"}
-SERVER_NEEDS = SERVING_NEEDS | {"orjson", "uvicorn"}
+SERVER_NEEDS = SERVING_NEEDS | {"httptools", "orjson", "uvicorn"}
 # an example for people who have TensorFlow's own stubs; nothing of ours may import it
 WITH_ITS_OWN_NEEDS = {"serving.tf_serving.clients.grpc_client"}
 WITHOUT_TENSORFLOW = (

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.shared.errors import UserError, unknown
+from zoo.shared.errors import UserError, shown, unknown
 from zoo.spec import MapSpec, TensorSpec
 
 MAX_SEED = 2**63 - 1
@@ -39,10 +39,10 @@ def fill(
     """Return every input of the samples start .. start + count - 1 of `seed`, by name, (count, *tensor.shape).
 
     Noise follows from the seed. A condition comes from `given`, an array (count, *tensor.shape), where the sides of a
-    picture may be others if they are free. A class that is not
-    given comes in turn: sample k has the class low + k mod classes. Another condition that is not given is a
-    `UserError`, as is a name in `given` that no condition has. `seed` is from 0 to 2^63 - 1. With `truncation`, a
-    threshold above 0, normal noise lies within it on both sides of 0; a map without normal noise is a `UserError`.
+    picture may be others if they are free. A class that is not given comes in turn: sample k has the class low + k mod
+    classes. Another condition that is not given is a `UserError`, as is a name in `given` that no condition has. `seed`
+    is from 0 to 2^63 - 1. With `truncation`, a threshold above 0, normal noise lies within it on both sides of 0; a map
+    without normal noise is a `UserError`.
     """
     count, seed, start = (
         integer(what, value, low) for what, value, low in (("count", count, 1), ("seed", seed, 0), ("start", start, 0))
@@ -72,8 +72,10 @@ def integer(what: str, value: Any, low: int, high: int = MAX_SEED) -> int:
         value = value[()]
     is_number = isinstance(value, int | np.integer) and not isinstance(value, bool | np.timedelta64)
     if not is_number or not low <= value <= high:
-        shown = "2^63 - 1" if high == MAX_SEED else high
-        raise UserError(f"{what} {value!r}: use an integer from {low} to {shown}")
+        most = ""  # an upper bound that was kept helps nobody
+        if is_number and value > high:
+            most = " to 2^63 - 1" if high == MAX_SEED else f" to {high}"
+        raise UserError(f"{what} {shown(value)}: use an integer from {low}{most}")
     return int(value)
 
 
@@ -110,7 +112,7 @@ def threshold(spec: MapSpec, truncation: Any) -> np.float32:
     is_number = isinstance(truncation, int | float | np.integer | np.floating) and not isinstance(truncation, bool)
     most = np.float32(truncation) if is_number and 0 < truncation <= _FAR else np.float32(0)
     if not most:
-        raise UserError(f"truncation {truncation!r}: use a number above 0, such as 0.5")
+        raise UserError(f"truncation {shown(truncation)}: use a number above 0, such as 0.5")
     if all(tensor.role != "normal" for tensor in spec.noise):
         raise UserError("truncation is for normal noise, and this map takes none")
     return most

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Set
 from typing import Any
 
-from zoo.shared.errors import UserError, unknown
+from zoo.shared.errors import UserError, shown, unknown
 
 # numpy's names of the types that every runtime of ours can exchange
 DTYPES = ("float32", "int32")
@@ -267,11 +267,12 @@ class TensorSpec:
         steps = f"multiples of {self.multiple}" if self.multiple > 1 else "any number"
         return f"{steps} from {self.nearest_side(0)} pixels"
 
-    def shape_in_words(self, count: int) -> str:
-        """The shape of so many values."""
+    def shape_in_words(self, count: int | None = None) -> str:
+        """The shape of so many values, or of one without a batch axis."""
+        rows = () if count is None else (count,)
         if not self.is_free:
-            return str((count, *self.shape))
-        return f"({count}, height, width, {self.shape[2]})"
+            return str((*rows, *self.shape))
+        return f"({', '.join(map(str, (*rows, 'height', 'width', self.shape[2])))})"
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Whether a value may have this shape, whatever its sides where these are free."""
@@ -306,7 +307,7 @@ class TensorSpec:
     def index_of(self, name: str) -> int:
         """Return the class called `name`; a name that no class has is a `UserError`."""
         if name not in self.names:
-            raise UserError(f"{self.name}={name}: {_choices(self)}")
+            raise UserError(f"{self.name}={shown(str(name))[1:-1]}: {_choices(self)}")  # without its quotes
         return int(self.low) + self.names.index(name)
 
     def group_of(self, number: int) -> tuple[int, ...]:
@@ -347,8 +348,8 @@ class TensorSpec:
 def _choices(tensor: TensorSpec) -> str:
     if not tensor.names:
         return f"use a number from {tensor.low:g} to {tensor.high:g}; the classes have no names"
-    shown = ", ".join(tensor.names[:12]) + (", ..." if len(tensor.names) > 12 else "")
-    return f"use one of {shown}, or a number from {tensor.low:g} to {tensor.high:g}"
+    some = ", ".join(tensor.names[:12]) + (", ..." if len(tensor.names) > 12 else "")
+    return f"use one of {some}, or a number from {tensor.low:g} to {tensor.high:g}"
 
 
 def column(name: str, value: Any) -> TensorSpec:

@@ -5,20 +5,30 @@
 The converted file is written beside the outputs, as made/model.mnn. Every output NAME goes to made/NAME.npy.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
-import _tools  # MNN's; its command mnnconvert does the same, but installs a package to report each use to its maker
-import MNN
-import MNN.expr
-import MNN.nn
-import numpy as np
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("model", help="an ONNX file of a bundle")
+parser.add_argument("folder", type=Path, help="where the outputs go")
+parser.add_argument("given", nargs="*", metavar="NAME=FILE.npy", help="inputs; a batch of arrays each")
+arguments = parser.parse_args()
+try:
+    import _tools  # MNN's; its command mnnconvert does the same, but installs a package to report each use to its maker
+    import MNN
+    import MNN.expr
+    import MNN.nn
+    import numpy as np
+except ModuleNotFoundError:
+    sys.exit("error: needs MNN: pip install MNN")
 
-model, folder, *given = sys.argv[1:]
-arrays = {name: np.load(file) for name, file in (one.split("=", 1) for one in given)}
-Path(folder).mkdir(exist_ok=True)
-converted = f"{folder}/model.mnn"
-_tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--modelFile", model, "--MNNModel", converted, "--bizCode", "genzoo"])
+arrays = {name: np.load(file) for name, file in (one.split("=", 1) for one in arguments.given)}
+arguments.folder.mkdir(exist_ok=True)
+converted = str(arguments.folder / "model.mnn")
+_tools.mnnconvert(
+    ["mnnconvert", "-f", "ONNX", "--modelFile", arguments.model, "--MNNModel", converted, "--bizCode", "genzoo"]
+)
 if not Path(converted).exists():
     sys.exit("MNN's converter refused the file: see above")
 
@@ -31,4 +41,4 @@ for name in told["inputNames"]:
     inputs.append(MNN.expr.const(values, list(values.shape), MNN.expr.NCHW, kind))
 for name, output in zip(told["outputNames"], network.forward(inputs), strict=True):
     values = MNN.expr.convert(output, MNN.expr.NCHW) if output.data_format == MNN.expr.NC4HW4 else output
-    np.save(f"{folder}/{name}.npy", values.read().copy())
+    np.save(arguments.folder / f"{name}.npy", values.read().copy())

@@ -15,8 +15,10 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnxruntime
+try:
+    import numpy as np
+except ModuleNotFoundError:
+    raise SystemExit("error: needs numpy: pip install onnxruntime, which brings it") from None
 
 
 def noise(shape: list[int], role: str, low: float, high: float, count: int, seed: int, stream: int) -> np.ndarray:
@@ -42,6 +44,13 @@ def noise(shape: list[int], role: str, low: float, high: float, count: int, seed
 def inputs_of(tensors: list[dict[str, Any]], given: dict[str, np.ndarray], count: int, seed: int) -> dict[str, Any]:
     """Return an array for every input: what is given, else noise of the seed, else the classes in turn."""
     made, stream = dict(given), 0
+    for name, values in given.items():
+        kinds = {tensor["name"]: tensor["kind"] for tensor in tensors}
+        if name not in kinds:
+            raise SystemExit(f"error: unknown input {name}; known: {', '.join(kinds)}")
+        wanted = "int32" if kinds[name] in ("class", "attributes") else "float32"
+        if values.dtype != wanted:
+            raise SystemExit(f"error: {name} is {values.dtype}: save it as {wanted}")
     for tensor in tensors:
         name, low, high = tensor["name"], tensor.get("low", -math.inf), tensor.get("high", math.inf)
         if tensor["role"] in ("normal", "uniform"):
@@ -51,8 +60,19 @@ def inputs_of(tensors: list[dict[str, Any]], given: dict[str, np.ndarray], count
             in_turn = int(low) + np.arange(count) % (int(high) - int(low) + 1)
             made.setdefault(name, in_turn.astype(np.int32))
         elif name not in made:
-            raise SystemExit(f"give {name}=FILE.npy, an array (count, {', '.join(map(str, tensor['shape']))})")
+            raise SystemExit(f"error: give {name}=FILE.npy, an array (count, {', '.join(map(str, tensor['shape']))})")
     return made
+
+
+def read(text: str) -> tuple[str, np.ndarray]:
+    """Return the name and the array in a text like z=z.npy."""
+    name, equals, file = text.partition("=")
+    if not equals:
+        raise SystemExit(f"error: {text} is not NAME=FILE.npy")
+    try:
+        return name, np.load(file)
+    except (OSError, ValueError, EOFError) as error:
+        raise SystemExit(f"error: cannot read {file}: {error}") from None
 
 
 def png(pictures: np.ndarray) -> bytes:
@@ -76,16 +96,28 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the noise that is not given")
     parser.add_argument("--count", type=int, default=16, help="how many samples, if no input is given")
     arguments = parser.parse_args()
+    for name, least in (("seed", 0), ("count", 1)):
+        if not least <= getattr(arguments, name) < 2**63:
+            raise SystemExit(f"error: --{name}={getattr(arguments, name)}: use a whole number from {least} to 2^63 - 1")
+    try:
+        import onnxruntime
+    except ModuleNotFoundError:
+        raise SystemExit("error: needs onnxruntime: pip install onnxruntime") from None
 
-    session = onnxruntime.InferenceSession(arguments.model, providers=["CPUExecutionProvider"])
-    told = session.get_modelmeta().custom_metadata_map
-    spec = json.loads(told["genzoo"])["maps"][told["genzoo_map"]]
-    given = {name: np.load(file) for name, file in (one.split("=", 1) for one in arguments.given)}
-    count = len(next(iter(given.values()))) if given else arguments.count
-    inputs = inputs_of(spec["inputs"], given, count, arguments.seed)
+    try:
+        session = onnxruntime.InferenceSession(arguments.model, providers=["CPUExecutionProvider"])
+        told = session.get_modelmeta().custom_metadata_map
+        if "genzoo" not in told:
+            raise SystemExit(f"error: {arguments.model} is no file of a bundle: its metadata hold no manifest")
+        spec = json.loads(told["genzoo"])["maps"][told["genzoo_map"]]
+        given = dict(map(read, arguments.given))
+        count = len(np.atleast_1d(next(iter(given.values())))) if given else arguments.count
+        made = session.run(None, inputs_of(spec["inputs"], given, count, arguments.seed))
+    except Exception as error:  # those of onnxruntime have no common base
+        raise SystemExit(f"error: {' '.join(str(error).split())}") from None
 
     arguments.folder.mkdir(exist_ok=True)
-    for tensor, values in zip(session.get_outputs(), session.run(None, inputs), strict=True):
+    for tensor, values in zip(session.get_outputs(), made, strict=True):
         np.save(arguments.folder / f"{tensor.name}.npy", values)
         kind = next(output["kind"] for output in spec["outputs"] if output["name"] == tensor.name)
         if kind == "image" and values.shape[-1] in (1, 3):

@@ -126,8 +126,9 @@ def _header(tensor: TensorSpec, data: bytes) -> tuple[tuple[int, ...], np.dtype[
     if math.prod(shape) * dtype.itemsize != rest:
         raise Refused(400, f"{tensor.name}: the .npy file says shape {shape} of {dtype}, and holds {rest:,} bytes")
     if not tensor.fits(tuple(shape)) and not (0 not in shape[:1] and tensor.fits(tuple(shape[1:]))):
-        wanted = f"(height, width, {tensor.shape[2]})" if tensor.is_free else tensor.shape
         raise Refused(
-            400, f"{tensor.name}: the .npy file holds shape {tuple(shape)}; needs {wanted}, or several along an axis"
+            400,
+            f"{tensor.name}: the .npy file holds shape {tuple(shape)}; needs {tensor.shape_in_words()}, or several "
+            "along an axis",
         )
     return tuple(shape), dtype, start

@@ -56,6 +56,12 @@ def main() -> None:
     if version is not None:
         print(f"wrote {Path(_REPOSITORY.value) / model.name / str(version)}")
     print(f"{model.name}: serves {served} of the versions {of}")
+    if version is not None and version not in model.served(there):
+        more = ",".join(map(str, sorted(model.served(there) | {version})))
+        print(
+            f"{model.name}: {version} is not served; python -m serving.tf_serving --repository={_REPOSITORY.value} "
+            f"--name={model.name} --serve={more} serves it too"
+        )
     for label, labelled in model.labels.items():
         print(f"{model.name}: {label} is {labelled}")
 

@@ -68,7 +68,7 @@ def test_each_sample_may_have_its_own(factory):
         ([0, 0, 2, 0], [r"\[0.0, 1.0\]"]),
         ([0, 0, 0.5, 0], ["whole numbers"]),
         (["hat", 1, 0, 0], ["wanted"]),
-        (None, ["real"]),
+        (None, ["wanted: needs whole numbers or names; got None$"]),
     ],
 )
 def test_what_no_picture_can_have_is_refused(refused, editor, wanted, words):
@@ -110,4 +110,4 @@ def test_on_the_command_line(factory, tmp_path):
         (f"{tmp_path}/wanted.npy", [[1, 0, 0, 1], [0] * 4]),
     ]:
         np.testing.assert_array_equal(sampled(given), next(iter(editor(photo=photos, wanted=same).values())))
-    assert "lacking.npy is not a file" in sampled("lacking.npy")
+    assert "lacking.npy is neither a file nor 4 numbers" in sampled("lacking.npy")

@@ -35,8 +35,8 @@ def test_conditions(conditional):
         ({"label": [1, 2, "cat", 4]}, ["label=cat", "have no names"]),
         ({"label": [[1], [1, 2]]}, ["label", "differ in length"]),
         ({"label": np.ma.array([1, 2, 3, 4], mask=[0, 0, 1, 0])}, ["label", "masked"]),
-        ({"label": None}, ["label", "real"]),
-        ({"label": True}, ["label", "real"]),
+        ({"label": None}, ["label: needs whole numbers; got None$"]),
+        ({"label": True}, ["label: needs whole numbers; got True$"]),
         ({"label": [1, 2]}, ["label", "needs shape", "4"]),
     ],
 )

@@ -54,9 +54,63 @@ def test_what_is_given_is_taken_and_what_is_missing_is_named(several, tmp_path):
     expected = serving.load(several)["encode"](photo=photo)
     for name in ("mean", "log_variance"):
         np.testing.assert_array_equal(made[name], expected[name])
-    with pytest.raises(Failed, match=r"^give photo=FILE.npy, an array \(count, 2, 2, 3\)$"):
+    with pytest.raises(Failed, match=r"^error: give photo=FILE.npy, an array \(count, 2, 2, 3\)$"):
         run(several / "encode.onnx", tmp_path / "other", folder=tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["z"], "error: z is not NAME=FILE.npy"),
+        (["z=nowhere.npy"], "error: cannot read nowhere.npy: "),
+        (["z=text.npy"], "error: cannot read text.npy: "),
+        (["zz=z.npy"], "error: unknown input zz; known: z, label"),
+        (["z=double.npy"], "error: z is float64: save it as float32"),
+        (["z=z.npy", "label=z.npy"], "error: label is float32: save it as int32"),
+        (["z=short.npy"], "error: .*index: 1 Got: 7 Expected: 8"),
+        (["--seed=-1"], r"error: --seed=-1: use a whole number from 0 to 2\^63 - 1"),
+        (["--count=0"], "error: --count=0: use a whole number from 1"),
+    ],
+)
+def test_what_is_wrong_is_told_in_a_line(conditional, tmp_path, arguments, told):
+    z = np.zeros((2, 8), np.float32)
+    for name, values in (("z", z), ("double", z.astype(np.float64)), ("short", z[:, :7])):
+        np.save(tmp_path / f"{name}.npy", values)
+    (tmp_path / "text.npy").write_text("not what its name says")
+    for model in (conditional / bundle.ONNX, *([tmp_path / "nowhere.onnx"] if arguments == ["z"] else [])):
+        command = [sys.executable, "-I", EXAMPLES / "run_onnxruntime.py", model, tmp_path / "made", *arguments]
+        ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+        assert ended.returncode == 1
+        assert ended.stderr.count("\n") == 1
+        assert re.match(told if model.exists() else "error: .*nowhere.onnx", ended.stderr), ended.stderr
+        assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    ("program", "given", "lacked"),
+    [
+        ("run_onnxruntime.py", ["m.onnx", "made"], "onnxruntime"),
+        ("run_openvino.py", ["m.onnx", "made"], "openvino"),
+        ("run_opencv.py", ["m.onnx", "made"], "opencv-python-headless"),
+        ("run_tract.py", ["m.onnx", "made"], "tract"),
+        ("run_mnn.py", ["m.onnx", "made"], "MNN"),
+        ("run_litert.py", ["m.tflite", "made"], "ai-edge-litert"),
+        ("convert_to_litert.py", ["saved_model/1", "generate", "m.tflite"], "tensorflow"),
+        ("../tf_serving/clients/grpc_client.py", ["--model=digits", "in.npz", "out.npz"], "grpc"),
+    ],
+)
+def test_a_package_that_is_missing_is_named_and_help_needs_none(program, given, lacked):
+    modules = ["onnxruntime", "openvino", "cv2", "tract", "MNN", "_tools", "ai_edge_litert", "tensorflow", "grpc"]
+    code = f"import runpy, sys; sys.modules |= dict.fromkeys({modules}); sys.argv = sys.argv[1:]; "
+    command = [sys.executable, "-I", "-c", code + "runpy.run_path(sys.argv[0], run_name='__main__')"]
+    command.append(str(EXAMPLES / program))
+    ended = subprocess.run([*command, *given], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert re.fullmatch(f"error: needs {lacked}: pip install [^\n]*\n", ended.stderr), ended.stderr
+    ended = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("usage: ")
 
 
 @pytest.mark.parametrize("title", [title for title, runtime in RUNTIMES.items() if runtime.ending == ".onnx"])

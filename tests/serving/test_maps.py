@@ -181,6 +181,51 @@ def test_the_count_follows_from_the_arrays(several):
     assert generator.sample(photo=PHOTOS[0]).shape == (1, 4, 4, 3)
 
 
+def test_a_map_is_given_its_noise_by_name(several, factory):
+    translate, generator = serving.load(several)["translate"], Generator(several, "translate")
+    drawn = fill(translate.spec, 5, 3, given={"photo": PHOTOS / np.float32(127.5) - 1})["z"]
+    expected = translate(photo=PHOTOS, seed=3)["translated"]
+    for more in ({}, {"count": 5}, {"label": np.arange(5)}):
+        np.testing.assert_array_equal(translate(photo=PHOTOS, z=drawn, **more)["translated"], expected)
+    sevens = translate(photo=PHOTOS, z=drawn, label=7)["translated"]
+    assert np.abs(sevens - expected).max() > 0.01
+    np.testing.assert_array_equal(
+        sevens, generator.sample(noise=drawn, photo=PHOTOS, label=7, dtype="float32"), strict=True
+    )
+    one = translate(photo=PHOTOS[2], z=drawn[2], label=2)["translated"]
+    np.testing.assert_array_equal(one, expected[2:3], strict=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"z": np.zeros(8)}, ["missing noise input shift"]),
+        ({"z": np.zeros((2, 8)), "shift": np.zeros((1, 1))}, ["a batch axis of the same size"]),
+        ({"z": np.zeros((2, 7)), "shift": np.zeros((2, 1))}, [r"z: needs shape \(2, 8\), got \(2, 7\)"]),
+        ({"z": None, "shift": [0]}, ["z: needs real numbers; got None"]),
+        ({"seed": 1}, ["either a seed or the noise"]),
+        ({"start": 1}, ["either a seed or the noise"]),
+        ({"seed": np.zeros(64)}, [r"seed array\(\[0., "]),
+        ({"count": 3}, ["count 3 differs from the noise's batch of 2"]),
+        ({"count": np.zeros(64)}, [r"count array\(\[0., "]),
+        ({"labl": 3}, ["unknown condition 'labl'"]),
+    ],
+)
+def test_bad_noise_by_name(refused, factory, conditional_spec, arguments, words):
+    inputs = (*conditional_spec.inputs, TensorSpec("shift", (1,), "normal"))
+    generate = serving.load(factory(dataclasses.replace(conditional_spec, inputs=inputs)))["generate"]
+    whole = {} if "z" in arguments else {"z": np.zeros((2, 8)), "shift": np.zeros((2, 1))}
+    with refused(*words):
+        generate(**whole, **arguments)
+
+
+def test_what_is_wrong_is_told_in_a_short_line(conditional):
+    generate = serving.load(conditional)["generate"]
+    for given in ({"count": np.zeros(64)}, {"label": "x\n" * 999}, {"label": np.array([None] * 999)}, {"x" * 999: 0}):
+        with pytest.raises(serving.UserError, match=r"\A[^\n]{,200}\Z"):
+            generate(**given)
+
+
 def test_maps_and_generators_make_the_same(several):
     maps = serving.load(several)
     for name in ("generate", "translate"):

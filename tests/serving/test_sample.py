@@ -102,6 +102,22 @@ def test_condition(sample, conditional):
     np.testing.assert_array_equal(np.load(sample.directory / "x.npy"), expected)
 
 
+def test_numbers_of_vectors_and_scalars(sample, factory):
+    inputs = Z, TensorSpec("state", (3,), "condition"), TensorSpec("angle", (), "condition")
+    path = factory(MapSpec(inputs, (TensorSpec("x", (2,), "output"),)))
+    arguments = f"--bundle={path}", "--count=4", "--output=x.npy"
+    result = sample(*arguments, "--condition=state=0.5,-1,2e1", "--condition=angle=-0.25")
+    assert result.returncode == 0, result.stderr
+    expected = Generator(path).sample(4, dtype="float32", state=[0.5, -1, 20], angle=-0.25)
+    np.testing.assert_array_equal(np.load(sample.directory / "x.npy"), expected)
+    for wrong, words in (
+        ("1,0", ["needs 3 numbers, got 2"]),
+        ("1,0,nan", ["state", "NaN"]),
+        ("1,,0", ["1,,0 is neither a file nor 3 numbers"]),
+    ):
+        assert_refused(sample(*arguments, "--condition=angle=1", f"--condition=state={wrong}"), *words)
+
+
 def test_classes_in_turn(sample, conditional):
     result = sample(f"--bundle={conditional}", "--count=12", "--output=x.npy", "--batch_size=5")
     assert result.returncode == 0, result.stderr

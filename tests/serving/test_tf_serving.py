@@ -279,6 +279,16 @@ def test_the_program_lays_out_and_tells_what_is_served(bundle, root):
     assert laid_out(root / "tiny" / "3") == PARTS
 
 
+def test_a_version_that_the_policy_leaves_out_is_told_with_the_command_that_serves_it(bundle, root):
+    for _ in range(2):
+        repository.apply(root, Change("mine", bundle))
+    repository.apply(root, Change("mine", policy="1,2"))
+    told = program(f"--bundle={bundle}", f"--repository={root}", "--name=mine", "--version=7").stdout
+    assert "mine: serves 1, 2 of the versions 1, 2, 7\nmine: 7 is not served; " in told
+    (command,) = re.findall(r"python -m serving.tf_serving (.*) serves it too$", told, re.MULTILINE)
+    assert program(*shlex.split(command)).stdout == "mine: serves 1, 2, 7 of the versions 1, 2, 7\n"
+
+
 def test_the_commands_of_build_md_work_in_their_order(bundle, root):
     """Those that need neither Docker nor a server."""
     section = (REPOSITORY / "BUILD.md").read_text().split("## TensorFlow Serving")[1].split("\n## ")[0]

@@ -275,8 +275,12 @@ def test_integers_are_of_python_and_within_their_bounds():
     assert integer("threads", 4, 1, 4) == 4 and integer("seed", MAX_SEED, 0) == MAX_SEED
     with pytest.raises(UserError, match="threads 5: use an integer from 1 to 4"):
         integer("threads", 5, 1, 4)
-    with pytest.raises(UserError, match=r"seed -1: use an integer from 0 to 2\^63 - 1"):
+    with pytest.raises(UserError, match="^seed -1: use an integer from 0$"):
         integer("seed", -1, 0)
+    with pytest.raises(UserError, match=r"^seed 9223372036854775808: use an integer from 0 to 2\^63 - 1$"):
+        integer("seed", 2**63, 0)
+    with pytest.raises(UserError, match=r"^count array\(\[0., [^\n]{1,90}: use an integer from 1$"):
+        integer("count", np.zeros(64), 1)
 
 
 ROWS = {"photo": np.arange(8.0).reshape(2, 2, 2, 1), "label": np.array([4, 3]), "elsewhere": np.zeros(2)}

@@ -1,7 +1,9 @@
-"""The one error a user is meant to read, and what to put into it: the nearest name, the missing extra, a line."""
+"""The one error a user is meant to read, and what to put into it: a value, the nearest name, the missing extra."""
 
+import reprlib
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 from zoo.shared.version import VERSION
 
@@ -13,12 +15,32 @@ class UserError(Exception):
     """
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
-    """Return the error for a `name` that is not among the `known` ones, naming the nearest of them."""
-    known = sorted(known)
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
-    return UserError(f"unknown {kind} {name!r}; {hint}")
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+
+
+def shown(value: Any) -> str:
+    """Return a value that a user gave, as an error quotes it: in one line, its middle left out where it is long."""
+    try:
+        return " ".join(_SHORT.repr(value).split())
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return f"({type(value).__name__})"
+
+
+def unknown(kind: str, name: str, known: Iterable[str], otherwise: str = "") -> UserError:
+    """Return the error for a `name` that is not among the `known` ones, naming the nearest of them.
+
+    Where none is near it lists them all, or says what to do `otherwise`. Dashes before a flag's name do not count.
+    """
+    plain = {one.lstrip("-"): one for one in sorted(known)}
+    wanted = name.lstrip("-")
+    near = get_close_matches(wanted, plain, n=1, cutoff=0.6)
+    # of what is cut short, the ratio is low
+    near += [one for one in plain if len(wanted) > 2 and one.startswith(wanted)]
+    hint = otherwise or f"known: {', '.join(plain.values()) or 'none'}"
+    if near:
+        hint = f"did you mean {plain[near[0]]!r}?"
+    return UserError(f"unknown {kind} {shown(name)}; {hint}")
 
 
 def needs(what: str, package: str, extra: str) -> str:

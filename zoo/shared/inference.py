@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from zoo.shared.errors import UserError, first_line
+from zoo.shared.errors import UserError, first_line, shown
 
 _CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
 # GCC signs a place by its whole path and a signature, whose brackets may hold others; all else by a mere function name
@@ -21,6 +21,8 @@ _EXTERNAL_DATA = re.compile(
 )
 _TOO_NEW = re.compile(r"max supported IR version|is till opset")
 CPU = "CPUExecutionProvider"
+# which package holds a provider that the package onnxruntime lacks
+_PACKAGES = {"CUDAExecutionProvider": "onnxruntime-gpu", "TensorrtExecutionProvider": "onnxruntime-gpu"}
 
 
 class Session:
@@ -77,12 +79,18 @@ def check_providers(providers: Sequence[str] | None) -> list[str]:
     """Return names of onnxruntime's execution providers, None for the CPU's; one that is not there is a `UserError`."""
     if providers is None:
         return [CPU]
-    there = _onnxruntime().get_available_providers()
+    onnxruntime = _onnxruntime()
+    there = onnxruntime.get_available_providers()
     if isinstance(providers, str) or not isinstance(providers, Sequence) or not providers:
-        raise UserError(f"providers {providers!r}: use a list of {', '.join(there)}")
+        raise UserError(f"providers {shown(providers)}: use a list of {', '.join(there)}")
     for name in providers:
         if name not in there:
-            raise UserError(f"unknown execution provider {name!r}; this onnxruntime has {', '.join(there)}")
+            if name in onnxruntime.get_all_providers():
+                build = f"the package {_PACKAGES[name]}" if name in _PACKAGES else "a build of onnxruntime that has it"
+                raise UserError(
+                    f"this onnxruntime has no {name}, only {', '.join(there)}: install {build} in its place"
+                )
+            raise UserError(f"unknown execution provider {shown(name)}; this onnxruntime has {', '.join(there)}")
     return [str(name) for name in providers]
 
 

@@ -1,6 +1,7 @@
 """The frame of every command-line program here: flags in, one line per error out. Standard library and absl only."""
 
 import os
+import re
 import signal
 import sys
 import textwrap
@@ -11,6 +12,9 @@ from absl import flags
 
 from zoo.shared.errors import UserError, first_line, unknown
 
+# what absl passes on of Python's own words, and what they mean
+_PYTHONS_WORDS = re.compile(r"(?P<why>invalid literal for int\(\)|could not convert string to float).*", re.DOTALL)
+_OURS = {"invalid literal for int()": "use a whole number", "could not convert string to float": "use a number"}
 _HELP = ("--help", "-help", "-h", "--helpshort", "--helpfull")
 
 
@@ -101,7 +105,10 @@ def _parse(main: Callable[[], None]) -> None:
     try:
         arguments = flags.FLAGS(sys.argv)[1:]
     except flags.UnrecognizedFlagError as error:
-        raise unknown("flag", f"--{error.flagname}", (f"--{flag.name}" for flag in _flags(main))) from None
+        known = (f"--{flag.name}" for flag in _flags(main))
+        raise unknown("flag", f"--{error.flagname}", known, otherwise="see --help") from None
+    except flags.IllegalFlagValueError as error:
+        raise UserError(_PYTHONS_WORDS.sub(lambda found: _OURS[found["why"]], str(error))) from None
     if arguments:
         raise UserError(f"unexpected argument {arguments[0]!r}; flags look like --name=value")
 

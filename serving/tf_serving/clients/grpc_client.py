@@ -3,16 +3,14 @@
     python grpc_client.py --model=digits inputs.npz outputs.npz
     python grpc_client.py --address=host:8500 --model=digits --label=canary --signature=log_prob inputs.npz outputs.npz
 
-inputs.npz has an array (count, ...) for each input of the signature, by name; there may be one or several.
+inputs.npz has an array (count, ...) for each input of the signature, by name; there may be one or several. What has to
+be installed is imported where it is first needed, so that --help shows without it.
 """
 
 import argparse
 from collections.abc import Mapping
 
-import grpc
 import numpy as np
-import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 MAX_BYTES = 1 << 30  # of a message; gRPC itself stops at 4 MiB, which 22 float32 pictures of 128 x 128 pixels exceed
 
@@ -23,6 +21,9 @@ class Client:
     def __init__(
         self, address: str, model: str, version: int | None = None, label: str | None = None, timeout: float = 30
     ) -> None:
+        import grpc
+        from tensorflow_serving.apis import prediction_service_pb2_grpc
+
         limits = [("grpc.max_send_message_length", MAX_BYTES), ("grpc.max_receive_message_length", MAX_BYTES)]
         self._channel = grpc.insecure_channel(address, options=limits)
         self._service = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
@@ -33,6 +34,9 @@ class Client:
 
         The inputs need the signature's own types, which for these models are float32 and int32.
         """
+        import tensorflow as tf
+        from tensorflow_serving.apis import predict_pb2
+
         request = predict_pb2.PredictRequest()
         request.model_spec.name, request.model_spec.signature_name = self._model, signature
         if self._version is not None:
@@ -60,10 +64,14 @@ def main() -> None:
     parser.add_argument("inputs", help="an .npz file: the inputs by name")
     parser.add_argument("outputs", help="the .npz file to write: the outputs by name")
     given = parser.parse_args()
-    client = Client(given.address, given.model, given.version, given.label)
     try:
+        import grpc
+
+        client = Client(given.address, given.model, given.version, given.label)
         with np.load(given.inputs, allow_pickle=False) as inputs:
             outputs = client.predict(inputs, given.signature)
+    except ModuleNotFoundError as error:
+        raise SystemExit(f"error: needs {error.name}: pip install tensorflow-serving-api numpy") from None
     except grpc.RpcError as error:
         raise SystemExit(f"error: {error.code().name}: {error.details()}") from None
     except OSError as error:

@@ -59,6 +59,20 @@ def test_providers_that_are_not_there(model, asked):
         open_session(model.SerializeToString(), "net.onnx", providers=asked)
 
 
+@pytest.mark.parametrize(
+    ("name", "build"),
+    [
+        ("CUDAExecutionProvider", "the package onnxruntime-gpu"),
+        ("TensorrtExecutionProvider", "the package onnxruntime-gpu"),
+        ("QNNExecutionProvider", "a build of onnxruntime that has it"),
+    ],
+)
+def test_a_provider_that_this_build_lacks_is_told_with_the_package_that_has_it(monkeypatch, name, build):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CPU])
+    with pytest.raises(UserError, match=f"^this onnxruntime has no {name}, only {CPU}: install {build} in its place$"):
+        check_providers([CPU, name])
+
+
 def test_a_provider_that_does_not_start(model, monkeypatch):
     """As CUDA's, where its libraries are missing: onnxruntime goes on without it."""
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["NoneSuchExecutionProvider", CPU])

@@ -18,6 +18,7 @@ def program(tmp_path):
             '"""Does a thing."""\nfrom absl import flags, logging\nfrom zoo.shared import program\n'
             "from zoo.shared.errors import UserError\n"
             'flags.DEFINE_integer("count", 3, "How many.")\nflags.DEFINE_bool("fast", False, "Hurry.")\n'
+            'flags.DEFINE_float("rate", None, "Speed.")\nflags.DEFINE_integer("port", None, "Where.")\n'
             f"{before}\ndef main():\n{textwrap.indent(body, '    ')}\n{call}\n"
         )
         options = {"capture_output": True, "text": True, "env": os.environ | {"PYTHONPATH": os.getcwd()}} | options
@@ -119,8 +120,11 @@ def test_interrupt(program):
     ("argument", "message"),
     [
         ("--cout=1", "unknown flag '--cout'; did you mean '--count'?"),
-        ("--zzz", "unknown flag '--zzz'; known: --count, --fast"),
-        ("--count=x", "flag --count=x: invalid literal for int() with base 10: 'x'"),
+        ("--zzz", "unknown flag '--zzz'; see --help"),
+        ("--foot", "unknown flag '--foot'; see --help"),
+        ("--count=x", "flag --count=x: use a whole number"),
+        ("--count=", "flag --count=: use a whole number"),
+        ("--rate=x", "flag --rate=x: use a number"),
         ("stray", "unexpected argument 'stray'; flags look like --name=value"),
     ],
 )
