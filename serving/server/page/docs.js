@@ -40,12 +40,11 @@ function operation(path, method, told) {
   if (told.parameters) {
     const table = make("table");
     for (const one of told.parameters) {
-      const {example, ...rest} = one;
       fields[one.name] = make("input");
       fields[one.name].setAttribute("aria-label", one.name);
-      if (example !== undefined) fields[one.name].value = example;
+      if (one.example !== undefined) fields[one.name].value = one.example;
       table.append(make("tr", "", make("td", one.name), make("td", "", fields[one.name]),
-        make("td", "", make("code", JSON.stringify(rest.schema)))));
+        make("td", one.description), make("td", "", make("code", JSON.stringify(one.schema)))));
     }
     box.append(table);
   }

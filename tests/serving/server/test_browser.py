@@ -471,3 +471,18 @@ def test_nothing_overflows_on_a_phone(visit, server, scheme):
         assert page.tab.evaluate("document.documentElement.scrollWidth") == 390
     paper = page.tab.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", paper))) > 3 * 128) == (scheme == "light")
+
+
+def test_the_page_for_programs_tries_what_it_describes(visit, server, paths):
+    page = visit(server, None)
+    page.tab.goto(f"http://127.0.0.1:{server.port}/docs")
+    operation = page.tab.locator("details", has=page.tab.get_by_text("/v1/models/animals:sample", exact=True)).first
+    operation.locator("summary").click()
+    operation.get_by_label("count").fill("1")
+    operation.get_by_label("seed").fill("5")
+    operation.get_by_label("label").fill("dog")
+    address = f"http://127.0.0.1:{server.port}/v1/models/animals:sample?count=1&seed=5&label=dog"
+    playwright.expect(operation.locator("pre").first).to_have_text(f"curl '{address}'")
+    operation.get_by_role("button", name="Try it").click()
+    playwright.expect(operation.locator("img")).to_be_visible()
+    playwright.expect(operation).to_contain_text("200 OK, image/png")
