@@ -429,7 +429,7 @@ def test_a_model_of_one_s_own_trains_resumes_is_judged_and_exported(tmp_path, mo
     assert longer.model.width == whole.model.width == 4
     maker = makers.create(str(tmp_path / "run"))
     manifest = build.build(tmp_path / "run", tmp_path / "bundle")
-    assert manifest.model == name
+    assert manifest.model == "own.py:Own"
     made = serving.Generator(tmp_path / "bundle").sample(5, seed=3).astype(int)
     assert np.abs(made - maker.samples("generate", 5, 3)).max() <= 1
 
