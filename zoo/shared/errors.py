@@ -34,7 +34,8 @@ def unknown(kind: str, name: str, known: Iterable[str], otherwise: str = "") -> 
     """
     plain = {one.lstrip("-"): one for one in sorted(known)}
     wanted = name.lstrip("-")
-    near = get_close_matches(wanted, plain, n=1, cutoff=0.55)
+    # where there is another way out, a wild guess is worse than none
+    near = get_close_matches(wanted, plain, n=1, cutoff=0.6 if otherwise else 0.5)
     # of what is cut short, the ratio is low
     near += [one for one in plain if len(wanted) > 2 and one.startswith(wanted)]
     hint = otherwise or f"known: {', '.join(plain.values()) or 'none'}"
