@@ -56,7 +56,7 @@ def test_every_map_has_its_files(exported):
 
 def test_no_file_says_where_the_run_and_its_data_lay(monkeypatch, workdir, tmp_path):
     """The set keeps its name, in the card too; a picture and a run that the recipe names keep theirs."""
-    load, place = build.restore.load, "/home/somebody-s/secret"
+    load, place = build.restore.load, "/srv/somebody-s/secret"
     places = (workdir, tmp_path, REPOSITORY, sys.prefix)
 
     def elsewhere(*arguments):

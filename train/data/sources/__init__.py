@@ -84,7 +84,7 @@ def has_path(name: str) -> bool:
 
 
 def without_path(name: str) -> str:
-    """Return the name of a source with the name of its folder in place of the path: 'folder:/home/ann/cats/train'.
+    """Return the name of a source with the name of its folder in place of the path: 'folder:/srv/ann/cats/train'.
 
     That becomes 'folder:cats/train': a folder called after a split keeps the one that it lies in. A source that lies at
     no path keeps its name.
