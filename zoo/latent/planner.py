@@ -4,7 +4,7 @@ Chua, Calandra, McAllister & Levine, "Deep reinforcement learning in a handful o
 models" (2018). A plan is judged along the mean of each law, with no dice.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import keras
 import tensorflow as tf
@@ -12,8 +12,15 @@ import tensorflow as tf
 from zoo import planning
 from zoo.latent.mixture_density import mixture_mean
 
-if TYPE_CHECKING:
-    from zoo.latent.world_model import Memory
+
+class Dynamics(Protocol):
+    """What is planned in: M of `zoo.latent.world_model`."""
+
+    def start(self, batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the state (h, c) before the first step."""
+
+    def turn(self, z: tf.Tensor, action: tf.Tensor, h: tf.Tensor, c: tf.Tensor) -> tuple[Any, tf.Tensor, tf.Tensor]:
+        """Return the law of what follows, and the next (h, c)."""
 
 
 class Planner(keras.Model):
@@ -22,7 +29,7 @@ class Planner(keras.Model):
     It computes what `zoo.planning.cross_entropy` does with these draws, the model's returns as the score.
     """
 
-    def __init__(self, memory: "Memory", law: planning.Law, elites: int, guide: tuple[float, ...] = ()) -> None:
+    def __init__(self, memory: Dynamics, law: planning.Law, elites: int, guide: tuple[float, ...] = ()) -> None:
         super().__init__(name="planner", dtype="float32")
         self.memory, self.law, self.elites, self.guide = memory, law, elites, guide
         self.built = True
