@@ -52,7 +52,7 @@ const TYPES = {
 };
 
 // the array in a .npy file, as numpy's format says: version 1.0, C order
-export function parseNpy(buffer) {
+function parseNpy(buffer) {
   const view = new DataView(buffer);
   const length = view.getUint16(8, true);
   const head = new TextDecoder('latin1').decode(new Uint8Array(buffer, 10, length));
@@ -64,7 +64,7 @@ export function parseNpy(buffer) {
 const arrays = new Map();
 
 // the array at a path that always holds the same
-export function npy(path) {
+function npy(path) {
   if (!arrays.has(path)) {
     const made = ask(path).then((answer) => answer.arrayBuffer()).then(parseNpy);
     made.catch(() => arrays.delete(path));

@@ -3,7 +3,7 @@
 import { element, isStill, save } from './dom.js';
 import { paint, sizeOf, wav } from './tensors.js';
 
-export const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 // the loudest and the quietest sample below each column
 function wave(canvas, data) {

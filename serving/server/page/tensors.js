@@ -9,7 +9,7 @@ export function row(array, k) {
 }
 
 // to the nearest whole number, halves to the even one, as numpy's rint
-export function rint(value) {
+function rint(value) {
   const low = Math.floor(value);
   const rest = value - low;
   return rest > 0.5 || (rest === 0.5 && low % 2 !== 0) ? low + 1 : low;
@@ -19,7 +19,7 @@ export function rint(value) {
 export const toByte = (value) => Math.min(255, Math.max(0, rint(Math.fround(Math.fround(value + 1) * 127.5))));
 
 // one picture (height, width, channels) of `data`, which begins at `place`
-export function imageData([height, width, channels], data, place = 0) {
+function imageData([height, width, channels], data, place = 0) {
   const made = new ImageData(width, height);
   for (let pixel = 0; pixel < height * width; pixel += 1) {
     for (let channel = 0; channel < 3; channel += 1) {
