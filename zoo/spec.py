@@ -45,7 +45,6 @@ EVEN_LEVELS = tuple(levels for levels in range(2, 257) if 255 % (levels - 1) == 
 EVEN_LEVELS_IN_WORDS = f"{', '.join(map(str, EVEN_LEVELS[:-1]))} or {EVEN_LEVELS[-1]}"
 # fields that are left out of JSON where they are 0 or empty
 _EXTRAS = ("rate", "levels", "companding", "keeps", "multiple", "least", "follows", "reach", "chosen")
-_ANY = (-math.inf, math.inf)
 
 
 @dataclasses.dataclass(frozen=True)
