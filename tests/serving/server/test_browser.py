@@ -1,52 +1,26 @@
 """The page in a real headless Chromium: what is clicked and dragged shows what the networks make, pixel for pixel.
 
-Chromium is looked for on the PATH; the Python package playwright drives it, without a browser of its own. The networks
-run in the browser too where NODE_PATH names a node_modules with onnxruntime-web.
+See `chromium` for what that needs.
 """
 
 import io
-import os
 import re
-import shutil
 import urllib.parse
 from pathlib import Path
 
 import numpy as np
 import pytest
 import raster
+from chromium import CHROMIUM, FLAGS, RUNTIME, Page, playwright
 from PIL import Image
 
 import serving
 from serving.directions import principal_directions, samples_of
 from serving.server.keys import Keys
-from serving.server.static import WASM
 from zoo import bundle, images, media
 from zoo.noise import fill
 from zoo.spec import MapSpec, TensorSpec
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-if not CHROMIUM:
-    pytest.skip("needs chromium on the PATH", allow_module_level=True)
-RUNTIME = next(
-    (
-        folder
-        for root in filter(None, os.environ.get("NODE_PATH", "").split(os.pathsep))
-        if all(((folder := Path(root) / "onnxruntime-web" / "dist") / name).is_file() for name in WASM)
-    ),
-    None,
-)
-
-FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 needs_runtime = pytest.mark.skipif(
     RUNTIME is None, reason="needs onnxruntime-web: npm install onnxruntime-web, and NODE_PATH"
 )
@@ -60,10 +34,6 @@ IMAGE = TensorSpec("image", (4, 4, 3), "output", "image")
 SOUND = TensorSpec("sound", (2000,), "output", "audio", rate=8000.0)
 VIDEO = TensorSpec("video", (3, 4, 4, 3), "output", "video", rate=20.0)
 COUNT = 24  # pictures in the grid
-
-# the pixels (height, width, 3) of what a selector finds, one after another
-PIXELS = """(selector) => [...document.querySelectorAll(selector)].map((canvas) => [canvas.height, canvas.width,
-    ...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data])"""
 
 
 @pytest.fixture(scope="module")
@@ -98,43 +68,6 @@ def chromium(driver):
     browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
     yield browser
     browser.close()
-
-
-class Page:
-    """A page of the server, and what it complains of."""
-
-    def __init__(self, server, tab):
-        self.server, self.tab, self.complaints = server, tab, []
-        tab.set_default_timeout(10_000)
-        tab.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
-        tab.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    def open(self, hash=""):
-        self.tab.goto("about:blank")
-        self.tab.goto(f"http://127.0.0.1:{self.server.port}/#{hash}")
-        self.settle()
-
-    def settle(self, said="(Made|samples) in "):
-        """Wait until the page has said what it did."""
-        playwright.expect(self.tab.locator("#status")).to_have_text(re.compile(said), timeout=30_000)
-
-    def pixels(self, selector="#grid canvas"):
-        return np.array(
-            [np.reshape(one[2:], (one[0], one[1], 4))[..., :3] for one in self.tab.evaluate(PIXELS, selector)]
-        )
-
-    def wait_for_pixels(self, expected, selector="#detail .stage canvas"):
-        for _ in range(100):
-            made = self.pixels(selector)
-            if made.shape == expected.shape and (made == expected).all():
-                break
-            self.tab.wait_for_timeout(20)
-        np.testing.assert_array_equal(self.pixels(selector), expected)
-
-    @property
-    def told(self):
-        """What the address tells."""
-        return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.tab.url).fragment))
 
 
 @pytest.fixture
