@@ -2,7 +2,8 @@
 
 A recipe (a file in `train/recipes/`, or a path to your own) returns an `ml_collections.ConfigDict` made with
 `defaults`, `model`, `source`, `phase`, `adam`, `sgd` and `rmsprop` below, so that it states only what differs; every
-key can then be overridden by a flag `--config.KEY=VALUE`.
+key can then be overridden by a flag `--config.KEY=VALUE`. The comments beside keys and parameters here are what
+`--help` and `--dry_run` say of them, see `train.explain`.
 """
 
 import ast
@@ -33,7 +34,12 @@ LATER = {"init_from": "", "phases": {}, "checkpoint_minutes": 5.0, "deterministi
 _RENAMED = {"steps_per_call": "log_every"}
 # belongs to the data, not to the recipe, where another source is named
 _OF_THE_DATA = ("image_size", "channels", "input_channels")
-_PHASE: dict[str, Any] = {"start": 0, "batch_size": 0, "learning_rate": 0.0, "model": {}}
+_PHASE: dict[str, Any] = {
+    "start": 0,  # step at which this phase begins; it ends where the next one begins
+    "batch_size": 0,  # examples of a step in this phase; 0 is the run's
+    "learning_rate": 0.0,  # of all players in this phase; 0 is each player's own
+    "model": {},
+}
 # what an error line calls a value of each type
 _TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "a section"}
 
@@ -43,32 +49,32 @@ def defaults() -> ConfigDict:
     return ConfigDict(
         {
             "seed": 0,  # weights, noise and the order of the data follow from it
-            "train_steps": 1000,
-            "batch_size": 64,  # over all devices
+            "train_steps": 1000,  # steps in all; with more, a run that is done goes on
+            "batch_size": 64,  # examples of a step, over all devices
             "log_every": 20,  # steps, whose mean losses are a line of metrics.jsonl
-            "checkpoint_every": 500,  # steps
-            "checkpoint_minutes": 5.0,  # also so long after the last one, until the next; 0 = never
-            "keep_checkpoints": 3,
-            "sample_every": 250,  # steps
-            "sample_count": 64,  # in a picture of samples
+            "checkpoint_every": 500,  # steps from one checkpoint to the next
+            "checkpoint_minutes": 5.0,  # a checkpoint also so long after the last one; 0 = never
+            "keep_checkpoints": 3,  # how many of the newest ones stay, at least 2
+            "sample_every": 250,  # steps from one sheet of samples to the next
+            "sample_count": 64,  # samples of a sheet
             "init_from": "",  # a run whose weights this one begins with
-            "precision": "float32",  # or mixed_bfloat16
+            "precision": "float32",  # of the networks: float32 or mixed_bfloat16
             "jit": "auto",  # XLA: true, false, or what measured fastest on this kind of device
-            "deterministic": False,  # on GPUs too: the same bits each time; on the CPU they always are
+            "deterministic": False,  # whether GPUs too make the same bits each time; the CPU always does
             "ema": 0.999,  # decay of the averaged generator per step; 0 = off
             "stop": {  # early, once the mean of a log over the last `steps` is near a value
-                "log": "accuracy",
-                "near": 0.5,
-                "within": 0.05,
-                "steps": 0,  # 0 = never
+                "log": "accuracy",  # the log that may end training early
+                "near": 0.5,  # the value that the log's mean is to come near
+                "within": 0.05,  # how near that is
+                "steps": 0,  # the last ones, over which the log's mean is taken; 0 = never stop early
             },
             "evaluate": {  # while training, and keep the best checkpoint by the first metric
-                "metrics": "",  # such as frechet,pairs:2000; a number is that metric's own period
-                "every": 500,  # steps, a multiple of checkpoint_every
-                "count": 2000,  # samples, and rows of the train split at most
-                "extractor": "",  # ONNX file, instead of ours; its range and output, if it does not say
-                "extractor_range": "",
-                "extractor_output": "",
+                "metrics": "",  # while training, such as frechet,pairs:2000; a number is that metric's own period
+                "every": 500,  # steps from one evaluation to the next, a multiple of checkpoint_every
+                "count": 2000,  # samples to judge, and rows of the train split at most
+                "extractor": "",  # ONNX file of the features, instead of ours
+                "extractor_range": "",  # what this file takes black and white for, such as -1,1, if it does not say
+                "extractor_output": "",  # which output of this file to take, if it does not say
             },
             "data": source("digits"),
             "model": {},
@@ -107,17 +113,29 @@ def phase(start: int, batch_size: int = 0, learning_rate: float = 0.0, **options
     )
 
 
-def adam(learning_rate: float, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8) -> ConfigDict:
+def adam(
+    learning_rate: float,
+    beta_1: float = 0.9,  # decay of the mean of the gradients
+    beta_2: float = 0.999,  # decay of the mean of their squares
+    epsilon: float = 1e-8,  # added to the root of that mean
+) -> ConfigDict:
     """Return the section of an Adam optimiser (Kingma & Ba 2014), with the paper's epsilon."""
     return _optimizer("adam", learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
 
 
-def sgd(learning_rate: float, momentum: float = 0.0) -> ConfigDict:
+def sgd(
+    learning_rate: float,
+    momentum: float = 0.0,  # share of the last step that the next one keeps
+) -> ConfigDict:
     """Return the section of stochastic gradient descent."""
     return _optimizer("sgd", learning_rate, momentum=momentum)
 
 
-def rmsprop(learning_rate: float, rho: float = 0.99, epsilon: float = 1e-8) -> ConfigDict:
+def rmsprop(
+    learning_rate: float,
+    rho: float = 0.99,  # decay of the mean of the squared gradients
+    epsilon: float = 1e-8,  # added to the root of that mean
+) -> ConfigDict:
     """Return the section of an RMSprop optimiser with torch's constants, which published GAN settings assume."""
     return _optimizer("rmsprop", learning_rate, rho=rho, epsilon=epsilon)
 
@@ -125,8 +143,16 @@ def rmsprop(learning_rate: float, rho: float = 0.99, epsilon: float = 1e-8) -> C
 OPTIMIZERS: dict[str, Callable[..., ConfigDict]] = {"adam": adam, "sgd": sgd, "rmsprop": rmsprop}
 
 
+# of every optimiser
+_OPTIMIZER = {
+    "learning_rate": 0.0,  # how far a step goes
+    "schedule": "constant",  # of the learning rate: constant, or down to 0 by linear, half_linear or cosine
+    "warmup_steps": 0,  # first steps, in which the learning rate rises from 0
+}
+
+
 def _optimizer(name: str, learning_rate: float, **constants: float) -> ConfigDict:
-    known = {"learning_rate": 0.0, "schedule": "constant", "warmup_steps": 0, **dict.fromkeys(constants, 0.0)}
+    known = {**_OPTIMIZER, **dict.fromkeys(constants, 0.0)}
     return _section(name, known, {"learning_rate": learning_rate, **constants})
 
 

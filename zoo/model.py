@@ -39,7 +39,8 @@ class GenerativeModel(keras.Model):
 
     A subclass declares literals, which are read without TensorFlow and merged along the base classes:
 
-    - `options`: its options with their defaults; each becomes an attribute;
+    - `options`: its options with their defaults; each becomes an attribute, and the comment beside it explains it to
+      users;
     - `fixed`: options of a base class that the paper leaves no choice of;
     - `phase_options`: the options of one phase of training with their defaults, if it can be trained in phases;
     - `reads`: the columns that a training step reads, each with the kinds that it accepts; `reads_if`: more columns

@@ -7,17 +7,17 @@ own file.
 
 import ast
 import functools
-import importlib.util
 import math
-import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from zoo import syntax
 from zoo.shared.errors import UserError, unknown
 from zoo.spec import KINDS
 
+# how an outline calls the comments beside its options: no class of a source can have that name by accident
+_COMMENTS = "__comments__"
 LITERALS = ("options", "fixed", "phase_options", "reads", "reads_if", "players", "players_if", "targets", "smallest")
 
 
@@ -34,6 +34,8 @@ class Declaration:
     players_if: dict[str, tuple[str, ...]] = field(default_factory=dict)
     targets: dict[str, str] = field(default_factory=dict)
     smallest: dict[str, Any] = field(default_factory=dict)
+    # what the source says beside each option, of a phase too: known where the declaration is read from the source
+    comments: dict[str, str] = field(default_factory=dict, compare=False)
 
     def columns_read(self, options: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         """Return the columns that a model with these options reads, each with the kinds it accepts."""
@@ -70,7 +72,7 @@ def declaration(module: str, class_name: str) -> Declaration:
     """
     model = _outline(module, class_name, {})
     if model is None:
-        others = [node.name for node in _tree(module).body if isinstance(node, ast.ClassDef)]
+        others = [node.name for node in syntax.parsed(module)[1].body if isinstance(node, ast.ClassDef)]
         raise unknown(f"class in {module}", class_name, others)
     found = declaration_of(model)
     if not found.players or not found.reads:
@@ -125,7 +127,8 @@ def _are_kinds(name: Any, kinds: Any) -> bool:
 def declaration_of(model: type) -> Declaration:
     """Return what a class declares, merged along its base classes."""
     bases = [vars(base) for base in reversed(model.__mro__)]
-    return merge([{name: base[name] for name in LITERALS if name in base} for base in bases])
+    merged = merge([{name: base[name] for name in LITERALS if name in base} for base in bases])
+    return replace(merged, comments={key: said for base in bases for key, said in base.get(_COMMENTS, {}).items()})
 
 
 def _outline(module: str, class_name: str, made: dict[tuple[str, str], type | None]) -> type | None:
@@ -136,28 +139,31 @@ def _outline(module: str, class_name: str, made: dict[tuple[str, str], type | No
     place = module, class_name
     if place not in made:
         made[place] = None  # a name that leads back to itself is no class
-        tree = _tree(module)
+        text, tree = syntax.parsed(module)
         node = next((n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == class_name), None)
         if node is None:  # imported to be imported from here
-            origin = _place(ast.Name(class_name), tree, module)
+            origin = syntax.origin(ast.Name(class_name), tree, module)
             made[place] = _outline(*origin, made) if origin else None
         else:
-            origins = filter(None, (_place(base, tree, module) for base in node.bases))
+            origins = filter(None, (syntax.origin(base, tree, module) for base in node.bases))
             bases = filter(None, [_outline(*origin, made) for origin in origins])
-            made[place] = type(class_name, tuple(bases), dict(_literals(node, module)))
+            body = {**dict(_literals(node, module)), _COMMENTS: _comments(text, node)}
+            made[place] = type(class_name, tuple(bases), body)
     return made[place]
 
 
 def _literals(node: ast.ClassDef, module: str) -> Iterator[tuple[str, Any]]:
-    for statement in node.body:
-        targets: list[ast.expr] = []
-        if isinstance(statement, ast.AnnAssign) and statement.value is not None:
-            targets, expression = [statement.target], statement.value
-        elif isinstance(statement, ast.Assign):
-            targets, expression = statement.targets, statement.value
-        for target in targets:
-            if isinstance(target, ast.Name) and target.id in LITERALS:
-                yield target.id, _literal(f"{module}: {node.name}.{target.id}", target.id, expression)
+    for name, expression in syntax.assigned(node.body):
+        if name in LITERALS:
+            yield name, _literal(f"{module}: {node.name}.{name}", name, expression)
+
+
+def _comments(text: str, node: ast.ClassDef) -> dict[str, str]:
+    said: dict[str, str] = {}
+    for name, expression in syntax.assigned(node.body):
+        if name in ("options", "phase_options") and isinstance(expression, ast.Dict):
+            said |= syntax.comments_of_keys(text, expression)
+    return said
 
 
 def _literal(where: str, name: str, expression: ast.expr) -> Any:
@@ -171,70 +177,6 @@ def _literal(where: str, name: str, expression: ast.expr) -> Any:
     return value
 
 
-def _place(base: ast.expr, tree: ast.Module, module: str) -> tuple[str, str] | None:
-    """Return the module and the name of a class that a file names, or None for one of a library."""
-    imported = dict(_imported(tree, module))
-    if isinstance(base, ast.Name):
-        source, _, name = imported.get(base.id, f"{module}.{base.id}").rpartition(".")
-    elif isinstance(base, ast.Attribute):
-        source, name = imported.get(ast.unparse(base.value), ""), base.attr
-    else:
-        return None
-    return (source, name) if _path(source) else None
-
-
-def _imported(tree: ast.Module, module: str) -> Iterator[tuple[str, str]]:
-    """Yield everything that a file imports: its name there, and its full name."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((alias.asname or alias.name, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            source = node.module or ""
-            if node.level:
-                is_package = (path := _path(module)) is not None and path.name == "__init__.py"
-                parents = module.split(".")[: None if is_package else -1]
-                source = ".".join(filter(None, [*parents[: len(parents) - node.level + 1], source]))
-            yield from ((alias.asname or alias.name, f"{source}.{alias.name}") for alias in node.names)
-
-
-def _tree(module: str) -> ast.Module:
-    path = _path(module)
-    if path is None:
-        raise UserError(f"no module {module!r} is found: give package.module:Class, or file.py:Class")
-    try:
-        return ast.parse(path.read_text(encoding="utf-8"), path.name)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except (SyntaxError, ValueError) as error:
-        raise UserError(f"{path} is no Python file: {error}") from None
-
-
-def _path(module: str) -> Path | None:
-    """Return the source file of a module, importing nothing, or None for what is none, or is of Keras."""
-    if module.endswith(".py"):
-        return _file(module)
-    package, *rest = module.split(".")
-    if package in ("keras", "tensorflow", "tf_keras"):
-        return None
-    try:
-        # of a name with dots, Python would import the packages
-        spec = importlib.util.find_spec(package)
-    except (ImportError, ValueError):
-        return None
-    if spec is None:
-        return None
-    folders = spec.submodule_search_locations
-    if not rest and not folders:
-        return Path(spec.origin) if spec.origin and spec.origin.endswith(".py") else None
-    paths = [Path(folder, *rest) for folder in folders or ()]
-    files = [file for path in paths for file in (path / "__init__.py", path.with_suffix(".py"))]
-    return next((file for file in files if file.is_file()), None)
-
-
-def _file(module: str) -> Path:
-    return Path(os.path.expanduser(module))  # a user that is not there stays as it is, and so no file
-
-
 def locate(name: str, registered: Callable[[], dict[str, str]]) -> tuple[str, str]:
     """Return (module, class) of a registered model, of "package.module:Class" or of "file.py:Class"."""
     models = registered()
@@ -243,6 +185,6 @@ def locate(name: str, registered: Callable[[], dict[str, str]]) -> tuple[str, st
     elif ":" not in name:
         raise unknown("model", name, models)
     module, _, class_name = name.rpartition(":")
-    if module.endswith(".py") and not _file(module).is_file():
+    if module.endswith(".py") and not syntax.file_of(module).is_file():
         raise UserError(f"no file {module}: a model of your own is file.py:Class or package.module:Class")
     return module, class_name

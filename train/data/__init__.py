@@ -22,7 +22,7 @@ Its key `name` says which source (see `train.data.sources`); the others are that
 from typing import Any
 
 from train.data.source import Derived, Source, Table
-from train.data.sources import ALL, SPLITS, defaults, has_path, innermost, module_of, without_path
+from train.data.sources import ALL, SPLITS, comments, defaults, has_path, innermost, module_of, without_path
 from zoo.shared.errors import UserError, unknown
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Table",
     "check",
     "check_prepared",
+    "comments",
     "defaults",
     "has_path",
     "kinds",

@@ -27,7 +27,9 @@ class ACGAN(StandardGAN):
     `class_weight` multiplies the classifier's loss in both players.
     """
 
-    options: ClassVar[dict[str, Any]] = {"class_weight": 1.0}
+    options: ClassVar[dict[str, Any]] = {
+        "class_weight": 1.0,  # of the classifier's loss, in both players
+    }
     reads: ClassVar[dict[str, tuple[str, ...]]] = {"label": ("class",)}
 
     def check(self) -> None:

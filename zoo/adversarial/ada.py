@@ -33,10 +33,10 @@ class ADA(StandardGAN):
     """
 
     options: ClassVar[dict[str, Any]] = {
-        "augment": "blit,geometric,colour",
-        "target": 0.6,
-        "adjust_images": 500_000,
-        "penalty_weight": 1.0,
+        "augment": "blit,geometric,colour",  # groups of augmentations, of blit, geometric and colour
+        "target": 0.6,  # the overfitting r_t that the probability p aims at, from -1 to 1
+        "adjust_images": 500_000,  # real pictures in which p goes from 0 to 1 at the fastest
+        "penalty_weight": 1.0,  # gamma of R1
         "normalization": "none",
     }
     reads: ClassVar[dict[str, tuple[str, ...]]] = {"image": ("image",)}

@@ -25,7 +25,11 @@ class DCGAN(StandardGAN):
     map (paper: 128).
     """
 
-    options: ClassVar[dict[str, Any]] = {"latent": "uniform", "base_channels": 128, "kernel_size": 5}
+    options: ClassVar[dict[str, Any]] = {
+        "latent": "uniform",
+        "base_channels": 128,
+        "kernel_size": 5,  # side of every convolution's kernel
+    }
     fixed: ClassVar[dict[str, Any]] = {"network": "dcgan", "normalization": "batch"}
     smallest: ClassVar[dict[str, Any]] = {"kernel_size": 3}
 

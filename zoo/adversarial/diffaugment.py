@@ -25,7 +25,9 @@ class DiffAugmentGAN(StandardGAN):
     `policy` names the steps of T: any of "colour", "translation" and "cutout", separated by commas.
     """
 
-    options: ClassVar[dict[str, Any]] = {"policy": "colour,translation,cutout"}
+    options: ClassVar[dict[str, Any]] = {
+        "policy": "colour,translation,cutout",  # steps of the augmentation, of colour, translation and cutout
+    }
     reads: ClassVar[dict[str, tuple[str, ...]]] = {"image": ("image",)}
 
     def check(self) -> None:

@@ -18,7 +18,10 @@ from zoo.adversarial.penalties import check_penalty, dragan
 class DRAGAN(StandardGAN):
     """Cross-entropy with a gradient penalty around the data, `penalty_weight` being lambda (Kodali et al. 2017)."""
 
-    options: ClassVar[dict[str, Any]] = {"penalty_weight": 10.0, "normalization": "none"}
+    options: ClassVar[dict[str, Any]] = {
+        "penalty_weight": 10.0,  # lambda of the gradient penalty around the data
+        "normalization": "none",
+    }
     regularizer = staticmethod(dragan)
 
     def check(self) -> None:

@@ -39,12 +39,12 @@ class GAN(AdversarialModel):
     """
 
     options: ClassVar[dict[str, Any]] = {
-        "objective": "non_saturating",
-        "k": 1,
+        "objective": "non_saturating",  # of the generator: non_saturating or minimax
+        "k": 1,  # updates of the discriminator in a step, which share the batch
         "latent": "uniform",
-        "generator_units": 1200,
-        "maxout_units": 240,
-        "maxout_pieces": 5,
+        "generator_units": 1200,  # of each of the generator's two layers
+        "maxout_units": 240,  # of each of the discriminator's two layers
+        "maxout_pieces": 5,  # linear pieces of a maxout unit
     }
     smallest: ClassVar[dict[str, Any]] = {
         "latent_dim": 4,

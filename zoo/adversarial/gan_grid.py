@@ -26,12 +26,12 @@ class GANGrid(StandardGAN):
     """
 
     options: ClassVar[dict[str, Any]] = {
-        "objective": "non_saturating",
-        "penalty": "none",
-        "penalty_weight": 10.0,
-        "clip": 0.01,
+        "objective": "non_saturating",  # minimax, non_saturating, least_squares, wasserstein, hinge or relativistic
+        "penalty": "none",  # none, gradient, one_sided_gradient, dragan, r1, r1_r2 or clipping
+        "penalty_weight": 10.0,  # of a penalty that is a term of the loss
+        "clip": 0.01,  # bound of the critic's weights where the penalty is clipping
         "normalization": "none",
-        "n_critic": 1,
+        "n_critic": 1,  # updates of the discriminator in a step, each on its own part of the batch
         "latent_dim": 128,
     }
     smallest: ClassVar[dict[str, Any]] = {"n_critic": 2}

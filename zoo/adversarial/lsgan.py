@@ -26,12 +26,12 @@ class LSGAN(StandardGAN):
     """
 
     options: ClassVar[dict[str, Any]] = {
-        "a": 0.0,
-        "b": 1.0,
-        "c": 1.0,
+        "a": 0.0,  # the discriminator's target for generated samples
+        "b": 1.0,  # the discriminator's target for real samples
+        "c": 1.0,  # the generator's target for its samples
         "latent": "uniform",
         "base_channels": 128,
-        "kernel_size": 5,
+        "kernel_size": 5,  # side of every convolution's kernel
     }
     fixed: ClassVar[dict[str, Any]] = {"network": "dcgan", "normalization": "batch"}
     smallest: ClassVar[dict[str, Any]] = {"kernel_size": 3}

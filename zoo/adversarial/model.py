@@ -29,7 +29,10 @@ class AdversarialModel(GenerativeModel):
     `networks`, after `check` has refused what its options cannot be.
     """
 
-    options: ClassVar[dict[str, Any]] = {"latent_dim": 100, "latent": "normal"}
+    options: ClassVar[dict[str, Any]] = {
+        "latent_dim": 100,  # numbers of noise for one sample
+        "latent": "normal",  # law of the noise: normal, or uniform on [-1, 1)
+    }
     reads: ClassVar[dict[str, tuple[str, ...]]] = {"image": ("image", "point")}
     players: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
 
@@ -175,7 +178,11 @@ class StandardGAN(AdversarialModel):
     "spectral". `base_channels` is the width next to the image.
     """
 
-    options: ClassVar[dict[str, Any]] = {"network": "dcgan", "normalization": "batch", "base_channels": 64}
+    options: ClassVar[dict[str, Any]] = {
+        "network": "dcgan",  # of both players: dcgan, resnet or mlp
+        "normalization": "batch",  # of the discriminator: none, batch, layer or spectral
+        "base_channels": 64,  # width of both networks next to the picture
+    }
     smallest: ClassVar[dict[str, Any]] = {"latent_dim": 4, "base_channels": 4}
 
     # whether the discriminator's last layer has a bias, where the objective sees a shift of all outputs

@@ -22,7 +22,10 @@ class PacGAN(StandardGAN):
     The generator is updated `generator_updates` times in each training step.
     """
 
-    options: ClassVar[dict[str, Any]] = {"packing": 2, "generator_updates": 1}
+    options: ClassVar[dict[str, Any]] = {
+        "packing": 2,  # samples that the discriminator sees at once
+        "generator_updates": 1,  # of the generator in a step
+    }
     smallest: ClassVar[dict[str, Any]] = {"generator_updates": 2}
 
     def check(self) -> None:

@@ -68,16 +68,19 @@ class Progressive(AdversarialModel):
 
     options: ClassVar[dict[str, Any]] = {
         "latent_dim": 512,
-        "base_channels": 16,
-        "max_channels": 512,
-        "objective": "wasserstein",
-        "penalty_weight": 10.0,
-        "penalty_target": 1.0,
-        "drift_weight": 0.001,
-        "n_critic": 1,
-        "group_size": 4,
+        "base_channels": 16,  # width next to the full picture, doubled with each halving of the side
+        "max_channels": 512,  # the most channels of a layer
+        "objective": "wasserstein",  # wasserstein or least_squares
+        "penalty_weight": 10.0,  # of the gradient penalty of wasserstein
+        "penalty_target": 1.0,  # gamma: the slope that the gradient penalty draws to
+        "drift_weight": 0.001,  # of the penalty that keeps the critic's outputs near 0
+        "n_critic": 1,  # updates of the discriminator in a step, each on its own part of the batch
+        "group_size": 4,  # samples over which the statistic of the minibatch is taken
     }
-    phase_options: ClassVar[dict[str, Any]] = {"side": 0, "fade": False}
+    phase_options: ClassVar[dict[str, Any]] = {
+        "side": 0,  # pixels of the pictures in this phase; 0 is the full side
+        "fade": False,  # whether the newest layers fade in during this phase
+    }
     reads: ClassVar[dict[str, tuple[str, ...]]] = {"image": ("image",)}
     smallest: ClassVar[dict[str, Any]] = {"latent_dim": 4, "base_channels": 8, "max_channels": 8, "group_size": 2}
 

@@ -25,7 +25,9 @@ from zoo.layers import SpectralDense
 class ProjectionGAN(StandardGAN):
     """A generator of the data's classes, and a discriminator that knows the label (Miyato & Koyama 2018)."""
 
-    options: ClassVar[dict[str, Any]] = {"latent_dim": 128}
+    options: ClassVar[dict[str, Any]] = {
+        "latent_dim": 128,
+    }
     fixed: ClassVar[dict[str, Any]] = {"normalization": "spectral"}
     reads: ClassVar[dict[str, tuple[str, ...]]] = {"label": ("class",)}
     game = OBJECTIVES["hinge"]

@@ -24,7 +24,7 @@ class RpGAN(StandardGAN):
     """Relativistic pairs with R1 and R2, `penalty_weight` being gamma (Huang et al. 2024)."""
 
     options: ClassVar[dict[str, Any]] = {
-        "penalty_weight": 1.0,
+        "penalty_weight": 1.0,  # gamma of R1 and R2
         "network": "resnet",
         "normalization": "none",
         "latent_dim": 64,

@@ -19,7 +19,10 @@ from zoo.adversarial.objectives import OBJECTIVES
 class SNGAN(StandardGAN):
     """A discriminator whose kernels all have spectral norm 1, updated `n_critic` times a step (Miyato et al. 2018)."""
 
-    options: ClassVar[dict[str, Any]] = {"n_critic": 1, "latent_dim": 128}
+    options: ClassVar[dict[str, Any]] = {
+        "n_critic": 1,  # updates of the discriminator in a step, each on its own part of the batch
+        "latent_dim": 128,
+    }
     fixed: ClassVar[dict[str, Any]] = {"normalization": "spectral"}
     smallest: ClassVar[dict[str, Any]] = {"n_critic": 2}
     game = OBJECTIVES["hinge"]

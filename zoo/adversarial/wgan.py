@@ -30,7 +30,11 @@ class WGAN(StandardGAN):
     first 25 turns and every 500th.
     """
 
-    options: ClassVar[dict[str, Any]] = {"n_critic": 5, "clip": 0.01, "warmup_updates": 100}
+    options: ClassVar[dict[str, Any]] = {
+        "n_critic": 5,  # updates of the critic in a step, each on its own part of the batch
+        "clip": 0.01,  # bound of the critic's weights
+        "warmup_updates": 100,  # of the critic, for each of the generator's first 25 turns and every 500th
+    }
     smallest: ClassVar[dict[str, Any]] = {"n_critic": 2, "warmup_updates": 4}
     game = OBJECTIVES["wasserstein"]
 

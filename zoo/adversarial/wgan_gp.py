@@ -27,9 +27,9 @@ class WGANGP(StandardGAN):
     """
 
     options: ClassVar[dict[str, Any]] = {
-        "n_critic": 5,
-        "penalty_weight": 10.0,
-        "one_sided": False,
+        "n_critic": 5,  # updates of the critic in a step, each on its own part of the batch
+        "penalty_weight": 10.0,  # lambda of the gradient penalty
+        "one_sided": False,  # whether only slopes above 1 are punished
         "normalization": "none",
         "latent_dim": 128,
     }

@@ -53,7 +53,10 @@ class DeepNADE(GenerativeModel):
     given them.
     """
 
-    options: ClassVar[dict[str, Any]] = {"hidden_units": 500, "depth": 2}
+    options: ClassVar[dict[str, Any]] = {
+        "hidden_units": 500,  # width of each hidden layer
+        "depth": 2,  # hidden layers
+    }
     reads: ClassVar[dict[str, tuple[str, ...]]] = {"image": ("image",)}
     players: ClassVar[tuple[str, ...]] = ("deep_nade",)
     targets: ClassVar[dict[str, str]] = {"completed": "image"}

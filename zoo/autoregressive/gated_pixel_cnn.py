@@ -31,12 +31,12 @@ class GatedPixelCNN(RasterModel):
     """
 
     options: ClassVar[dict[str, Any]] = {
-        "base_channels": 32,
-        "depth": 7,
-        "kernel_size": 3,
-        "first_size": 7,
-        "head_channels": 64,
-        "conditional": False,
+        "base_channels": 32,  # features of each of the two stacks
+        "depth": 7,  # layers
+        "kernel_size": 3,  # side of the kernels, but for the first
+        "first_size": 7,  # side of the first kernel, which does not see its own pixel
+        "head_channels": 64,  # features before the distribution
+        "conditional": False,  # whether it sees the class of each picture
     }
     reads_if: ClassVar[dict[str, dict[str, tuple[str, ...]]]] = {"conditional": {"label": ("class",)}}
     smallest: ClassVar[dict[str, Any]] = {"base_channels": 3, "depth": 2, "first_size": 3, "head_channels": 4}

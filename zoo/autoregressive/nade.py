@@ -33,7 +33,9 @@ class NADE(GenerativeModel):
     All is computed in float32, whatever the precision of training.
     """
 
-    options: ClassVar[dict[str, Any]] = {"hidden_units": 500}
+    options: ClassVar[dict[str, Any]] = {
+        "hidden_units": 500,  # width of the hidden layer
+    }
     reads: ClassVar[dict[str, tuple[str, ...]]] = {"image": ("image",)}
     players: ClassVar[tuple[str, ...]] = ("nade",)
     smallest: ClassVar[dict[str, Any]] = {"hidden_units": 5}

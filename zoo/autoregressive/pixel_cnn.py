@@ -24,7 +24,11 @@ class PixelCNN(RasterModel):
     For `likelihood` and `mixtures` see `RasterModel`.
     """
 
-    options: ClassVar[dict[str, Any]] = {"base_channels": 32, "depth": 7, "head_channels": 64}
+    options: ClassVar[dict[str, Any]] = {
+        "base_channels": 32,  # h: a block has 2h features outside, h inside
+        "depth": 7,  # residual blocks
+        "head_channels": 64,  # features before the distribution
+    }
     smallest: ClassVar[dict[str, Any]] = {"base_channels": 3, "depth": 1, "head_channels": 4}
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

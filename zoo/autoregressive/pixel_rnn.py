@@ -35,10 +35,10 @@ class PixelRNN(RasterModel):
     """
 
     options: ClassVar[dict[str, Any]] = {
-        "variant": "diagonal_bilstm",
-        "base_channels": 16,
-        "depth": 7,
-        "head_channels": 32,
+        "variant": "diagonal_bilstm",  # diagonal_bilstm or row_lstm
+        "base_channels": 16,  # h: features of an LSTM
+        "depth": 7,  # LSTM layers
+        "head_channels": 32,  # features before the distribution
     }
     smallest: ClassVar[dict[str, Any]] = {"base_channels": 3, "depth": 1, "head_channels": 4}
 

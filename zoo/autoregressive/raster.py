@@ -228,7 +228,10 @@ class RasterModel(GenerativeModel):
     model's own where the known ones come first: rows from the top.
     """
 
-    options: ClassVar[dict[str, Any]] = {"likelihood": "bernoulli", "mixtures": 10}
+    options: ClassVar[dict[str, Any]] = {
+        "likelihood": "bernoulli",  # of a channel: bernoulli (black or white), softmax (256 values) or logistic_mixture
+        "mixtures": 10,  # components of logistic_mixture
+    }
     reads: ClassVar[dict[str, tuple[str, ...]]] = {"image": ("image",)}
     players: ClassVar[tuple[str, ...]] = ("network",)
     targets: ClassVar[dict[str, str]] = {"completed": "image"}

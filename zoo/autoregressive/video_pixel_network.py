@@ -53,12 +53,12 @@ class VideoPixelNetwork(GenerativeModel):
     """
 
     options: ClassVar[dict[str, Any]] = {
-        "base_channels": 16,
-        "encoder_depth": 4,
-        "decoder_depth": 4,
-        "lstm_channels": 32,
-        "levels": 2,
-        "given_frames": 0,
+        "base_channels": 16,  # c: half the features that a block hands on
+        "encoder_depth": 4,  # blocks of the encoder
+        "decoder_depth": 4,  # blocks of the decoder
+        "lstm_channels": 32,  # features of the LSTM
+        "levels": 2,  # values of a channel of a pixel; 2 is black and white
+        "given_frames": 0,  # first frames that the map continue keeps; 0 is half of them
     }
     reads: ClassVar[dict[str, tuple[str, ...]]] = {"video": ("video",)}
     players: ClassVar[tuple[str, ...]] = ("network",)

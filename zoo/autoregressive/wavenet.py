@@ -56,15 +56,15 @@ class WaveNet(GenerativeModel):
     """
 
     options: ClassVar[dict[str, Any]] = {
-        "base_channels": 32,
-        "skip_channels": 64,
-        "depth": 9,
-        "stacks": 1,
-        "kernel_size": 2,
-        "likelihood": "mu_law",
-        "mixtures": 10,
-        "conditional": False,
-        "local": False,
+        "base_channels": 32,  # features of a gated layer
+        "skip_channels": 64,  # features of the two layers before the distribution
+        "depth": 9,  # gated layers of a stack; each reaches twice as far as the one before
+        "stacks": 1,  # of gated layers
+        "kernel_size": 2,  # taps of a layer
+        "likelihood": "mu_law",  # mu_law (256 levels) or logistic_mixture (over 16 bits)
+        "mixtures": 10,  # components of logistic_mixture
+        "conditional": False,  # whether it sees the class of each sound
+        "local": False,  # whether it sees the track of each sound
     }
     reads: ClassVar[dict[str, tuple[str, ...]]] = {"audio": ("audio",)}
     reads_if: ClassVar[dict[str, dict[str, tuple[str, ...]]]] = {

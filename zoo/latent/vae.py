@@ -52,14 +52,14 @@ class VAE(GenerativeModel):
     """
 
     options: ClassVar[dict[str, Any]] = {
-        "likelihood": "bernoulli",
-        "network": "mlp",
-        "latent_dim": 50,
-        "width": 500,
-        "depth": 2,
-        "base_channels": 32,
-        "beta": 1.0,
-        "warmup_steps": 0,
+        "likelihood": "bernoulli",  # bernoulli (black or white) or logistic (256 grey levels)
+        "network": "mlp",  # mlp or convolutional
+        "latent_dim": 50,  # numbers of the code z
+        "width": 500,  # units of a layer of mlp
+        "depth": 2,  # layers of mlp
+        "base_channels": 32,  # width of convolutional next to the picture
+        "beta": 1.0,  # weight of the KL divergence
+        "warmup_steps": 0,  # steps in which beta rises from 0
     }
     reads: ClassVar[dict[str, tuple[str, ...]]] = {"image": ("image",)}
     players: ClassVar[tuple[str, ...]] = ("vae",)

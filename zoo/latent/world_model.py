@@ -63,21 +63,23 @@ class WorldModel(GenerativeModel):
     """
 
     options: ClassVar[dict[str, Any]] = {
-        "vision": True,
-        "latent_dim": 32,
-        "base_channels": 32,
-        "units": 256,
-        "mixtures": 5,
-        "residual": False,
-        "rewards": False,
-        "discrete": False,
-        "horizon": 12,
-        "plans": 200,
-        "elites": 20,
-        "iterations": 4,
-        "guide": "",
+        "vision": True,  # whether the observations are pictures, which V makes numbers of; else they are states
+        "latent_dim": 32,  # numbers of z, of V alone
+        "base_channels": 32,  # width of V next to the picture
+        "units": 256,  # of the LSTM
+        "mixtures": 5,  # Gaussians for each number of z
+        "residual": False,  # whether M foresees changes of z instead of z
+        "rewards": False,  # whether M foresees rewards and ends, as a planner needs
+        "discrete": False,  # whether the actions are choices, one-hot, instead of numbers
+        "horizon": 12,  # steps that a plan looks ahead
+        "plans": 200,  # drawn in each iteration of planning
+        "elites": 20,  # best plans that an iteration keeps
+        "iterations": 4,  # of planning
+        "guide": "",  # weights of the states' squares taken from the rewards in planning, such as 1,0; "" is none
     }
-    phase_options: ClassVar[dict[str, Any]] = {"player": ""}
+    phase_options: ClassVar[dict[str, Any]] = {
+        "player": "",  # the one that this phase trains, vision or memory; "" is both
+    }
     reads: ClassVar[dict[str, tuple[str, ...]]] = {
         "action": ("action",),
         "observation": ("video", "latent"),

@@ -18,16 +18,18 @@ _OURS = {"invalid literal for int()": "use a whole number", "could not convert s
 _HELP = ("--help", "-help", "-h", "--helpshort", "--helpfull")
 
 
-def run(main: Callable[[], None], define: Callable[[], None] | None = None) -> NoReturn:
+def run(
+    main: Callable[[], None], define: Callable[[], None] | None = None, more: Callable[[], str] | None = None
+) -> NoReturn:
     """Parse the command line into `absl.flags.FLAGS`, call `main`, and leave with its exit status.
 
     0 when all went well or help was asked for; 2 after bad flags, a `UserError`, a lack of memory or a refusal by the
     operating system (a full disk, no permission), each told in one line on stderr; 130 after an interrupt; 1 when the
     reader of stdout went away. Any other exception is a bug of ours and keeps its traceback. Help shows the docstring
-    and the flags of the module that defines `main`. Flags that depend on the command line itself are made by `define`,
-    just before it is parsed.
+    and the flags of the module that defines `main`, then what `more` returns. Flags that depend on the command line
+    itself are made by `define`, just before it is parsed.
     """
-    sys.exit(_status(main, define))
+    sys.exit(_status(main, define, more))
 
 
 def seeds(texts: list[str]) -> list[int]:
@@ -41,7 +43,7 @@ def _terminate(number: int, _frame: object) -> NoReturn:
     sys.exit(128 + number)
 
 
-def _status(main: Callable[[], None], define: Callable[[], None] | None) -> int:
+def _status(main: Callable[[], None], define: Callable[[], None] | None, more: Callable[[], str] | None = None) -> int:
     _mend_streams()
     for number in (signal.SIGTERM, signal.SIGHUP):  # an exception, so that what is half-written is removed
         signal.signal(number, _terminate)
@@ -57,6 +59,8 @@ def _status(main: Callable[[], None], define: Callable[[], None] | None) -> int:
             define()
         if any(argument in _HELP for argument in sys.argv[1:]):
             print(_help(main))
+            if more:
+                print(more())
         else:
             _parse(main)
             main()

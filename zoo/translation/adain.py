@@ -42,7 +42,11 @@ class AdaIN(GenerativeModel):
     `style_weight` times the style loss, in the first layer of each block.
     """
 
-    options: ClassVar[dict[str, Any]] = {"depth": 4, "style_weight": 0.01, "features": ""}
+    options: ClassVar[dict[str, Any]] = {
+        "depth": 4,  # block of the encoder's last layer, 1 to 4
+        "style_weight": 0.01,  # of the style loss beside the content loss
+        "features": "",  # the feature network: a file, see `zoo.translation.features`; "" is the one that comes along
+    }
     reads: ClassVar[dict[str, tuple[str, ...]]] = {"a": ("image",), "b": ("image",)}
     players: ClassVar[tuple[str, ...]] = ("decoder",)
     smallest: ClassVar[dict[str, Any]] = {"depth": 2}

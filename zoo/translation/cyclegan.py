@@ -47,14 +47,14 @@ class CycleGAN(GenerativeModel):
     """
 
     options: ClassVar[dict[str, Any]] = {
-        "base_channels": 64,
-        "blocks": 9,
-        "halvings": 3,
-        "gan_weight": 1.0,
-        "cycle_weight": 10.0,
-        "cycle": "both",
-        "identity_weight": 0.5,
-        "pool_size": 50,
+        "base_channels": 64,  # width of all networks next to the picture
+        "blocks": 9,  # residual blocks of a generator
+        "halvings": 3,  # of the discriminators' patches; 3 sees 70 pixels
+        "gan_weight": 1.0,  # of the adversarial loss; 0 leaves no discriminator
+        "cycle_weight": 10.0,  # of the loss of the way back
+        "cycle": "both",  # which way has to come home: both, forward (a to b to a) or backward
+        "identity_weight": 0.5,  # of the identity loss, times cycle_weight
+        "pool_size": 50,  # earlier pictures that the discriminators see too; 0 is none
     }
     reads: ClassVar[dict[str, tuple[str, ...]]] = {"a": ("image",), "b": ("image",)}
     players: ClassVar[tuple[str, ...]] = ("generators",)

@@ -25,7 +25,9 @@ class ESPCN(Upscaling):
     The first layer has `base_channels`, the second half as many.
     """
 
-    options: ClassVar[dict[str, Any]] = {"base_channels": 64}
+    options: ClassVar[dict[str, Any]] = {
+        "base_channels": 64,  # of the first layer; the second has half as many
+    }
     players: ClassVar[tuple[str, ...]] = ("generator",)
     smallest: ClassVar[dict[str, Any]] = {"base_channels": 4}
 

@@ -43,14 +43,14 @@ class FastStyle(GenerativeModel):
     """
 
     options: ClassVar[dict[str, Any]] = {
-        "style": "stripes",
-        "style_size": 256,
-        "base_channels": 32,
-        "blocks": 5,
-        "content_weight": 1.0,
-        "style_weight": 1.0,
-        "tv_weight": 0.1,
-        "features": "",
+        "style": "stripes",  # path of the picture whose style is wanted; or stripes, dots or waves, which are drawn
+        "style_size": 256,  # pixels of that picture's shorter side
+        "base_channels": 32,  # width of the network next to the picture
+        "blocks": 5,  # residual blocks
+        "content_weight": 1.0,  # of the content loss
+        "style_weight": 1.0,  # of the style loss
+        "tv_weight": 0.1,  # of the total variation
+        "features": "",  # the feature network: a file, see `zoo.translation.features`; "" is the one that comes along
     }
     reads: ClassVar[dict[str, tuple[str, ...]]] = {"image": ("image",)}
     players: ClassVar[tuple[str, ...]] = ("generator",)

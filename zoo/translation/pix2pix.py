@@ -45,14 +45,14 @@ class Pix2Pix(GenerativeModel):
     """
 
     options: ClassVar[dict[str, Any]] = {
-        "base_channels": 64,
-        "depth": 0,
-        "halvings": 3,
-        "dropout": 0.5,
-        "l1_weight": 100.0,
-        "gan_weight": 1.0,
-        "conditional": True,
-        "keep_grey": False,
+        "base_channels": 64,  # width of both networks next to the picture
+        "depth": 0,  # halvings of the U-Net; 0 is as many as can be, at most 8
+        "halvings": 3,  # of the discriminator's patches; 3 sees 70 pixels
+        "dropout": 0.5,  # rate of the noise; 0 is none
+        "l1_weight": 100.0,  # of the mean absolute error
+        "gan_weight": 1.0,  # of the adversarial loss; 0 leaves no discriminator
+        "conditional": True,  # whether the discriminator sees the input
+        "keep_grey": False,  # whether the output has the luma of a grey input
     }
     reads: ClassVar[dict[str, tuple[str, ...]]] = {"input": ("image",), "image": ("image",)}
     players: ClassVar[tuple[str, ...]] = ("generator",)

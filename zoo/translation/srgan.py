@@ -29,7 +29,10 @@ _STAGES = {2: (2,), 3: (3,), 4: (2, 2)}  # the pixel shuffles of each factor
 class SRResNet(Upscaling):
     """The generator alone (Ledig et al. 2017): `blocks` residual blocks of `base_channels`; the paper has 16 of 64."""
 
-    options: ClassVar[dict[str, Any]] = {"base_channels": 64, "blocks": 16}
+    options: ClassVar[dict[str, Any]] = {
+        "base_channels": 64,  # width of the generator
+        "blocks": 16,  # residual blocks
+    }
     players: ClassVar[tuple[str, ...]] = ("generator",)
     smallest: ClassVar[dict[str, Any]] = {"base_channels": 4, "blocks": 1}
 
@@ -61,12 +64,12 @@ class SRGAN(SRResNet):
     """
 
     options: ClassVar[dict[str, Any]] = {
-        "content": "features",
-        "features": "",
-        "content_layer": "conv5_4",
-        "content_weight": 1.0,
-        "adversarial_weight": 1e-3,
-        "pixel_weight": 0.0,
+        "content": "features",  # what the content loss compares: features or pixels
+        "features": "",  # the feature network: a file, see `zoo.translation.features`; "" is the one that comes along
+        "content_layer": "conv5_4",  # layer of the feature network; one that it lacks is the last before it
+        "content_weight": 1.0,  # of the content loss
+        "adversarial_weight": 1e-3,  # of the adversarial loss
+        "pixel_weight": 0.0,  # of the mean squared error of the pixels
     }
     players: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
     smallest: ClassVar[dict[str, Any]] = {"content": "pixels"}

@@ -52,12 +52,12 @@ class StarGAN(GenerativeModel):
     """
 
     options: ClassVar[dict[str, Any]] = {
-        "base_channels": 64,
-        "blocks": 6,
-        "n_critic": 5,
-        "class_weight": 1.0,
-        "reconstruction_weight": 10.0,
-        "penalty_weight": 10.0,
+        "base_channels": 64,  # width of both networks next to the picture
+        "blocks": 6,  # residual blocks
+        "n_critic": 5,  # updates of the discriminator in a step, each on its own part of the batch
+        "class_weight": 1.0,  # of the loss of the attributes
+        "reconstruction_weight": 10.0,  # of the mean absolute error of the way back
+        "penalty_weight": 10.0,  # of the gradient penalty
     }
     reads: ClassVar[dict[str, tuple[str, ...]]] = {
         "image": ("image",),

@@ -52,6 +52,10 @@ def test_flags_defined_at_run_time(program):
     late = "print(flags.FLAGS.late)"
     assert outcome(program(late, "--late=4", before=define, call=call)) == (0, "4\n", "")
     assert "Later. (default: 1)" in program(late, "--help", before=define, call=call).stdout
+    call = "program.run(main, define, lambda: 'And more: ' + str(flags.FLAGS['late'].value))"
+    told = program(late, "--help", before=define, call=call)
+    assert told.stdout.endswith("Later. (default: 1)\nAnd more: 1\n")
+    call = "program.run(main, define)"
     define = "def define():\n    raise UserError('no such recipe')\n"
     assert outcome(program("pass", before=define, call=call)) == (2, "", "error: no such recipe\n")
 

@@ -1,26 +1,27 @@
 """The registry of data sources, one file each.
 
-A source's module has `OPTIONS` (its options with their defaults), `check(section)`, `kinds(section)` (its columns, each
-with its kind, without TensorFlow) and `load(section, split)`. A source over another one (`PREFIX` + its name) has the
-other's options too.
+A source's module has `OPTIONS` (its options with their defaults, each explained to users by the comment beside it),
+`check(section)`, `kinds(section)` (its columns, each with its kind, without TensorFlow) and `load(section, split)`. A
+source over another one (`PREFIX` + its name) has the other's options too.
 """
 
 import importlib
 from pathlib import Path
 from typing import Any
 
+from zoo import syntax
 from zoo.shared.errors import UserError
 
 SPLITS = ("train", "test")
 ALL = "all"  # a split that only folders have: those of others differ in law, or have a protocol
 
-# of every source of pictures; `image_size` 0 is the data's own size, `channels` 0 as many as the data have
+# of every source of pictures
 PICTURES = {
-    "image_size": 0,  # pixels: the side of the square that a picture is cropped and resized to
-    "channels": 0,  # 1 is grey, 3 is colour
-    "binarize": "none",  # or dynamic: each pixel is white with its grey level as the probability, drawn at each use
-    "flip": False,  # in training, a picture is mirrored as often as not
-    "crop": 0,  # pixels: in training, a window of pictures that are larger by so much
+    "image_size": 0,  # pixels: the side of the square that a picture is cropped and resized to; 0 is the data's own
+    "channels": 0,  # 1 is grey, 3 is colour, 0 as many as the data have
+    "binarize": "none",  # none; or dynamic: a pixel is white with its grey level as the probability, drawn at each use
+    "flip": False,  # whether, in training, a picture is mirrored as often as not
+    "crop": 0,  # pixels by which pictures are larger than the window of them that training takes
 }
 
 _NAMED = {
@@ -100,9 +101,22 @@ def without_path(name: str) -> str:
 
 def defaults(name: str) -> dict[str, Any]:
     """Return the options of the source that `name` names, with their defaults."""
-    module = module_of(name)
+    other = _other(name)
+    return {**(defaults(other) if other else {}), **module_of(name).OPTIONS}
+
+
+def comments(name: str) -> dict[str, str]:
+    """Return what each option of the source that `name` names means: the comment beside it in the source text."""
+    other = _other(name)
+    return {**(comments(other) if other else {}), **syntax.comments_of(module_of(name).__name__, "OPTIONS")}
+
+
+def _other(name: str) -> str:
+    """Return the name of the source that the named one is over, or "" if it is over none."""
+    module_of(name)  # refuses what is no name
     prefix, colon, other = name.partition(":")
-    is_over = prefix in _OVER and colon
-    if is_over and not other:
+    if not (prefix in _OVER and colon):
+        return ""
+    if not other:
         raise UserError(f"data.name is {name!r} without a NAME; it must be {prefix}:NAME with another data source")
-    return {**(defaults(other) if is_over else {}), **module.OPTIONS}
+    return other

@@ -23,7 +23,10 @@ from train.data.sources.folder import are_splits, check_unreadable, table_of
 from zoo.shared.errors import UserError
 
 PREFIX = "domains:"
-OPTIONS = {**PICTURES, "unreadable": "skip"}
+OPTIONS = {
+    **PICTURES,
+    "unreadable": "skip",  # a file that is no picture: skip (with a warning) or refuse
+}
 SPLITS = (*_SPLITS, ALL)
 _LETTERED = ("traina", "trainb", "testa", "testb")
 _LAYOUT = "two domains need two folders of pictures, or trainA, trainB, testA and testB"

@@ -21,7 +21,9 @@ from zoo.bicubic import resized
 from zoo.shared.errors import UserError
 
 PREFIX = "lowres:"
-OPTIONS: dict[str, Any] = {"factor": 4}
+OPTIONS: dict[str, Any] = {
+    "factor": 4,  # by which the sides of the input are smaller
+}
 
 
 def check(section: Any) -> None:

@@ -27,11 +27,11 @@ from zoo.spec import EVEN_LEVELS, EVEN_LEVELS_IN_WORDS, MapSpec, TensorSpec
 
 PREFIX = "moving_digits:"
 OPTIONS: dict[str, Any] = {
-    "frames": 20,
+    "frames": 20,  # of a video
     "side": 64,  # pixels of a frame; `image_size` is that of a digit
-    "count": 2,  # digits
+    "count": 2,  # digits in a video
     "levels": 2,  # grey levels, one of zoo.spec.EVEN_LEVELS
-    "channels": 0,
+    "channels": 0,  # 1, grey, as 0 is too
 }
 RATE = 10.0  # frames a second, for players
 SPEED = 0.1  # of the room between two sides, in a frame

@@ -28,8 +28,8 @@ PREFIX = "pairs:"
 OPTIONS = {
     **PICTURES,
     "input_channels": 0,  # 1 is grey, 3 is colour, 0 as stored; `channels` is that of the image
-    "input_side": "left",  # of a picture that holds both: left or right
-    "unreadable": "skip",
+    "input_side": "left",  # half of a picture that holds both where the input is: left or right
+    "unreadable": "skip",  # a file that is no picture: skip (with a warning) or refuse
 }
 SPLITS = (*_SPLITS, ALL)
 _COLUMNS = ("input", "image")

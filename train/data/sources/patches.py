@@ -29,7 +29,7 @@ OPTIONS = {
     "image_size": 64,  # pixels: the side of a patch
     "stride": 0,  # pixels from one patch to the next; 0 is the side of a patch, so that none overlap
     "turn": False,  # whether patches are turned by quarters
-    "unreadable": "skip",
+    "unreadable": "skip",  # a file that is no picture: skip (with a warning) or refuse
 }
 SPLITS = (*_SPLITS, ALL)
 _LARGEST = 1024

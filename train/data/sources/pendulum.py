@@ -18,8 +18,8 @@ from zoo.shared.errors import UserError
 
 OPTIONS = {
     "length": 16,  # actions of a row
-    "rows": 400,
-    "pictures": True,  # or states
+    "rows": 400,  # drawn for training
+    "pictures": True,  # whether observations are pictures; else they are states
 }
 SIDE = 64
 _SEED = 2**32 + 1  # beyond the seeds of runs

@@ -28,7 +28,7 @@ SOUNDS = {
     "rate": 0,  # samples a second, to which all recordings are resampled; 0 is their own
     "length": 4096,  # samples of a row
     "context": 1024,  # of these, samples at the beginning that only stand before those that count
-    "whole": False,  # a row is a whole recording
+    "whole": False,  # whether a row is a whole recording
     "trim": 40.0,  # dB below the loudest 20 ms, beyond which the ends of a recording are silence; 0 keeps them
     "level": 0.9,  # the peak that every recording gets; 0 leaves it as it is
     "unreadable": "skip",  # a recording that cannot be used: skip (with a warning) or refuse

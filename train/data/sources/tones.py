@@ -22,8 +22,8 @@ from zoo.metrics.sounds import MU, mu_law_level, mu_law_value
 from zoo.spec import TensorSpec
 
 OPTIONS = {
-    "beats": 4,  # of a row, after the pause
-    "beat": 256,  # samples
+    "beats": 4,  # of a row, after its pause
+    "beat": 256,  # samples of a beat
 }
 RATE = 4000
 NOTES = (262.0, 294.0, 330.0, 392.0, 440.0)  # Hz

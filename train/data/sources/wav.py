@@ -26,7 +26,10 @@ from train.data.sources.folder import labelled
 from zoo.shared.errors import UserError, needs
 
 PREFIX = "wav:"
-OPTIONS = {**sounds.SOUNDS, "held_out": "files"}  # a tenth of the files, or the end of each
+OPTIONS = {
+    **sounds.SOUNDS,
+    "held_out": "files",  # a tenth of the files; or end, a tenth of each
+}
 SPLITS = (*_SPLITS, ALL)
 ENDINGS = (".wav", ".flac")
 _OTHERS = (".mp3", ".ogg", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff", ".au")  # told of and left out
