@@ -49,7 +49,7 @@ demo: $(READY) ## train on real digits, export, sample without TensorFlow: minut
 	@echo "  runs/demo/bundle/        what an app or a server needs: start with its README.md"
 	@echo "Try next:"
 	@echo "  $(BIN)/python -m train --recipe=nade_digits --workdir=runs/nade"
-	@echo "  $(BIN)/python -m train --recipe=diffaugment_pictures --workdir=runs/mine --config.data.name=folder:/path/to/your/pictures"
+	@echo "  $(BIN)/python -m train --recipe=few_pictures --workdir=runs/mine --config.data.name=folder:/path/to/your/pictures"
 
 # two processes, each with a TensorFlow of its own: most of a test is Python that traces, on one core
 PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
@@ -102,7 +102,7 @@ $(TORCH_READY): requirements/torch.txt
 	$(TORCH_VENV)/bin/python -m pip install --quiet -r requirements/torch.txt $(TORCH_PIP)
 	@touch $@
 
-results: $(READY) ## write the stored results of the studies into README.md and docs/results
+results: $(READY) ## write the stored results of the studies and the table of recipes into README.md and docs/results
 	$(BIN)/python tests/results.py
 
 runtimes: $(READY) $(RUNTIMES_READY) ## run every map in every other runtime, write the table in BUILD.md (needs npm)

@@ -1,6 +1,6 @@
-"""Write the stored results of the studies into the documentation; run by `make results`.
+"""Write the stored results of the studies, and the table of recipes, into the documentation; run by `make results`.
 
-docs/results/README.md is written anew; of README.md, what stands between the two comments below.
+docs/results/README.md is written anew; of README.md, what stands between each two comments below.
 """
 
 import re
@@ -8,12 +8,13 @@ from pathlib import Path
 
 from shared import REPOSITORY
 
+from train import catalogue
 from train.study import results
 from zoo.shared import files
 
 RESULTS = REPOSITORY / "docs" / "results"
 README = REPOSITORY / "README.md"
-BEGIN, END = "<!-- results -->", "<!-- /results -->"
+RESULTS_OF_STUDIES, RECIPES = "results", "recipes"  # the comments are <!-- NAME --> and <!-- /NAME -->
 
 INTRODUCTION = """# Results
 
@@ -47,11 +48,18 @@ def summary(directory: Path = RESULTS) -> str:
 
 
 def readme(text: str, directory: Path = RESULTS) -> str:
-    """Return the text of README.md with the tables between its two comments."""
-    if not re.search(f"{BEGIN}.*{END}", text, re.DOTALL):
-        raise ValueError(f"README.md lacks the comments {BEGIN} and {END}, between which the tables go")
-    before, _, rest = text.partition(BEGIN)
-    return f"{before}{BEGIN}\n{summary(directory)}\n{END}{rest.partition(END)[2]}"
+    """Return the text of README.md with the tables of the studies, and that of the recipes for a user's own data."""
+    text = between(text, RESULTS_OF_STUDIES, summary(directory))
+    return between(text, RECIPES, catalogue.markdown(catalogue.OWN))
+
+
+def between(text: str, name: str, part: str) -> str:
+    """Return a text with the part between its two comments of a name."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if not re.search(f"{begin}.*{end}", text, re.DOTALL):
+        raise ValueError(f"README.md lacks the comments {begin} and {end}, between which its {name} go")
+    before, _, rest = text.partition(begin)
+    return f"{before}{begin}\n{part}\n{end}{rest.partition(end)[2]}"
 
 
 def stored(directory: Path) -> list[Path]:

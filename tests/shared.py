@@ -176,8 +176,10 @@ def stand_in(recipe: str, directory: Path) -> None:
             path.parent.mkdir(parents=True)
             path.write_bytes(images.encode_png(np.zeros((64, 64, 3), np.uint8)))
     if prefix == "folder":
-        (directory / folder).mkdir(parents=True)
-        (directory / folder / "1.png").write_bytes(images.encode_png(np.zeros((64, 64, 3), np.uint8)))
+        for name in ("cat", "dog"):
+            path = directory / folder / name / "1.png"
+            path.parent.mkdir(parents=True)
+            path.write_bytes(images.encode_png(np.zeros((64, 64, 3), np.uint8)))
     if prefix == "episodes":
         (directory / folder).mkdir(parents=True)
         states, one = np.zeros((2, 3), np.float32), np.ones(1, np.float32)

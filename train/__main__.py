@@ -1,8 +1,9 @@
 """Train a model: python -m train --recipe=dcgan_digits --workdir=runs/x [--config.KEY=VALUE ...]
 
 Giving the same command again resumes the run; so does --workdir alone. Every key of the recipe is a flag:
---config.train_steps=2000, --config.data.name=folder:/my/pictures, --config.model.base_channels=64; --dry_run prints
-them all. A model of your own is --config.model.name=file.py:Class.
+--config.train_steps=2000, --config.data.name=folder:/my/pictures, --config.model.base_channels=64; --help and --dry_run
+explain them all. A model of your own is --config.model.name=file.py:Class. --recipe=list says which recipe fits what
+you have, and how long it takes.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 import train.data
-from train import config
+from train import catalogue, config, explain
 from train.check import check
 from train.engine import backend, strategies
 from train.rundir import layout, recorded
@@ -30,7 +31,8 @@ _WIDTHS = ("channels", "units", "width", "pieces", "latent_dim", "kernel_size", 
 RECIPE = flags.DEFINE_string(
     "recipe",
     None,
-    f"what to train: {', '.join(config.recipes())}, or a file x.py; by default what --workdir holds, else {DEFAULT}",
+    f"what to train: one that --recipe={catalogue.LIST} shows, or a file x.py; by default what --workdir holds, else "
+    f"{DEFAULT}",
 )
 WORKDIR = flags.DEFINE_string("workdir", None, "directory of the run; it is resumed if it holds one already")
 INIT_FROM = flags.DEFINE_string(
@@ -38,12 +40,16 @@ INIT_FROM = flags.DEFINE_string(
 )
 STRATEGY = flags.DEFINE_string("strategy", "auto", f"where to train: {', '.join(strategies.NAMES)}")
 CONFIG: flags.FlagHolder  # of the recipe: made by `define_config`
-DRY_RUN = flags.DEFINE_bool("dry_run", False, "print the resolved configuration and the layers, then stop")
+DRY_RUN = flags.DEFINE_bool(
+    "dry_run", False, "print the resolved configuration with what each key means, and the layers, then stop"
+)
 
 
 def define_config() -> None:
     """Make the flags --config.KEY of the recipe that the command line names."""
     given = dict(config.given(sys.argv[1:]))
+    if given.get("recipe") == catalogue.LIST:
+        return
     stored = _stored(given.get("workdir"))
     begin_with = os.path.normpath(given["init_from"]) if given.get("init_from") else None
     if begin_with and not stored:
@@ -53,7 +59,7 @@ def define_config() -> None:
         settings.init_from = begin_with
     global CONFIG
     CONFIG = config_flags.DEFINE_config_dict(
-        "config", settings, "a setting of the recipe, as --config.KEY=VALUE; --dry_run prints them all"
+        "config", settings, "a setting of the recipe, as --config.KEY=VALUE, see below"
     )
 
 
@@ -66,7 +72,10 @@ def _stored(workdir: str | None) -> str | None:
 
 
 def main() -> None:
-    """Check everything, then train (or only show what would be trained)."""
+    """Check everything, then train (or only show what would be trained, or could be)."""
+    if RECIPE.value == catalogue.LIST:
+        print(catalogue.text())
+        return
     settings = CONFIG.value
     check(settings)
     strategies.check(STRATEGY.value)
@@ -74,8 +83,8 @@ def main() -> None:
         raise UserError(f"--workdir={WORKDIR.value}: name a directory; a flag stands where its value should be")
     if not DRY_RUN.value and not WORKDIR.value:
         raise UserError("--workdir is missing: name a directory for the run, such as --workdir=runs/first")
-    print(config.to_json(settings), flush=True)
     if DRY_RUN.value:
+        print(explain.text(settings), flush=True)
         train.data.check_prepared(settings.data)
         backend.start(settings.precision, settings.seed, settings.deterministic)
         from train.loop.building import print_layers
@@ -84,12 +93,33 @@ def main() -> None:
             print_layers(settings)
         return
     workdir = Path(WORKDIR.value)
-    if not INIT_FROM.value and not (workdir / config.CONFIG).is_file() and strategies.is_chief():
-        recipe = RECIPE.value or DEFAULT
-        for word, said in config.remarks(recipe).items():
-            print(f"recipe {recipe} as it stands. {word}: {said}", file=sys.stderr, flush=True)
+    if strategies.is_chief():
+        _tell(workdir, settings)
     with _claimed(workdir, settings):
         _train(workdir, settings)
+
+
+def _tell(workdir: Path, settings: ConfigDict) -> None:
+    """Say in one paragraph what is trained on what and where it goes; of a recipe that begins, what it says of time."""
+    recipe = RECIPE.value or ("" if INIT_FROM.value else DEFAULT)
+    begins = bool(recipe) and not (workdir / config.CONFIG).is_file()
+    print(
+        f"{f'recipe {recipe}' if begins else 'run'}: {settings.model.name} learns from {settings.data.name}, "
+        f"{settings.train_steps:,} steps of {settings.batch_size:,} examples.\n"
+        f"All goes to {workdir}, the settings to its {config.CONFIG}; --dry_run explains them.",
+        flush=True,
+    )
+    if begins and not INIT_FROM.value:
+        for word, said in config.remarks(recipe).items():
+            print(f"recipe {recipe} as it stands. {word}: {said}", file=sys.stderr, flush=True)
+
+
+def _more_help() -> str:
+    """Return what --help says of the recipe's own flags."""
+    if "config" not in flags.FLAGS:  # the list of recipes was asked for
+        return ""
+    settings = flags.FLAGS["config"].value  # help is for flags that are not parsed
+    return f"\nSettings of {settings.model.name} from {settings.data.name}:\n{explain.text(settings)}"
 
 
 def _sizes(settings: ConfigDict) -> str:
@@ -163,7 +193,7 @@ def _write_config(workdir: Path, settings: ConfigDict) -> None:
 
 def run() -> None:
     """Run the program: `python -m train` and `genzoo-train`."""
-    program.run(main, define_config)
+    program.run(main, define_config, _more_help)
 
 
 if __name__ == "__main__":

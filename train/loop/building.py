@@ -116,6 +116,9 @@ def print_layers(config: ConfigDict) -> None:
     for name, made in model.maps.items():
         inputs, outputs = (", ".join(map(_told, tensors)) for tensors in (made.spec.inputs, made.spec.outputs))
         print(f"{name}: {inputs} -> {outputs}")
+    for name, spec in model.columns.items():
+        if spec.kind == "class" and spec.names:
+            print(f"{name}: {classes_told(spec.names)}")
     for network in (layer for layer in model.layers if isinstance(layer, keras.Model)):
         network.summary(line_length=100)
 

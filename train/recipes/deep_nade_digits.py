@@ -9,7 +9,7 @@ Result: held-out log-likelihood -22.389 +- 0.005 nats in one order of the pixels
 Protocol: DYNAMIC binarisation (training scans redrawn for every batch), the 299 held-out scans drawn once; averaged
 weights at step 10,000; mean and standard deviation over the seeds 0, 1, 2 (--config.seed). Every scan has orders of its
 own, `importance_weighted_1` and `importance_weighted_50` in the report. The settings were not tuned.
-Time: about 2 minutes of one of 2 cores that other work shared; the evaluation takes seconds.
+Time: about 2 minutes of one core, of 2 that other work shared; the evaluation takes seconds.
 """
 
 from ml_collections import ConfigDict

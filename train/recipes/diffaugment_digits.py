@@ -2,7 +2,7 @@
 
     python -m train --recipe=diffaugment_digits --workdir=runs/diffaugment
 
-It is meant for few images, such as a folder of some hundred: `diffaugment_pictures` does that.
+It is meant for few images, such as a folder of some hundred: `few_pictures` does that.
 
 Result: docs/gallery/diffaugment_digits.png, not selected. Most digits can be read. No distance between
 samples and data was measured yet.

@@ -1,4 +1,4 @@
-"""Gated PixelCNN of Fashion-MNIST in 256 grey levels; of MNIST likewise, to ask which of the two a likelihood knows.
+"""Gated PixelCNN of Fashion-MNIST in 256 grey levels, beside one of MNIST: which of them does a likelihood know?
 
     python -m train --recipe=gated_pixel_cnn_fashion --workdir=runs/gated_pixel_cnn_fashion
     python -m train.evaluate --source=runs/gated_pixel_cnn_fashion --metrics=out_of_distribution --other=mnist
@@ -16,7 +16,7 @@ Protocol: pictures of 28 x 28 pixels and 256 grey levels as they are, a mixture 
 pixel; weights at the last step, no average, after a learning rate that falls to zero; seed 0 alone. The areas under
 the ROC curve are over the 10,000 test pictures of each set. L(x) is the shorter of an optimised PNG and a lossless
 WebP.
-Time: about 14 minutes of one core for each model; both evaluations take 1 more.
+Time: about 14 minutes of one core, for each model; both evaluations take 1 more.
 """
 
 from ml_collections import ConfigDict

@@ -7,7 +7,7 @@ The folder holds pictures, nested or not: those of `stargan_avatars`, or any oth
 
 Result: docs/gallery/progressive_avatars.png, not selected: heads with hair, skin and ground of their kinds, but coarse:
 eyes are white specks, outlines have steps. Frechet distance to 228 held-out faces 1.59, coverage 0.66; of 500 train
-faces to the same 0.20 and 0.98; `diffaugment_pictures_64`, in two thirds of the time, 1.25 and 0.75.
+faces to the same 0.20 and 0.98; `faces_small`, in two thirds of the time, 1.25 and 0.75.
 Protocol: one run with seed 0 (--config.seed), hence no spread, on 2,272 of 2,500 drawn avatars of 64 px; 500 samples,
 `python -m train.evaluate --metrics=frechet,density_coverage --count=500`. The paper's loss and optimisers on networks
 of at most 64 channels, 16 next to the picture; batches of 16, 112,000 pictures in all, where the paper shows millions.

@@ -11,9 +11,9 @@ Protocol: that of the authors' Theano code: phases of 800,000 pictures, 19 milli
 mirrored pictures. Two things differ. The authors raise the learning rate over the first 40,000 pictures; here it is
 constant. Their batches (16, from 256 pixels on 14, 6 and 3) are one group each for the statistic; here groups are of 4,
 and the last batches are of 12, 4 and 4. One run is one seed (--config.seed).
-Time: unknown: a GPU's work. A CPU only shows that everything fits together: two steps of the first phase took 2.4 GB,
-and two at 1024 pixels 1.6 GB, with networks of 1 and 2 channels and batches of 2. `--dry_run` takes 1.3 GB. At the
-recipe's widths each of the feature maps next to a batch of 4 pictures takes 0.27 GB.
+Time: a GPU's work, not measured. A CPU only shows that everything fits together: two steps of the first phase took
+2.4 GB, and two at 1024 pixels 1.6 GB, with networks of 1 and 2 channels and batches of 2. `--dry_run` takes 1.3 GB. At
+the recipe's widths each of the feature maps next to a batch of 4 pictures takes 0.27 GB.
 """
 
 from ml_collections import ConfigDict

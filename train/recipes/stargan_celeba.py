@@ -10,7 +10,7 @@ Result: not run at full length here: it needs a GPU. Two steps of it run, narrow
 Protocol: the settings of the paper's section 5 and of its code: batches of 16, five updates of the discriminator for
 one of the generator, 200,000 of them, the learning rate linear to 0 in the second half; our seed is 0. The paper holds
 out 2,000 pictures at random; here the held-out split is CelebA's own, and its validation split is left out.
-Time: unknown.
+Time: a GPU's work, not measured.
 """
 
 from ml_collections import ConfigDict

@@ -1,4 +1,4 @@
-"""Video pixel network of Moving MNIST at half its side: 32 px, 20 frames, two digits. It wants a GPU.
+"""Video pixel network of Moving MNIST at half its side: 32 px, 20 frames, two digits.
 
     python -m train --recipe=video_pixel_network_mnist --workdir=runs/video_mnist
     python -m train.evaluate --source=runs/video_mnist --metrics=nats_per_frame --count=500
@@ -20,8 +20,8 @@ are of something else: the cross-entropy of grey targets of 64 px, in nats a fra
 likelihood of data, and cannot be below the targets' own entropy, 86.3. Its network reaches 87.6; without dilation 89.2;
 with ReLU blocks instead of multiplicative ones 87.7, without dilation 89.1; without dependencies between the pixels of
 a frame 110.1. Earlier work has 179.8 to 367.2.
-Time: 6.6 minutes of one H200, of which about 1 to compile the step; 9.6 steps a second. At the size of the paper it was
-only checked, not run.
+Time: a GPU's work: 6.6 minutes of one H200, of which about 1 to compile the step; 9.6 steps a second. At the size of
+the paper it was only checked, not run.
 """
 
 from ml_collections import ConfigDict

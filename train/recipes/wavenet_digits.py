@@ -1,4 +1,4 @@
-"""WaveNet of spoken digits, told which digit to say: 8 kHz, mu-law, small enough for two cores.
+"""WaveNet of spoken digits, told which digit to say, or of recordings of one's own: 8 kHz, mu-law.
 
     python -m train --recipe=wavenet_digits --workdir=runs/wavenet_digits
     python -m train.evaluate --source=runs/wavenet_digits --metrics=bits_per_sample,sound
@@ -23,7 +23,7 @@ Protocol: the last tenth of the 2,500 recordings is held out, by the same five s
 of the context, 528 samples of silence before each. Exact likelihoods, averaged weights; one seed, 0 (--config.seed),
 hence no spread over seeds: errors are those over rows. Not tuned. The network of 4.63 bits had 10,000 steps on rows
 with silence after the recording, then 1,200 steps at a rate of 3e-4 on rows as they are now, by --init_from.
-Time: 1 minute of one H200 (395 steps a second); about 3 hours of one core (1 s a step, beside other work).
+Time: about 3 hours of one core (1 s a step, beside other work); 1 minute of one H200 (395 steps a second).
 """
 
 from ml_collections import ConfigDict

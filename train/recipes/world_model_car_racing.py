@@ -6,8 +6,8 @@
 Result: not measured yet: this was not run at full length. Three episodes, three steps of V and three of M went through.
 Protocol: 200 episodes of random actions that drift, where the paper has 10,000; a tenth held out; rows of 32 actions.
 V on single frames for 20,000 steps, then M for 20,000. One seed, 0 (--config.seed).
-Time: an episode of 1,000 frames took half a minute to collect beside other work, hence about 100 minutes for all. About
-0.4 s a step of V and of M each on 2 cores (estimated), hence more than 4 hours.
+Time: about 6 hours on 2 cores, estimated. An episode of 1,000 frames took half a minute to collect beside other work,
+hence about 100 minutes for all. A step of V and one of M take about 0.4 s each, hence more than 4 hours.
 """
 
 from ml_collections import ConfigDict

@@ -60,7 +60,10 @@ def test_the_classes_are_those_of_the_data_by_their_names(tmp_path, monkeypatch,
     made = trainer(settings, tmp_path / "run")
     assert made.model.columns["label"].names == ("cat", "dog", "eel")
     assert made.model.maps["generate"].spec.conditions[0].names == ("cat", "dog", "eel")
-    assert "label: 3 classes: 0 cat, 1 dog, 2 eel\n" in capsys.readouterr().err
+    told = "label: 3 classes: 0 cat, 1 dog, 2 eel\n"
+    assert told in capsys.readouterr().err
+    print_layers(settings)
+    assert told in capsys.readouterr().out, "what --dry_run prints"
 
 
 def test_many_classes_are_told_in_one_line():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from shared import program, python
 
-from train import config
+from train import config, explain
 from zoo import images
 from zoo.shared.errors import UserError
 
@@ -51,6 +51,27 @@ def test_a_new_run_tells_what_its_recipe_says_of_the_time_and_a_resumed_one_does
     _, begun, _, resumed = run
     assert f"recipe nade_digits as it stands. Time: {config.remarks('nade_digits')['Time']}\n" in begun
     assert "Time:" not in resumed
+
+
+def test_a_run_begins_with_one_short_paragraph_and_not_with_its_configuration(run):
+    workdir, begun, _, resumed = run
+    goes = f"All goes to {workdir}, the settings to its config.json; --dry_run explains them."
+    assert f"recipe nade_digits: nade learns from digits, 4 steps of 4 examples.\n{goes}\n" in begun
+    assert f"run: nade learns from digits, 6 steps of 4 examples.\n{goes}\n" in resumed
+    assert "hidden_units" not in begun + resumed
+
+
+def test_the_dry_run_and_help_explain_every_key():
+    flags = "--recipe=classes", "--config.data.name=digits", "--config.train_steps=7"
+    shown = python("-m", "train", *flags, "--dry_run").communicate()[0]
+    settings = config.load("classes", flags)
+    said = explain.lines(settings)
+    for key in said:
+        assert re.search(rf"^  --config\.{re.escape(key)}=\S*  +{re.escape(said[key])}$", shown, re.MULTILINE), key
+    assert "--config.train_steps=7 " in shown
+    assert "label: 10 classes: 0 0, 1 1, " in shown, "the layers follow"
+    helped = python("-m", "train", *flags, "--help").communicate()[0]
+    assert explain.text(settings) in helped
 
 
 def test_a_directory_alone_resumes_its_run_and_bookkeeping_may_change(run):

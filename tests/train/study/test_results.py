@@ -148,13 +148,14 @@ def test_the_page_and_the_readme_tell_every_stored_result(tmp_path):
     assert page.index("## Which x?") < page.index("## Which y?")
     for part in (results.table(result), results.caption(result), "So.", f"    {result['command']}", "![b](x/b.png)"):
         assert part in page
-    text = f"before\n{documentation.BEGIN}\nold\n{documentation.END}\nafter\n"
-    new = documentation.readme(text, tmp_path)
-    assert new.startswith(f"before\n{documentation.BEGIN}\nWhich x?\n\n|")
-    assert new.endswith(f"|\n{documentation.END}\nafter\n")
-    assert "old" not in new
+    recipes = "<!-- recipes -->\nstale\n<!-- /recipes -->\n"
+    new = documentation.readme(f"before\n{recipes}<!-- results -->\nstale\n<!-- /results -->\nafter\n", tmp_path)
+    assert new.startswith("before\n<!-- recipes -->\n| You have | take |")
+    assert "|\n<!-- /recipes -->\n<!-- results -->\nWhich x?\n\n|" in new
+    assert new.endswith("|\n<!-- /results -->\nafter\n")
+    assert "stale" not in new
     assert documentation.readme(new, tmp_path) == new
-    with pytest.raises(ValueError, match="README.md lacks the comments"):
+    with pytest.raises(ValueError, match="lacks the comments <!-- results --> and <!-- /results -->"):
         documentation.readme("before\n", tmp_path)
 
 

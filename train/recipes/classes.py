@@ -1,0 +1,33 @@
+"""New pictures of the class that is asked for, 32 x 32 pixels, by a projection discriminator.
+
+    python -m train --recipe=classes --workdir=runs/mine --config.data.name=folder:pictures
+
+The sub-folders of the folder are the classes, such as pictures/cat and pictures/dog; how many there are, and their
+names, is read from it: `--dry_run` and the start of a run tell them.
+
+Result: not measured yet at full length. At step 2,500 of 8,000 nearly all of 64 samples have the hair colour that was
+asked for, black, blond, brown or red. Heads, ears and grounds can be told, eyes and glasses on some; edges are noisy.
+Protocol: one run with seed 0 (--config.seed), looked at; no number, hence no spread. 2,235 of 2,500 drawn avatars, in
+four folders by the colour of their hair.
+Time: about 14 minutes of one core, by the 105 ms of a core that each of the first 1,100 steps took beside other work.
+Better: more steps (--config.train_steps=40000; the same command with more resumes), wider networks
+(--config.model.base_channels=64), more pictures of each class. --config.data.flip=false for pictures that are not to be
+mirrored, such as letters.
+"""
+
+from ml_collections import ConfigDict
+
+from train.config import adam, defaults, model, source
+
+
+def get_config() -> ConfigDict:
+    """Return the configuration."""
+    config = defaults()
+    config.train_steps = 8000
+    config.sample_every = 500
+    config.ema = 0.998
+    config.data = source("folder:pictures", image_size=32, flip=True)
+    config.model = model("projection_gan", latent_dim=64, base_channels=24)
+    for player in ("discriminator", "generator"):
+        config.optimizers[player] = adam(2e-4, beta_1=0.5)
+    return config
