@@ -13,7 +13,7 @@ RUNTIMES_READY := $(RUNTIMES_VENV)/.ready
 # of a bench, such as ARGUMENTS="--only=dcgan_32_8 --seconds=5"
 ARGUMENTS ?=
 
-.PHONY: help setup demo test test-all lint format theory bench bench-server bench-workers bench-torch bench-gpu results runtimes wheel lock clean
+.PHONY: help setup demo test test-all lint format theory uses bench bench-server bench-workers bench-torch bench-gpu results runtimes wheel lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -79,6 +79,9 @@ format: $(READY) ## let ruff put the code in order
 
 theory: $(READY) ## measure what the theory claims, claim by claim, on one page: minutes
 	$(BIN)/python -m train.theory --output=runs/theory
+
+uses: $(READY) ## write the page docs/uses about what generators are good for, from what is stored there
+	$(BIN)/python -m train.uses --output=docs/uses
 
 bench: $(READY) ## measure the trainer's overhead, the runtimes, the samplers and the server side by side
 	$(BIN)/python tests/bench.py

@@ -23,6 +23,7 @@ FLOORS = (
     ("check", "loop", "studies"),
     ("agents",),
     ("episodes", "plan", "stylize", "study", "theory", "__main__"),
+    ("uses",),
 )
 # what the base installation brings; anything else that serving imports must come with Python
 SERVING_NEEDS = {"absl", "numpy", "onnxruntime", "PIL", "tqdm"}
@@ -40,6 +41,7 @@ WITHOUT_TENSORFLOW = (
     *("train", "train.check", "train.config", "train.engine.phases", "train.engine.strategies"),
     *("train.evaluate.makers", "train.evaluate.metrics", "train.evaluate.reference", "train.evaluate.schedule"),
     *("train.rundir.layout", "train.rundir.logs", "train.studies", "train.study", "train.study.results"),
+    *("train.uses", "train.uses.augmentation", "train.uses.features", "train.uses.latents", "train.uses.page"),
     *("export", "export.card", "export.cost", "export.ort", "export.parity", "export.precision", "export.recorded"),
 )
 

@@ -106,6 +106,7 @@ def test_the_base_installation_explains_itself(base, tmp_path):
         ["genzoo-evaluate"],
         ["genzoo-study"],
         ["genzoo-theory"],
+        ["genzoo-uses"],
         ["genzoo-export", "--workdir=run", "--output=bundle"],
         ["python", "-m", "train"],
     ],

@@ -151,13 +151,15 @@ class GatedPixelCNNNetwork(Raster):
 
     def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         """Return the parameters, (batch, height, width, parameters)."""
+        return self.head[-1](self.hidden(inputs))
+
+    def hidden(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Return the last hidden layer, (batch, height, width, head): what the model knows before each pixel."""
         v = h = inputs["image"]
         label = self.numbered(inputs.get("label"))
         for layer in self.gated:
             v, h = layer(v, h, label)
-        for convolution in self.head:
-            h = convolution(tf.nn.relu(h))
-        return h
+        return tf.nn.relu(self.head[0](tf.nn.relu(h)))
 
     def numbered(self, label: tf.Tensor | None) -> tf.Tensor | None:
         """Return the classes counted from 0, if there are any."""
