@@ -10,10 +10,13 @@ TORCH_PIP ?=
 # for `make runtimes` alone: what else runs the exported files
 RUNTIMES_VENV := .venv-runtimes
 RUNTIMES_READY := $(RUNTIMES_VENV)/.ready
+# for `make docs` alone: what builds the site
+DOCS_VENV := .venv-docs
+DOCS_READY := $(DOCS_VENV)/.ready
 # of a bench, such as ARGUMENTS="--only=dcgan_32_8 --seconds=5"
 ARGUMENTS ?=
 
-.PHONY: help setup demo test test-all lint format theory uses bench bench-server bench-workers bench-torch bench-gpu results runtimes wheel lock clean
+.PHONY: help setup demo docs test test-all lint format theory uses bench bench-server bench-workers bench-torch bench-gpu results runtimes wheel lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -36,12 +39,20 @@ $(READY): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(READY) ## train on real digits, export, sample without TensorFlow: minutes
+# what `make demo` samples first: those that need no condition
+PRESETS := $(filter rpgan_% vae_% gated_pixel_cnn_%,$(notdir $(patsubst %/manifest.json,%,$(wildcard presets/*/manifest.json))))
+
+demo: $(READY) ## sample what comes along, then train on real digits, export, sample without TensorFlow: minutes
+	@mkdir -p runs/presets
+	@for preset in $(PRESETS); do \
+		$(BIN)/python -m serving.sample --preset=$$preset --output=runs/presets/$$preset.png || exit 1; \
+	done
 	$(BIN)/python -m train --recipe=dcgan_digits --workdir=runs/demo
 	$(BIN)/python -m export --workdir=runs/demo --output=runs/demo/bundle --overwrite
 	$(BIN)/python -m serving.sample --bundle=runs/demo/bundle --count=64 --seed=0 --output=runs/demo/sampled.png
 	@echo
 	@echo "Look at:"
+	@echo "  runs/presets/            what models that come along make"
 	@echo "  runs/demo/samples/       the same 64 noises as training went on"
 	@echo "  runs/demo/training.gif   the same as an animation"
 	@echo "  runs/demo/curves.png     the losses"
@@ -105,10 +116,20 @@ $(TORCH_READY): requirements/torch.txt
 	$(TORCH_VENV)/bin/python -m pip install --quiet -r requirements/torch.txt $(TORCH_PIP)
 	@touch $@
 
-results: $(READY) ## write the stored results of the studies and the table of recipes into README.md and docs/results
+results: $(READY) ## write the stored results into docs/results, what recipes say into docs/models and README.md
 	$(BIN)/python tests/results.py
+	$(BIN)/python tests/model_pages.py
 
-runtimes: $(READY) $(RUNTIMES_READY) ## run every map in every other runtime, write the table in BUILD.md (needs npm)
+docs: $(DOCS_READY) ## build the documentation as a site: site/index.html
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/python -m mkdocs build --quiet
+	@echo "Look at site/index.html, or where it can be searched: python3 -m http.server --directory site"
+
+$(DOCS_READY): requirements/docs.txt
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip install --quiet --no-compile --require-hashes -r requirements/docs.txt
+	@touch $@
+
+runtimes: $(READY) $(RUNTIMES_READY) ## run every map in every other runtime, write the table in docs/embedding.md (needs npm)
 	RUNTIMES_PYTHON=$(RUNTIMES_VENV)/bin/python NODE_PATH=$(RUNTIMES_VENV)/node_modules \
 		$(BIN)/python tests/runtimes.py $(ARGUMENTS)
 
@@ -122,9 +143,11 @@ $(RUNTIMES_READY): requirements/runtimes.txt
 wheel: $(READY) ## build dist/genzoo-*.whl
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
-lock: ## compile requirements/dev.txt anew (needs uv)
+lock: ## compile requirements/dev.txt and docs.txt anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --extra train --extra audio --extra server --generate-hashes --quiet \
 		--no-emit-index-url --no-emit-find-links --output-file requirements/dev.txt pyproject.toml requirements/dev.in
+	uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \
+		--no-emit-index-url --no-emit-find-links --output-file requirements/docs.txt requirements/docs.in
 
 clean: ## remove what was built, but not the runs
-	rm -rf $(VENV) $(TORCH_VENV) $(RUNTIMES_VENV) dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) $(TORCH_VENV) $(RUNTIMES_VENV) $(DOCS_VENV) site dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis

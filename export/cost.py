@@ -17,7 +17,7 @@ from zoo.metrics.extractor import DIGITS_AND_FASHION, PICTURES, Extractor
 from zoo.metrics.frechet import frechet
 from zoo.spec import MapSpec, TensorSpec
 
-# the most that a file may be off: twice to ten times what trained networks were measured to lose, see BUILD.md
+# the most that a file may be off: twice to ten times what trained networks were measured to lose, see docs/embedding.md
 MOST_LEVELS = {"float16": 4.0, "int8": 48.0}
 LEVELS = 255
 # samples that the Frechet distance compares, of noise that both files see

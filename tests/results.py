@@ -1,6 +1,6 @@
 """Write the stored results of the studies, and the table of recipes, into the documentation; run by `make results`.
 
-docs/results/README.md is written anew; of README.md, what stands between each two comments below.
+docs/results/README.md is written anew; of README.md, what stands between two comments.
 """
 
 import re
@@ -14,7 +14,7 @@ from zoo.shared import files
 
 RESULTS = REPOSITORY / "docs" / "results"
 README = REPOSITORY / "README.md"
-RESULTS_OF_STUDIES, RECIPES = "results", "recipes"  # the comments are <!-- NAME --> and <!-- /NAME -->
+RECIPES = "<!-- recipes -->", "<!-- /recipes -->"  # README.md has the table of recipes between them
 
 INTRODUCTION = """# Results
 
@@ -41,25 +41,13 @@ def section(path: Path) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def summary(directory: Path = RESULTS) -> str:
-    """Return the part of README.md: the tables alone."""
-    every = (results.read(path) for path in stored(directory))
-    return "\n\n".join(f"{result['title']}\n\n{results.table(result)}" for result in every)
-
-
-def readme(text: str, directory: Path = RESULTS) -> str:
-    """Return the text of README.md with the tables of the studies, and that of the recipes for a user's own data."""
-    text = between(text, RESULTS_OF_STUDIES, summary(directory))
-    return between(text, RECIPES, catalogue.markdown(catalogue.OWN))
-
-
-def between(text: str, name: str, part: str) -> str:
-    """Return a text with the part between its two comments of a name."""
-    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+def readme(text: str) -> str:
+    """Return the text of README.md with the table of the recipes for data of a user's own."""
+    begin, end = RECIPES
     if not re.search(f"{begin}.*{end}", text, re.DOTALL):
-        raise ValueError(f"README.md lacks the comments {begin} and {end}, between which its {name} go")
+        raise ValueError(f"README.md lacks the comments {begin} and {end}, between which its recipes go")
     before, _, rest = text.partition(begin)
-    return f"{before}{begin}\n{part}\n{end}{rest.partition(end)[2]}"
+    return f"{before}{begin}\n{catalogue.markdown(catalogue.OWN)}\n{end}{rest.partition(end)[2]}"
 
 
 def stored(directory: Path) -> list[Path]:
@@ -68,7 +56,7 @@ def stored(directory: Path) -> list[Path]:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write both."""
     files.write_bytes(RESULTS / "README.md", page().encode())
     files.write_bytes(README, readme(README.read_text()).encode())
 

@@ -1,4 +1,4 @@
-"""Run every map of every model in every runtime that is installed; `make runtimes` writes the table in BUILD.md.
+"""Run every map of every model in every runtime that is installed; `make runtimes` writes them into docs/embedding.md.
 
 Each model has its smallest network and random weights, made larger until its outputs spread. Its maps are converted as
 an export does it, and run by the examples of serving/examples beside onnxruntime, one row alone and five at once, and
@@ -32,7 +32,7 @@ from zoo.model import GenerativeModel
 from zoo.shared import files
 from zoo.spec import MapSpec
 
-BUILD = REPOSITORY / "BUILD.md"
+PAGE = REPOSITORY / "docs" / "embedding.md"
 BEGIN, END = "<!-- runtimes -->", "<!-- /runtimes -->"
 BATCHES = (1, 5)
 TOLERANCE = 1e-4
@@ -147,9 +147,9 @@ def cell(by_map: Results, notes: dict[str, int]) -> str:
 
 
 def written(text: str, part: str) -> str:
-    """Return the text of BUILD.md with the part between its two comments."""
+    """Return the text of docs/embedding.md with the part between its two comments."""
     if not re.search(f"{BEGIN}.*{END}", text, re.DOTALL):
-        raise ValueError(f"BUILD.md lacks the comments {BEGIN} and {END}, between which the table goes")
+        raise ValueError(f"docs/embedding.md lacks the comments {BEGIN} and {END}, between which the table goes")
     before, _, rest = text.partition(BEGIN)
     return f"{before}{BEGIN}\n{part}\n{END}{rest.partition(END)[2]}"
 
@@ -177,7 +177,7 @@ def main() -> None:
         absent = RUNTIMES.keys() - here.keys()
         print(part, *([f"\nnot installed: {', '.join(sorted(absent))}"] if absent else []), sep="\n")
     else:
-        files.write_bytes(BUILD, written(BUILD.read_text(), part).encode())
+        files.write_bytes(PAGE, written(PAGE.read_text(), part).encode())
 
 
 if __name__ == "__main__":

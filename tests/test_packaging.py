@@ -142,11 +142,12 @@ finally:
     assert "Flags:" in shown.stdout
 
 
-def test_every_requirement_is_pinned_with_hashes_and_names_no_place():
-    text = (REPOSITORY / "requirements/dev.txt").read_text()
+@pytest.mark.parametrize("name", ["dev", "docs"])
+def test_every_requirement_is_pinned_with_hashes_and_names_no_place(name):
+    text = (REPOSITORY / f"requirements/{name}.txt").read_text()
     assert "://" not in text
     names = set(re.findall(r"\b[a-z][\w-]*(?:\.[a-z][\w-]*)+", text))
-    assert names <= {"pyproject.toml", "dev.txt", "dev.in"}, "host names?"
+    assert names <= {"pyproject.toml", f"{name}.txt", f"{name}.in"}, "host names?"
     for line in requirement_lines(text):
         assert re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; [^:@]+?)?( --hash=sha256:[0-9a-f]{64})+", line), line
 

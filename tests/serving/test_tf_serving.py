@@ -289,9 +289,9 @@ def test_a_version_that_the_policy_leaves_out_is_told_with_the_command_that_serv
     assert program(*shlex.split(command)).stdout == "mine: serves 1, 2, 7 of the versions 1, 2, 7\n"
 
 
-def test_the_commands_of_build_md_work_in_their_order(bundle, root):
+def test_the_commands_of_the_page_work_in_their_order(bundle, root):
     """Those that need neither Docker nor a server."""
-    section = (REPOSITORY / "BUILD.md").read_text().split("## TensorFlow Serving")[1].split("\n## ")[0]
+    section = (REPOSITORY / "docs" / "deploying.md").read_text().split("## TensorFlow Serving")[1].split("\n## ")[0]
     commands = re.findall(r"^ +(python -(?:m serving.tf_serving|c) .*(?:\n +numpy.*)?)$", section, re.MULTILINE)
     assert len(commands) == 5
     (root.parent / "bundles" / "digits").symlink_to(bundle)

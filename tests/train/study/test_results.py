@@ -138,7 +138,7 @@ def test_a_stored_result_that_is_none_is_one_clear_line(tmp_path, text):
         results.read(tmp_path / "x.json")
 
 
-def test_the_page_and_the_readme_tell_every_stored_result(tmp_path):
+def test_the_page_tells_every_stored_result(tmp_path):
     result = known()
     for name in ("y", "x"):
         result["title"] = f"Which {name}?"
@@ -148,22 +148,22 @@ def test_the_page_and_the_readme_tell_every_stored_result(tmp_path):
     assert page.index("## Which x?") < page.index("## Which y?")
     for part in (results.table(result), results.caption(result), "So.", f"    {result['command']}", "![b](x/b.png)"):
         assert part in page
-    recipes = "<!-- recipes -->\nstale\n<!-- /recipes -->\n"
-    new = documentation.readme(f"before\n{recipes}<!-- results -->\nstale\n<!-- /results -->\nafter\n", tmp_path)
+
+
+def test_readme_has_the_table_of_recipes_between_its_comments():
+    new = documentation.readme("before\n<!-- recipes -->\nstale\n<!-- /recipes -->\nafter\n")
     assert new.startswith("before\n<!-- recipes -->\n| You have | take |")
-    assert "|\n<!-- /recipes -->\n<!-- results -->\nWhich x?\n\n|" in new
-    assert new.endswith("|\n<!-- /results -->\nafter\n")
+    assert new.endswith("|\n<!-- /recipes -->\nafter\n")
     assert "stale" not in new
-    assert documentation.readme(new, tmp_path) == new
-    with pytest.raises(ValueError, match="lacks the comments <!-- results --> and <!-- /results -->"):
-        documentation.readme("before\n", tmp_path)
+    assert documentation.readme(new) == new
+    with pytest.raises(ValueError, match="lacks the comments <!-- recipes --> and <!-- /recipes -->"):
+        documentation.readme("before\n")
 
 
 def test_the_documentation_tells_the_stored_results():
     """If this fails: make results."""
     page = documentation.RESULTS / "README.md"
     assert page.read_text() == documentation.page()
-    assert documentation.README.read_text() == documentation.readme(documentation.README.read_text())
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         assert (page.parent / target).exists(), target
 
