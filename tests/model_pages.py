@@ -87,11 +87,13 @@ def code(model: str) -> str:
     """Return the section about a model's file and its options."""
     module, _ = registry.locate(model, lambda: zoo._MODELS)
     path = f"{module.replace('.', '/')}.py"
-    comments = zoo.declared(model).comments
-    options = "\n".join(
-        f"| `--config.model.{key}` | `{value!r}` | {marked_up(comments[key])} |" for key, value in zoo.defaults(model).items()
-    )
-    return f"## Code\n\n[{path}](../../{path})\n\n| option | default | what it means |\n|---|---|---|\n{options}"
+    said = zoo.declared(model).comments
+    options = [
+        f"| `--config.model.{key}` | `{value!r}` | {marked_up(said[key])} |"
+        for key, value in zoo.defaults(model).items()
+    ]
+    heading = "| option | default | what it means |\n|---|---|---|"
+    return "\n".join([f"## Code\n\n[{path}](../../{path})\n\n{heading}", *options])
 
 
 def index(text: str, directory: Path = PAGES) -> str:

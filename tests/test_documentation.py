@@ -21,7 +21,7 @@ from shared import REPOSITORY
 from site_hooks import beside, leads_out, links, uri, with_links_of_the_site
 
 import zoo
-from train import config
+from train import catalogue, config
 
 PAGES = sorted(
     str(path.relative_to(REPOSITORY))
@@ -188,7 +188,7 @@ def check(words):
         if word.startswith("--") and not word.startswith("--config."):
             flag = word[2:].partition("=")[0]
             assert flag in known, f"{module} has no --{flag}: {shlex.join(words)}"
-    if module == "train":
+    if module == "train" and f"--recipe={catalogue.LIST}" not in given:
         recipe = dict(config.given(given)).get("recipe", "dcgan_digits")
         config.load(recipe, [word for word in given if "file.py:" not in word and "mine.py:" not in word])
 
