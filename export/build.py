@@ -160,17 +160,11 @@ def conditions_of(spec: MapSpec, held_out: Mapping[str, np.ndarray]) -> dict[str
 def grid_of(spec: MapSpec) -> tuple[int, int | None]:
     """Return the number of samples in a map's sheet and of its columns (None: a square).
 
-    With up to 100 classes, each column holds one class; with more, a square shows the first 100. Points need no grid.
+    Points need no grid; of classes, see `pictures.grid_of`.
     """
     if spec.output.kind == "point":
         return _POINTS, None
-    classes = next((tensor.classes for tensor in spec.conditions if tensor.is_class), None)
-    if classes is None:
-        return _GRID, None
-    if classes > _CLASS_GRID:
-        return _CLASS_GRID, None
-    columns = classes * max(1, 10 // classes)  # two classes take turns within a row: two columns would be a strip
-    return columns * (_CLASS_GRID // columns), columns
+    return pictures.grid_of(spec, _CLASS_GRID if any(tensor.is_class for tensor in spec.conditions) else _GRID)
 
 
 def _sheet(

@@ -40,6 +40,7 @@ WITHOUT_TENSORFLOW = (
     ),
     *("train", "train.check", "train.config", "train.engine.phases", "train.engine.strategies"),
     *("train.evaluate.makers", "train.evaluate.metrics", "train.evaluate.reference", "train.evaluate.schedule"),
+    *("train.loop.forecast", "train.loop.trackers", "train.rundir.curves", "train.rundir.hardware"),
     *("train.rundir.layout", "train.rundir.logs", "train.studies", "train.study", "train.study.results"),
     *("train.uses", "train.uses.augmentation", "train.uses.features", "train.uses.latents", "train.uses.page"),
     *("export", "export.card", "export.cost", "export.ort", "export.parity", "export.precision", "export.recorded"),

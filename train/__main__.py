@@ -20,6 +20,7 @@ import train.data
 from train import catalogue, config, explain
 from train.check import check
 from train.engine import backend, strategies
+from train.loop import trackers
 from train.rundir import layout, recorded
 from zoo.shared import files, program
 from zoo.shared.errors import UserError
@@ -40,6 +41,9 @@ INIT_FROM = flags.DEFINE_string(
 )
 STRATEGY = flags.DEFINE_string("strategy", "auto", f"where to train: {', '.join(strategies.NAMES)}")
 CONFIG: flags.FlagHolder  # of the recipe: made by `define_config`
+LOGGER = flags.DEFINE_string(
+    "logger", "", "package.module:function, or file.py:function, that is called with each line of the logs"
+)
 DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "print the resolved configuration with what each key means, and the layers, then stop"
 )
@@ -83,6 +87,7 @@ def main() -> None:
         raise UserError(f"--workdir={WORKDIR.value}: name a directory; a flag stands where its value should be")
     if not DRY_RUN.value and not WORKDIR.value:
         raise UserError("--workdir is missing: name a directory for the run, such as --workdir=runs/first")
+    tracker = trackers.load(LOGGER.value)
     if DRY_RUN.value:
         print(explain.text(settings), flush=True)
         train.data.check_prepared(settings.data)
@@ -96,7 +101,7 @@ def main() -> None:
     if strategies.is_chief():
         _tell(workdir, settings)
     with _claimed(workdir, settings):
-        _train(workdir, settings)
+        _train(workdir, settings, tracker)
 
 
 def _tell(workdir: Path, settings: ConfigDict) -> None:
@@ -131,13 +136,13 @@ def _sizes(settings: ConfigDict) -> str:
     return ", ".join(f"--config.{key}" for key in keys)
 
 
-def _train(workdir: Path, settings: ConfigDict) -> None:
+def _train(workdir: Path, settings: ConfigDict, tracker: trackers.Tracker) -> None:
     backend.start(settings.precision, settings.seed, settings.deterministic)
     from train.loop.trainer import Trainer
 
     with strategies.all_workers_alive(), backend.within_memory(_sizes(settings)):
         strategy = strategies.create(STRATEGY.value)
-        trainer = Trainer(settings, workdir, strategy)
+        trainer = Trainer(settings, workdir, strategy, tracker)
         if strategies.is_chief():
             _write_config(workdir, settings)  # of a run that is resumed: only now are its data known to be the same
         is_done = trainer.run()

@@ -38,11 +38,9 @@ def check(config: ConfigDict) -> None:
             f"--config.keep_checkpoints={config.keep_checkpoints}: keep at least 2, so that an older one is left "
             "if the newest is damaged"
         )
-    if not 0 <= config.checkpoint_minutes < math.inf:
-        raise UserError(
-            f"--config.checkpoint_minutes={config.checkpoint_minutes}: use a number of minutes, or 0 for no checkpoint "
-            "by the clock"
-        )
+    for key, what in (("checkpoint_minutes", "checkpoint"), ("sample_minutes", "sheet")):
+        if not 0 <= config[key] < math.inf:
+            raise UserError(f"--config.{key}={config[key]}: use a number of minutes, or 0 for no {what} by the clock")
     if not 0 <= config.seed < 2**32:
         raise UserError(f"--config.seed={config.seed}: use an integer from 0 to 2^32 - 1")
     if not 0 <= config.ema < 1:

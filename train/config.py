@@ -27,9 +27,16 @@ CONFIG = "config.json"
 # may grow when a run is resumed, unless a learning-rate schedule depends on it
 _MAY_GROW = "train_steps"
 # may change when a run is resumed: no number of the training depends on them (of the data, the fingerprint is compared)
-_MAY_CHANGE = ("keep_checkpoints", "checkpoint_every", "checkpoint_minutes", "sample_every", "data.name")
+_MAY_CHANGE = (
+    "keep_checkpoints",
+    "checkpoint_every",
+    "checkpoint_minutes",
+    "sample_every",
+    "sample_minutes",
+    "data.name",
+)
 # keys that came later, with what runs and results from before go on with: they lack them
-LATER = {"init_from": "", "phases": {}, "checkpoint_minutes": 5.0, "deterministic": False}
+LATER = {"init_from": "", "phases": {}, "checkpoint_minutes": 5.0, "sample_minutes": 5.0, "deterministic": False}
 # keys that had another name: runs, results and commands from that time have the old one
 _RENAMED = {"steps_per_call": "log_every"}
 # belongs to the data, not to the recipe, where another source is named
@@ -56,6 +63,7 @@ def defaults() -> ConfigDict:
             "checkpoint_minutes": 5.0,  # a checkpoint also so long after the last one; 0 = never
             "keep_checkpoints": 3,  # how many of the newest ones stay, at least 2
             "sample_every": 250,  # steps from one sheet of samples to the next
+            "sample_minutes": 5.0,  # a sheet also so long after the last one, in a twentieth of the time; 0 = never
             "sample_count": 64,  # samples of a sheet
             "init_from": "",  # a run whose weights this one begins with
             "precision": "float32",  # of the networks: float32 or mixed_bfloat16

@@ -220,8 +220,8 @@ def test_a_bundle_that_serving_would_refuse_is_not_shown(three_maps, tmp_path, m
         (2, (99, 9)),
         (6, (98, 7)),
         (9, (100, 10)),
-        (25, (78, 26)),
-        (99, (100, 100)),
+        (19, (100, 20)),
+        (20, (100, None)),  # in turn
         (100, (100, None)),
     ],
 )

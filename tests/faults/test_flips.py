@@ -25,7 +25,8 @@ from train.evaluate.comparison import Comparison
 from train.evaluate.metrics import measure
 from train.evaluate.reference import Reference
 from train.evaluate.schedule import Evaluation
-from train.rundir import examples, layout, logs, pictures, restore
+from train.loop.sheets import Sheets
+from train.rundir import curves, examples, hardware, layout, logs, restore
 from train.rundir.checkpoints import Checkpoints
 from zoo import images
 from zoo.metrics.extractor import DIGITS_AND_FASHION, Extractor
@@ -92,9 +93,11 @@ class Resumed:
             made.evaluation = (
                 Evaluation(settings, place, made.checkpoints.state, made.model) if has_evaluation else None
             )
+            made.sheets = Sheets(settings, place, made.model, made.examples, made.source)
+            made.stopwatch = hardware.Stopwatch(place, made.stopwatch.machine)
             made._resume()
             if is_damaged:
-                pictures.write_curves(place, made.evaluation.figures if made.evaluation else {})
+                curves.write(place, made.evaluation.figures if made.evaluation else {})
         for value, saved in zip(self.values(), self.at[made.step], strict=True):
             np.testing.assert_array_equal(value, saved, "what is gone on from is a checkpoint, bit for bit")
         return {

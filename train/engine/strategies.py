@@ -103,6 +103,15 @@ def device_of_data(strategy: "tf.distribute.Strategy") -> str:
     return "GPU:0" if backend.has_gpu() and strategy.num_replicas_in_sync == 1 else ""
 
 
+def accelerators(strategy: "tf.distribute.Strategy") -> list[str]:
+    """Return the names of the GPUs of this machine that the strategy uses: all of a replicated one, else the first."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    used = gpus if strategy.num_replicas_in_sync > 1 else gpus[:1]
+    return [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in used]
+
+
 def is_chief() -> bool:
     """Return whether this process is the one that writes files: the only one, or the first worker."""
     return cluster.found().index == 0

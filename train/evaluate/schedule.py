@@ -10,6 +10,7 @@ the weights come out the same.
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,6 +121,8 @@ class Evaluation:
         self.first = next(iter(self.periods))
         self.ranking: Metric = METRICS[self.first]
         self.figures = {name: METRICS[name].figure for name in self.periods if METRICS[name].figure}
+        self.rising = {name for name in self.figures if METRICS[name].more_is_better}
+        self.seconds: float | None = None  # that the last evaluation took
         self.source = {"kind": "run", "model": config.model.name, "ema": config.ema, "precision": config.precision}
         column = column_for(config.data, maker.target(None))
         self.reference = Reference(config.data, "train", self.section.count, SEED, self._extractor(config), column)
@@ -164,7 +167,7 @@ class Evaluation:
         from train.evaluate.comparison import Comparison
         from train.evaluate.metrics import measure
 
-        source = {**self.source, "step": step}
+        source, began = {**self.source, "step": step}, time.monotonic()
         comparison = Comparison(maker, self.reference, self.section.count, SEED, source)
         figures = {}
         for name in self._due(step, is_last):
@@ -177,6 +180,7 @@ class Evaluation:
             line = {"step": step, **line}
             logs.append_line(self.path, line)
             self.lines.append(line)
+        self.seconds = time.monotonic() - began
         return figures
 
     def _keep(self, step: int, line: dict[str, Any]) -> None:

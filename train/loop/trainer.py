@@ -30,23 +30,25 @@ from train.engine.optimizers import reset
 from train.engine.steps import CompiledSteps
 from train.evaluate.makers import from_model
 from train.evaluate.schedule import Evaluation
+from train.loop import forecast
 from train.loop.building import batch_size_key, classes_told, create_model, held_out_rows, warn_of_levels
 from train.loop.cells import Cell
+from train.loop.forecast import Forecast
 from train.loop.pace import Pace
+from train.loop.sheets import Sheets
 from train.loop.signals import Interrupted, StopRequest, stop_signals
 from train.loop.stopping import Settling
+from train.loop.trackers import Tracker
 from train.loop.workers import Agreed, Workers
-from train.rundir import examples, logs, pictures, recorded, restore
+from train.rundir import curves, examples, hardware, logs, pictures, recorded, restore
 from train.rundir.checkpoints import Checkpoints
 from train.rundir.layout import CHECKPOINTS, LAST, TENSORBOARD
 from train.rundir.state import state_of
-from zoo import images, media, noise
 from zoo.model import as_run
 from zoo.shared import files
 from zoo.shared.errors import UserError, first_line, unknown
 
 MAX_RETRIES = 3
-_MAX_BEHIND = 4000  # points
 
 
 class NotFinite(Exception):
@@ -56,7 +58,9 @@ class NotFinite(Exception):
 class Trainer:
     """One run in one working directory; `run` trains it to the end, from wherever it was left."""
 
-    def __init__(self, config: ConfigDict, workdir: Path, strategy: tf.distribute.Strategy) -> None:
+    def __init__(
+        self, config: ConfigDict, workdir: Path, strategy: tf.distribute.Strategy, tracker: Tracker | None = None
+    ) -> None:
         replicas = strategy.num_replicas_in_sync
         self.phases = phases.of(config)
         for phase in self.phases:
@@ -70,6 +74,7 @@ class Trainer:
         self.is_chief = self.workers.is_chief
         self.step = 0
         self.cell, self.pace, self.stop = Cell(0), Pace(), StopRequest()
+        self.forecast, self.tracker = Forecast(), tracker or Tracker()
         self.saved_at = time.monotonic()
         self.retries, self.attempts, self.rolled_back_to = 0, 0, -1
         self.settling = Settling(config.stop)
@@ -91,6 +96,7 @@ class Trainer:
         self.checkpoints = Checkpoints(workdir / CHECKPOINTS[LAST], state, config.keep_checkpoints)
         self._claim_model(self.source)
         self.examples = self._claim_examples()
+        self.sheets = Sheets(config, workdir, self.model, self.examples, self.source)
         if self.is_chief:
             warn_of_levels(self.model, self.examples)
             if late := [phase.name for phase in self.phases if phase.start >= config.train_steps]:
@@ -104,22 +110,35 @@ class Trainer:
             print(f"on the device: {told} ({self.on_device.bytes / 2**20:,.0f} MiB)", file=sys.stderr)
         self.phase: phases.Phase | None = None
         self._enter()
+        self.stopwatch = hardware.Stopwatch(workdir, hardware.here(strategies.accelerators(strategy), replicas))
 
     def run(self) -> bool:
         """Train until `train_steps` (True) or until SIGTERM or SIGINT asks to stop (False); both leave a checkpoint."""
-        with stop_signals() as self.stop:
-            try:
-                self._resume()
-                with self._progress() as bar:
-                    told = self._train(bar)
-                is_done = not told.is_stopping
-                if is_done and told.has_settled:
-                    self._settle()
-            except Interrupted:
-                is_done = False
-                if self.step not in self.checkpoints.steps():
-                    self.save()
-            self._finish(is_done)
+        status = "failed"
+        try:
+            with stop_signals() as self.stop:
+                is_done = self._run()
+                self._finish(is_done)
+            status = "done" if is_done else "stopped"
+        finally:
+            self._tell("end", {"step": self.step, "status": status})
+        return is_done
+
+    def _run(self) -> bool:
+        """Train, and return whether to the end; a run that a signal ends is saved, and drawn if that is quick."""
+        try:
+            self._resume()
+            with self._progress() as bar:
+                told = self._train(bar)
+            is_done = not told.is_stopping
+            if is_done and told.has_settled:
+                self._settle()
+        except Interrupted:
+            is_done = False
+            if self.step not in self.checkpoints.steps():
+                self.save()
+        if not is_done:
+            self._draw_last()
         return is_done
 
     def _train(self, bar: tqdm) -> Agreed:
@@ -131,7 +150,7 @@ class Trainer:
                 self._take_steps(target)
                 told = self._agree()
                 saving = told.is_stopping or told.is_saving or self._is_due(self.config.checkpoint_every, target)
-                drawing = self._is_due(self.config.sample_every, target)
+                drawing = told.is_drawing or self._is_due(self.config.sample_every, target)
                 if saving or drawing:
                     self._check_weights(target)
             except NotFinite as failure:
@@ -155,6 +174,14 @@ class Trainer:
         series = self.train_until(target)
         seconds = time.monotonic() - began
         self.pace.note(target - self.step, seconds)
+        of_a_step = self.forecast.note(target - self.step, seconds)
+        if self.is_chief and of_a_step is not None:
+            pauses = {"sheets": (self.config.sample_every, self.sheets.seconds)}
+            if self.evaluation is not None:
+                pauses["evaluations"] = (min(self.evaluation.periods.values()), self.evaluation.seconds)
+            machine = hardware.words(self.stopwatch.machine)
+            for line in forecast.told(self.config, self.phases, target, of_a_step, machine, pauses):
+                tqdm.write(line, file=sys.stderr)
         self.cell.add(series, seconds)
         stop = self.config.stop
         if stop.steps and stop.log not in series:
@@ -173,6 +200,10 @@ class Trainer:
             self._enter()
             self._tell_phase()
             self.restart_iterator()
+
+    def _tell(self, event: str, values: dict[str, Any]) -> None:
+        if self.is_chief:
+            self.tracker.tell(event, values)
 
     def _settle(self) -> None:
         """Make what the last step of a run has, as far as the schedule has not, and say why it is the last."""
@@ -204,49 +235,22 @@ class Trainer:
         return series
 
     def draw_samples(self) -> None:
-        """Write the sheet of each averaged map that can be shown, from the run's fixed noise and examples.
+        """Write the sheets of the averaged maps at this step."""
+        if self.is_chief:
+            self.sheets.draw(self.step, self.run_map, self._averaged, self._writing)
 
-        Beside it lies what `media.played` makes of sounds and videos.
-        """
-        if not self.is_chief:
+    def _draw_last(self) -> None:
+        """Draw what a run has come to that is stopped, if that takes seconds and is not drawn yet."""
+        if not self.is_chief or pictures.path_of(self.workdir, self.step).is_file():
             return
-        behind = self._points_behind()
-        # that of the first map last: where it is, all are
-        for number, (name, made) in reversed(list(enumerate(self.model.maps.items()))):
-            count = self.config.sample_count if number == 0 else examples.ROWS
-            given = {tensor.name: self.examples[name].get(tensor.name) for tensor in made.spec.conditions}
-            given = {key: rows for key, rows in given.items() if rows is not None}
-            if given:
-                count = min(count, examples.ROWS)
-            elif any(not tensor.is_class for tensor in made.spec.conditions):
-                continue
-            inputs = noise.fill(made.spec, count, self.config.seed, given=noise.cycled(given, count))
-            targets = {
-                tensor.name: self.examples[name][tensor.name]
-                for tensor in made.spec.outputs
-                if tensor.name in self.examples[name]
-            }
-            with self._averaged():
-                outputs = self.run_map(name, inputs)
-            with self._writing():
-                picture = pictures.sheet_of(made.spec, inputs, outputs, noise.cycled(targets, count), behind=behind)
-                if picture is not None:
-                    place = pictures.path_of(self.workdir, self.step, "" if number == 0 else name)
-                    played = media.played(made.spec.output, outputs[made.spec.output.name])
-                    if played is not None:  # first, since a sheet says that its step is drawn
-                        files.write_bytes(place.with_suffix(media.ending(made.spec.output)), played)
-                    files.write_bytes(place, images.encode_png(picture))
-                    tf.summary.image(name, picture[None], step=self.step)
+        if reason := self.sheets.why_not_at_stop():
+            print(f"no last sheet: {reason}", file=sys.stderr)
+        else:
+            self.sheets.draw(self.step, self.run_map, self.averages.applied, self._writing)
 
     def run_map(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the outputs of a map with its present weights."""
         return self._runs[name](inputs)
-
-    def _points_behind(self) -> np.ndarray | None:
-        """Return the training points that a scatter is drawn over, if the data are points."""
-        table = self.source[0]
-        is_points = "image" in table.specs and table.specs["image"].kind == "point"
-        return table.columns["image"][:_MAX_BEHIND] if is_points else None
 
     def evaluate(self, is_last: bool = False) -> None:
         """Measure the averaged generator if the schedule has this step, or if it `is_last`; keep it if it is best."""
@@ -254,7 +258,12 @@ class Trainer:
         if self.evaluation is None or not self.evaluation.is_due(self.step, is_last):
             return
         maker = from_model(self.model, self.run_map)
-        figures = self.evaluation.measure(self.step, maker, is_last, self._averaged)
+        known = len(self.evaluation.lines)
+        try:
+            figures = self.evaluation.measure(self.step, maker, is_last, self._averaged)
+        finally:  # a signal may come after the first line
+            for line in self.evaluation.lines[known:]:
+                self._tell("evaluation", line)
         with self._writing():
             for name, figure in figures.items():
                 tf.summary.scalar(name, figure, step=self.step)
@@ -274,6 +283,8 @@ class Trainer:
         if self.is_chief:
             is_scheduled = self._is_due(self.config.checkpoint_every, self.step) or self.settling.has_settled()
             self.checkpoints.save(self.step, None if is_scheduled else self.cell.to_json())
+            with self._writing():
+                self.stopwatch.write()
         self.saved_at = time.monotonic()
 
     def _enter(self) -> None:
@@ -296,6 +307,7 @@ class Trainer:
         must = self.config.jit == "true"
         self._steps = CompiledSteps(self.model, self.strategy, self._jit, after_step, self.on_device.rows, must)
         self.pace.begin()
+        self.forecast.begin()
         self._runs = {name: as_run(made) for name, made in self.model.maps.items()}
 
     def _tell_phase(self) -> None:
@@ -356,6 +368,7 @@ class Trainer:
         if restored is not None:
             self.step = restored
             self.attempts = int(self.model.noise_key.numpy()[1])
+        self._tell("start", {"config": self.config.to_dict(), "workdir": str(self.workdir), "step": self.step})
         self._begin_cell()
         self._enter()
         if self.is_chief:
@@ -409,7 +422,8 @@ class Trainer:
         """Return what all workers do next; each of them waits for the others."""
         minutes = self.config.checkpoint_minutes
         is_time = bool(minutes) and time.monotonic() - self.saved_at >= 60 * minutes
-        return self.workers.agree(bool(self.stop), is_time, self.settling.has_settled(), self.pace.steps)
+        is_drawing = self.is_chief and self.sheets.is_time()
+        return self.workers.agree(bool(self.stop), is_time, is_drawing, self.settling.has_settled(), self.pace.steps)
 
     def _is_due(self, period: int, step: int) -> bool:
         return step % period == 0 or step == self.config.train_steps
@@ -436,6 +450,7 @@ class Trainer:
             scalars = [tf.compat.v1.Summary.Value(tag=name, simple_value=value) for name, value in named]
             summary = tf.compat.v1.Summary(value=scalars)
             tf.summary.experimental.write_raw_pb(summary.SerializeToString(), step=self.step)
+        self._tell("metrics", line)
 
     def _forget_after(self, step: int) -> None:
         path = self.workdir / logs.METRICS
@@ -451,9 +466,10 @@ class Trainer:
     def _finish(self, is_done: bool) -> None:
         if self.is_chief:
             with self._writing():
-                pictures.write_curves(self.workdir, self.evaluation.figures if self.evaluation else {})
-                if is_done:
-                    pictures.write_animation(self.workdir)
+                figures, rising = (self.evaluation.figures, self.evaluation.rising) if self.evaluation else ({}, ())
+                curves.write(self.workdir, figures, rising)
+                pictures.write_animation(self.workdir)
+                self.stopwatch.write()
         self.workers.wait()  # no worker leaves while the chief still writes
 
     @contextlib.contextmanager

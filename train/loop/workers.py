@@ -15,6 +15,7 @@ class Agreed(NamedTuple):
 
     is_stopping: bool  # a signal asked any of them to stop
     is_saving: bool  # by the chief's clock
+    is_drawing: bool  # by the chief's clock
     has_settled: bool  # by the chief's logs
     steps: int  # of the next call at most, by the chief's measurement
 
@@ -29,14 +30,14 @@ class Workers:
         # in a function, since several workers are slow at it outside of one
         self._summed = tf.function(self._reduced, autograph=False)
 
-    def agree(self, is_stopping: bool, is_saving: bool, has_settled: bool, steps: int) -> Agreed:
+    def agree(self, is_stopping: bool, is_saving: bool, is_drawing: bool, has_settled: bool, steps: int) -> Agreed:
         """Return what holds for all: whether any is to stop, and all else as the chief has it."""
         if not self.are_several:
-            return Agreed(is_stopping, is_saving, has_settled, steps)
+            return Agreed(is_stopping, is_saving, is_drawing, has_settled, steps)
         # a worker counts once for each of its replicas, so the chief tells how often it does
-        of_the_chief = (is_saving, has_settled, steps, 1) if self.is_chief else (0, 0, 0, 0)
-        stopping, saving, settled, length, times = self._sums(is_stopping, *of_the_chief)
-        return Agreed(stopping > 0, saving > 0, settled > 0, round(length / times))
+        of_the_chief = (is_saving, is_drawing, has_settled, steps, 1) if self.is_chief else (0, 0, 0, 0, 0)
+        stopping, saving, drawing, settled, length, times = self._sums(is_stopping, *of_the_chief)
+        return Agreed(stopping > 0, saving > 0, drawing > 0, settled > 0, round(length / times))
 
     def check_same(self, config: ConfigDict) -> None:
         """Raise a `UserError` if the workers have different configurations."""

@@ -10,6 +10,7 @@ from zoo.bundle import EXAMPLES
 from zoo.shared import files
 from zoo.shared.errors import UserError
 
+HARDWARE = "hardware.json"
 LOCK = ".lock"
 MODEL = "model.json"
 SAMPLES = "samples"
@@ -35,7 +36,8 @@ def sweep(workdir: Path) -> None:
 
 def clear(workdir: Path) -> None:
     """Remove what a run without a checkpoint wrote into its directory."""
-    for name in (CONFIG, MODEL, EXAMPLES, METRICS, EVALUATIONS, SAMPLES, TENSORBOARD, *CHECKPOINTS.values()):
+    written = (CONFIG, MODEL, EXAMPLES, METRICS, EVALUATIONS, HARDWARE, SAMPLES, TENSORBOARD, *CHECKPOINTS.values())
+    for name in written:
         files.remove(workdir / name)
 
 

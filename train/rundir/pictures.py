@@ -1,22 +1,36 @@
-"""Pictures that a run leaves to look at: sheets of its maps, an animation of training, the curves of its logs."""
+"""Pictures that a run leaves to look at: sheets of its maps, an animation of training."""
 
-import io
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from absl import logging
 
+from train.rundir import captions
 from train.rundir.layout import SAMPLES
-from train.rundir.logs import EVALUATIONS, METRICS, SPEED, read_lines
 from zoo import media
 from zoo.shared import files
 from zoo.shared.errors import first_line
 from zoo.spec import MapSpec
 
 ANIMATION = "training.gif"
-CURVES = "curves.png"
 _MAX_FRAMES = 60
+_CLASSES = 10  # that fit into a row of any sheet
+
+
+def grid_of(spec: MapSpec, count: int) -> tuple[int, int | None]:
+    """Return how many of about `count` samples a sheet of the map shows, and its columns (None: a square).
+
+    Classes come in turn. Up to ten of them, or up to twice the side of the square, have columns of their own; more
+    would be a strip, so that a square shows the first `count` of them.
+    """
+    classes = next((tensor.classes for tensor in spec.conditions if tensor.is_class), None)
+    side = math.isqrt(count)
+    if classes is None or spec.output.kind == "point" or classes > min(count, max(_CLASSES, 2 * side)):
+        return count, None
+    columns = classes * max(1, side // classes)  # two classes take turns within a row: two columns would be a strip
+    return columns * max(1, count // columns), columns
 
 
 def sheet_of(
@@ -29,8 +43,9 @@ def sheet_of(
 ) -> np.ndarray | None:
     """Return the sheet of one map: conditions, outputs, targets side by side, or None if no output can be shown.
 
-    A map whose conditions are classes shows a class in each of so many `columns`. One with attributes has a column for
-    each of them, because examples change one in turn. Points are drawn over those `behind`.
+    A map whose conditions are classes shows a class in each of so many `columns`, and above them the names of classes
+    that have some. One with attributes has a column for each of them, because examples change one in turn. Points are
+    drawn over those `behind`.
     What follows from latents that the caller gives, such as the state of a sampler, says nothing by itself; a single
     number, such as the strength of a style, is no such latent.
     """
@@ -40,7 +55,7 @@ def sheet_of(
     if columns is None:
         attributes = [tensor.shape[0] for tensor in spec.conditions if tensor.kind == "attributes"]
         columns = next((count for count in attributes if count <= len(outputs[spec.output.name])), None)
-    return media.sheet(
+    sheet = media.sheet(
         [
             *((tensor, inputs[tensor.name]) for tensor in spec.conditions),
             *((tensor, outputs[tensor.name]) for tensor in spec.outputs),
@@ -49,6 +64,10 @@ def sheet_of(
         columns,
         behind,
     )
+    classes = [tensor for tensor in spec.conditions if tensor.is_class and tensor.names]
+    if sheet is None or columns is None or len(classes) != 1 or columns % classes[0].classes:
+        return sheet
+    return captions.above(sheet, classes[0].names * (columns // classes[0].classes))
 
 
 def path_of(workdir: Path, step: int, name: str = "") -> Path:
@@ -63,60 +82,33 @@ def steps_drawn(workdir: Path) -> list[tuple[int, Path]]:
 
 
 def write_animation(workdir: Path) -> None:
-    """Write the sheets of the first map so far as one animated GIF, the last held; at most 60, evenly chosen.
+    """Write the sheets of the first map so far as one animated GIF, the last held; at most 60.
 
-    A damaged one is left out, with a warning.
+    Of more, those nearest to 60 even steps are taken, since sheets by the clock lie anywhere. A damaged one is left out
+    with a warning, and without one those of another size than the last.
     """
     from PIL import Image
 
-    drawn = sorted(path for _, path in steps_drawn(workdir) if path.parent.name == SAMPLES)
-    paths = [path for path in drawn if path.suffix == ".png"]
+    drawn = sorted((step, path) for step, path in steps_drawn(workdir) if path.parent.name == SAMPLES)
+    paths = {step: path for step, path in drawn if path.suffix == ".png"}
     if not paths:
         return
-    chosen = np.unique(np.linspace(0, len(paths) - 1, min(len(paths), _MAX_FRAMES)).round().astype(int))
     frames = []
-    for index in chosen:
+    for step in _spread(list(paths), _MAX_FRAMES):
         try:
-            with Image.open(paths[index]) as picture:
+            with Image.open(paths[step]) as picture:
                 frames.append(np.atleast_3d(picture))  # grey stays grey: a GIF has few colours
         except Exception as error:  # a damaged file may make Pillow raise anything
-            logging.warning("cannot read %s (%s): it is left out of %s", paths[index], first_line(error), ANIMATION)
+            logging.warning("cannot read %s (%s): it is left out of %s", paths[step], first_line(error), ANIMATION)
+    frames = [frame for frame in frames if frame.shape == frames[-1].shape]
     if not frames:
         return
     files.write_bytes(workdir / ANIMATION, media.encode_gif(frames, rate=5, hold=1.8))
 
 
-def write_curves(workdir: Path, figures: Mapping[str, str]) -> None:
-    """Draw what metrics.jsonl holds over the training step: the losses in one panel, every other log in its own.
-
-    The last panels show `figures` of evaluations.jsonl, one for each metric.
-    """
-    metrics = read_lines(workdir / METRICS)
-    if not metrics:
-        return
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    # a model's logs may change from one phase to the next
-    names = list(dict.fromkeys(name for line in metrics for name in line))
-    names = [name for name in names if name not in ("step", SPEED)]
-    losses = [name for name in names if name.endswith("loss")]
-    panels = [(metrics, panel) for panel in (losses, *([name] for name in names if name not in losses)) if panel]
-    measured = read_lines(workdir / EVALUATIONS)
-    for metric, figure in figures.items():
-        if lines := [line for line in measured if line.get("metric") == metric and figure in line]:
-            panels.append((lines, [figure]))
-    canvas, axes = plt.subplots(1, len(panels), figsize=(5 * len(panels), 3.5), squeeze=False, layout="constrained")
-    for axis, (lines, panel) in zip(axes[0], panels, strict=True):
-        for name in panel:
-            points = [(line["step"], line[name]) for line in lines if name in line]
-            axis.plot(*zip(*points, strict=True), label=name.replace("_", " "), linewidth=1)
-        axis.set_xlabel("training step")
-        axis.legend()
-        axis.grid(alpha=0.3)
-    buffer = io.BytesIO()
-    canvas.savefig(buffer, format="png", dpi=110)
-    plt.close(canvas)
-    files.write_bytes(workdir / CURVES, buffer.getvalue())
+def _spread(steps: list[int], count: int) -> list[int]:
+    """Return the ascending steps, of more than `count` those that are nearest to `count` even ones."""
+    if len(steps) <= count:
+        return steps
+    there = np.array(steps)
+    return sorted({steps[np.abs(there - wanted).argmin()] for wanted in np.linspace(steps[0], steps[-1], count)})

@@ -291,12 +291,12 @@ def test_two_replicas_evaluate_what_they_train(mirrored, tmp_path):
 
 
 def test_the_curves_show_the_figure(run):
-    from train.rundir import pictures
+    from train.rundir import curves
 
     before = (run / "curves.png").read_bytes()
-    pictures.write_curves(run, {})
+    curves.write(run, {})
     assert (run / "curves.png").read_bytes() != before
-    pictures.write_curves(run, {"frechet": "frechet_distance"})
+    curves.write(run, {"frechet": "frechet_distance"})
     assert (run / "curves.png").read_bytes() == before
 
 

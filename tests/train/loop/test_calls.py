@@ -13,7 +13,7 @@ from shared import TWO_PARTS, assert_same_state, checkpoint, metrics, tiny_confi
 import zoo
 from train import config
 from train.check import check
-from train.loop import pace
+from train.loop import pace, sheets
 from train.loop.cells import Cell
 from train.loop.pace import Pace
 from train.loop.trainer import Trainer
@@ -78,11 +78,12 @@ def as_long_as_can_be(monkeypatch):
 
 
 def signalled_at(monkeypatch, step, method="train_until"):
-    """Have the process ask itself to stop in the call that leads to the step, or in a sheet or measurement of it."""
-    original = getattr(Trainer, method)
+    """Have the process ask itself, once, to stop in the call that leads to the step, or in a sheet or measurement."""
+    original, sent = getattr(Trainer, method), []
 
     def signalled(self, *arguments, **keywords):
-        if (arguments[0] if method == "train_until" else self.step) == step:
+        if (arguments[0] if method == "train_until" else self.step) == step and not sent:
+            sent.append(step)
             os.kill(os.getpid(), signal.SIGTERM)
         return original(self, *arguments, **keywords)
 
@@ -93,8 +94,8 @@ def without_speeds(workdir):
     return [{name: value for name, value in line.items() if name != logs.SPEED} for line in metrics(workdir)]
 
 
-def assert_same_run(workdir, whole):
-    """Compare all that two finished runs left."""
+def assert_same_run(workdir, whole, stopped=None):
+    """Compare all that two finished runs left; one that was `stopped` at a step has its sheet, too."""
     assert without_speeds(workdir) == without_speeds(whole)
     names = [sorted(path.name for path in (run / "checkpoints").iterdir()) for run in (workdir, whole)]
     assert names[0] == names[1]
@@ -104,10 +105,9 @@ def assert_same_run(workdir, whole):
         assert held[0] == held[1]
         records = [(run / "checkpoints" / name / "run.json").read_bytes() for run in (workdir, whole)]
         assert records[0] == records[1]
-    sheets = [
-        [(step, path.read_bytes()) for step, path in sorted(pictures.steps_drawn(run))] for run in (workdir, whole)
-    ]
-    assert sheets[0] == sheets[1]
+    drawn = [{step: path.read_bytes() for step, path in pictures.steps_drawn(run)} for run in (workdir, whole)]
+    assert drawn[0].keys() - drawn[1].keys() <= {stopped}
+    assert {step: drawn[0][step] for step in drawn[1]} == drawn[1]
     assert logs.read_lines(workdir / logs.EVALUATIONS) == logs.read_lines(whole / logs.EVALUATIONS)
 
 
@@ -166,7 +166,7 @@ def test_the_means_of_a_cell_are_those_of_its_steps_at_once_in_whatever_parts_it
 def test_workers_do_what_the_chief_measured_and_stop_if_any_is_to(monkeypatch):
     """Two workers of three replicas each; every worker adds its values once for each of its own."""
     workers = [Workers(tf.distribute.get_strategy()) for _ in range(2)]
-    told = [(False, True, False, 16), (True, False, True, 5)]
+    told = [(False, True, True, False, 16), (True, False, False, True, 5)]
     sent = []
     for worker, is_chief in zip(workers, (True, False), strict=True):
         worker.are_several, worker.is_chief = True, is_chief
@@ -176,7 +176,7 @@ def test_workers_do_what_the_chief_measured_and_stop_if_any_is_to(monkeypatch):
     sums = [3.0 * sum(map(float, values)) for values in zip(*sent, strict=True)]
     for worker, own in zip(workers, told, strict=True):
         monkeypatch.setattr(worker, "_sums", lambda *values: sums)
-        assert worker.agree(*own) == Agreed(is_stopping=True, is_saving=True, has_settled=False, steps=16)
+        assert worker.agree(*own) == Agreed(True, is_saving=True, is_drawing=True, has_settled=False, steps=16)
 
 
 # ---- calls
@@ -220,24 +220,31 @@ def test_a_run_that_was_stopped_anywhere_ends_as_one_that_was_not(settings, whol
     assert stopped.step == step
     assert (tmp_path / "run" / "checkpoints" / f"{step:08d}" / "cell.json").exists() == (step not in (12, 24))
     assert [line["step"] for line in metrics(tmp_path / "run")] == [line for line in LINES if line <= step]
-    assert not pictures.path_of(tmp_path / "run", step).exists()
+    assert pictures.path_of(tmp_path / "run", step).exists(), "the last sheet"
     assert step not in {line["step"] for line in logs.read_lines(tmp_path / "run" / logs.EVALUATIONS)}
     trained(settings(**MEASURED), tmp_path / "run")
-    assert_same_run(tmp_path / "run", whole)
+    assert_same_run(tmp_path / "run", whole, stopped=step)
 
 
 @pytest.mark.parametrize("step", [0, 8, 12, 24])
-def test_a_signal_ends_a_sheet_and_a_measurement_and_the_weights_stay(settings, whole, tmp_path, monkeypatch, step):
-    """Step 8 has a sheet and no checkpoint, 12 a measurement alone, 24 both, and 0 nothing is saved before."""
+def test_a_signal_ends_a_sheet_and_a_measurement_and_the_weights_stay(
+    settings, whole, tmp_path, monkeypatch, capsys, step
+):
+    """Step 8 has a sheet and no checkpoint, 12 a measurement alone, 24 both, and 0 nothing is saved before.
+
+    A sheet that was left is not begun again where the run stops; one beside a measurement is drawn.
+    """
     with monkeypatch.context() as patch:
         of_one_step(patch)
         signalled_at(patch, step, "run_map")
         stopped = trainer(settings(**MEASURED), tmp_path / "run")
         assert not stopped.run()
     assert stopped.step == step == stopped.checkpoints.steps()[-1]
-    assert not pictures.path_of(tmp_path / "run", step).exists()
+    assert pictures.path_of(tmp_path / "run", step).exists() == (step == 12)
+    told = "no last sheet: how long one takes is not known yet\n"
+    assert (told in capsys.readouterr().err) == (step != 12)
     trained(settings(**MEASURED), tmp_path / "run")
-    assert_same_run(tmp_path / "run", whole)
+    assert_same_run(tmp_path / "run", whole, stopped=step)
 
 
 def test_where_the_sheet_of_the_first_map_is_all_are(tmp_path, monkeypatch):
@@ -256,6 +263,67 @@ def test_where_the_sheet_of_the_first_map_is_all_are(tmp_path, monkeypatch):
     assert [path.parent.name for _, path in pictures.steps_drawn(tmp_path)] == ["reconstruct"]
     trained(made, tmp_path)
     assert sorted(step for step, _ in pictures.steps_drawn(tmp_path)) == [0, 0, 2, 2]
+
+
+# ---- sheets by the clock, and the last one
+
+
+def slow_sheets(monkeypatch, now, seconds):
+    """Have each run of a map take so many seconds by the clock `now`, and each step a minute."""
+    monkeypatch.setattr("train.loop.trainer.time.monotonic", lambda: now[0])
+    train_until, run_map = Trainer.train_until, Trainer.run_map
+
+    def slow(self, target):
+        now[0] += 60.0 * (target - self.step)
+        return train_until(self, target)
+
+    def drawn(self, name, inputs):
+        now[0] += seconds
+        return run_map(self, name, inputs)
+
+    monkeypatch.setattr(Trainer, "train_until", slow)
+    monkeypatch.setattr(Trainer, "run_map", drawn)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "seconds", "drawn"),
+    [
+        (0.0, 0.0, [0, 20, 24]),
+        (5.0, 0.0, [0, 5, 10, 15, 20, 24]),
+        (3.0, 1.0, [0, 3, 6, 9, 12, 15, 18, 20, 23, 24]),
+        # a sheet of 21 s is a twentieth of seven minutes
+        (3.0, 21.0, [0, 7, 14, 20, 24]),
+    ],
+)
+def test_sheets_by_the_clock_count_from_the_last_of_any_kind(settings, tmp_path, monkeypatch, minutes, seconds, drawn):
+    of_one_step(monkeypatch)
+    slow_sheets(monkeypatch, [0.0], seconds)
+    trained(settings(sample_minutes=minutes, sample_every=20, phases={}), tmp_path)
+    assert sorted(step for step, _ in pictures.steps_drawn(tmp_path)) == drawn
+
+
+def test_sheets_by_the_clock_change_no_bit(settings, whole, tmp_path, monkeypatch):
+    of_one_step(monkeypatch)
+    monkeypatch.setattr(sheets, "_MOST_BY_CLOCK", 1e9)
+    trained(settings(sample_minutes=ALWAYS, **MEASURED), tmp_path / "run")
+    assert sorted(step for step, _ in pictures.steps_drawn(tmp_path / "run")) == list(range(25))
+    for step, path in pictures.steps_drawn(tmp_path / "run"):
+        if step % 8:
+            path.unlink()
+    assert_same_run(tmp_path / "run", whole)
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(9.0, ""), (11.0, "no last sheet: the one before took 11 seconds\n")])
+def test_a_sheet_that_takes_long_is_not_drawn_where_a_run_stops(
+    settings, tmp_path, monkeypatch, capsys, seconds, words
+):
+    of_one_step(monkeypatch)
+    slow_sheets(monkeypatch, [0.0], seconds)
+    signalled_at(monkeypatch, 3)
+    assert not trainer(settings(phases={}), tmp_path).run()
+    assert pictures.path_of(tmp_path, 3).exists() == (not words)
+    assert words in capsys.readouterr().err
+    assert (tmp_path / pictures.ANIMATION).exists()
 
 
 # ---- checkpoints by the clock

@@ -7,7 +7,8 @@ from shared import tiny_config, trainer
 import train.data
 from train.data.source import Table, image_spec, label_spec
 from train.loop.building import check_classes, classes_told, print_layers
-from zoo import images
+from train.rundir import pictures
+from zoo import images, noise
 from zoo.shared.errors import UserError
 
 
@@ -64,6 +65,14 @@ def test_the_classes_are_those_of_the_data_by_their_names(tmp_path, monkeypatch,
     assert told in capsys.readouterr().err
     print_layers(settings)
     assert told in capsys.readouterr().out, "what --dry_run prints"
+
+    made.draw_samples()
+    spec = made.model.maps["generate"].spec
+    inputs = noise.fill(spec, 3, made.config.seed)  # of four samples as many as fill three columns
+    with made.averages.applied():
+        outputs = made.run_map("generate", inputs)
+    drawn = pictures.sheet_of(spec, inputs, outputs, {}, columns=3)
+    assert pictures.path_of(tmp_path / "run", 0).read_bytes() == images.encode_png(drawn)
 
 
 def test_many_classes_are_told_in_one_line():

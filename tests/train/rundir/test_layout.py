@@ -18,8 +18,9 @@ def test_what_killed_writers_left_is_swept_from_every_directory_of_a_run_and_fro
 def test_what_could_not_begin_leaves_a_directory_that_is_new_again(tmp_path):
     for name in ("checkpoints", "best", "samples", "tensorboard"):
         (tmp_path / name).mkdir()
-    for name in ("config.json", "model.json", "examples.npz", "metrics.jsonl", "evaluations.jsonl", "samples/0.png"):
+    for name in ("config.json", "model.json", "examples.npz", "metrics.jsonl", "evaluations.jsonl", "hardware.json"):
         (tmp_path / name).touch()
+    (tmp_path / "samples" / "0.png").touch()
     (tmp_path / ".lock").touch()
     assert not layout.is_new(tmp_path)
     layout.clear(tmp_path)

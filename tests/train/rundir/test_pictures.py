@@ -1,7 +1,5 @@
 """What a run leaves to look at, from logs and sheets alone."""
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -122,62 +120,71 @@ def test_a_long_run_is_animated_in_sixty_frames_from_its_first_to_its_last(tmp_p
     assert sorted(set(frames)) == frames, "every grey is as it was"
 
 
-@pytest.fixture
-def panels(monkeypatch):
-    """What was drawn by the last `write_curves`: for each panel, its curves by their label."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    kept = []
-    close = plt.close
-
-    def remember(canvas):
-        kept[:] = [
-            {line.get_label(): np.asarray(line.get_xydata()).tolist() for line in axis.lines} for axis in canvas.axes
+def test_of_many_frames_those_nearest_to_even_steps_are_taken(tmp_path):
+    """A sheet at every hundredth step, and a crowd of them where a run was stopped again and again."""
+    (tmp_path / "samples").mkdir()
+    for step in (*range(0, 5901, 100), *range(1001, 1041)):
+        grey = step % 100 + 100 if step % 100 else step // 100
+        pictures.path_of(tmp_path, step).write_bytes(images.encode_png(np.full((4, 4, 1), grey, np.uint8)))
+    pictures.write_animation(tmp_path)
+    with Image.open(tmp_path / pictures.ANIMATION) as animation:
+        frames = [
+            np.asarray(animation.convert("L"))[0, 0] for index in range(animation.n_frames) if not animation.seek(index)
         ]
-        close(canvas)
-
-    monkeypatch.setattr(plt, "close", remember)
-    return kept
+    assert frames == list(range(60))
 
 
-def write(path, *lines):
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+def test_sheets_of_another_size_than_the_last_are_no_frames(tmp_path):
+    (tmp_path / "samples").mkdir()
+    for step, side in enumerate((4, 6, 6)):
+        pictures.path_of(tmp_path, step).write_bytes(images.encode_png(np.full((side, side, 1), step, np.uint8)))
+    pictures.write_animation(tmp_path)
+    with Image.open(tmp_path / pictures.ANIMATION) as animation:
+        assert (animation.size, animation.n_frames) == ((6, 6), 2)
 
 
-def test_logs_that_change_from_phase_to_phase_are_drawn_where_they_are(tmp_path, panels):
-    write(
-        tmp_path / "metrics.jsonl",
-        {"step": 10, "vision_loss": 4.0, "kl": 1.0, "steps_per_second": 3.0},
-        {"step": 20, "vision_loss": 3.0, "memory_loss": 9.0, "steps_per_second": 3.0},
-        {"step": 30, "memory_loss": 8.0, "accuracy": 0.5, "steps_per_second": 3.0},
-    )
-    pictures.write_curves(tmp_path, {})
-    assert panels == [
-        {"vision loss": [[10, 4], [20, 3]], "memory loss": [[20, 9], [30, 8]]},
-        {"kl": [[10, 1]]},
-        {"accuracy": [[30, 0.5]]},
-    ]
-    assert (tmp_path / pictures.CURVES).read_bytes().startswith(b"\x89PNG")
+def of_classes(classes, names=(), output=IMAGE):
+    return MapSpec((Z, TensorSpec("label", (), "condition", "class", low=0, high=classes - 1, names=names)), (output,))
 
 
-def test_figures_have_the_last_panels_each_of_its_own_metric(tmp_path, panels):
-    write(tmp_path / "metrics.jsonl", {"step": 10, "loss": 4.0})
-    write(
-        tmp_path / "evaluations.jsonl",
-        {"step": 0, "metric": "log_likelihood", "nats": -30.0},
-        {"step": 0, "metric": "parzen", "nats": -90.0},
-        {"step": 10, "metric": "log_likelihood", "nats": -20.0},
-    )
-    pictures.write_curves(tmp_path, {"log_likelihood": "nats", "frechet": "frechet_distance"})
-    assert panels == [{"loss": [[10, 4]]}, {"nats": [[0, -30], [10, -20]]}], "what is not measured yet has none"
+@pytest.mark.parametrize(
+    ("classes", "count", "grid"),
+    [
+        (2, 64, (64, 8)),  # which take turns within a row
+        (3, 64, (60, 6)),
+        (10, 64, (60, 10)),
+        (10, 4, (4, None)),
+        (16, 64, (64, 16)),
+        (17, 64, (64, None)),
+        (26, 100, (100, None)),
+        (3, 3, (3, 3)),
+        (10, 10, (10, 10)),
+    ],
+)
+def test_a_sheet_has_a_column_for_each_class_unless_it_would_be_a_strip(classes, count, grid):
+    assert pictures.grid_of(of_classes(classes), count) == grid
 
 
-def test_a_run_without_a_line_has_no_curves(tmp_path):
-    pictures.write_curves(tmp_path, {"frechet": "frechet_distance"})
-    assert list(tmp_path.iterdir()) == []
+def test_other_sheets_and_points_are_squares():
+    assert pictures.grid_of(MapSpec((Z,), (IMAGE,)), 64) == (64, None)
+    assert pictures.grid_of(of_classes(4, output=POINT), 64) == (64, None)
+
+
+def test_the_names_of_classes_stand_above_their_columns():
+    made, names = drawn(6, 8, 8, 1), ("ant", "bee", "cat")
+    inputs = {"z": drawn(6, 2), "label": np.arange(6) % 3}
+    sheet = pictures.sheet_of(of_classes(3, names), inputs, {"image": made}, {}, columns=3)
+    plain = images.grid(images.to_uint8(made), 3)
+    height = len(sheet) - len(plain)
+    np.testing.assert_array_equal(sheet[height:], plain)
+    strip = sheet[:height, :, 0]
+    assert height == 20 and (strip[[0, -1]] == 255).all()
+    inked = np.flatnonzero((strip < 128).any(axis=0)) * 3 // plain.shape[1]
+    assert set(inked) == {0, 1, 2}, "in each column"
+    two = pictures.sheet_of(of_classes(3, names), inputs, {"image": made}, {}, columns=2)
+    np.testing.assert_array_equal(two, images.grid(images.to_uint8(made), 2), "whose columns are of no one class")
+    square = pictures.sheet_of(of_classes(3, names), inputs, {"image": made}, {})
+    assert len(square) == len(images.grid(images.to_uint8(made)))
 
 
 def test_a_damaged_sheet_is_left_out_of_the_animation_with_a_warning(tmp_path, caplog):
