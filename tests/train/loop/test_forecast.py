@@ -82,7 +82,7 @@ def test_a_long_run_tells_what_its_own_keys_would_change(settings):
     assert len(told(settings, 0, 0.5)) == 2, "what is small already, or the data's own size, is not named"
 
 
-@pytest.mark.parametrize("recipe", ["gan_digits", "progressive_digits", "wavenet_toy", "diffaugment_pictures_64"])
+@pytest.mark.parametrize("recipe", ["gan_digits", "progressive_digits", "wavenet_toy", "faces_small"])
 def test_each_key_that_is_named_is_one_of_the_recipe(recipe):
     made = config.load(recipe)
     known = {f"--config.{key}" for key, _ in config.flatten(made.to_dict())}
