@@ -2,13 +2,16 @@
 
 import os
 import secrets
-from collections.abc import Mapping
+import shutil
+import sys
+from collections.abc import Callable, Mapping
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from ml_collections import ConfigDict
 from onnx import ModelProto
 
 import zoo
@@ -17,7 +20,7 @@ from train import data
 from train.rundir import examples, pictures, restore
 from train.rundir.layout import CHECKPOINTS, LAST
 from zoo import bundle, images, media, noise, runtime
-from zoo.model import Map, as_run
+from zoo.model import GenerativeModel, Map, as_run
 from zoo.shared import files
 from zoo.shared.errors import UserError, first_line
 from zoo.spec import MapSpec
@@ -26,6 +29,8 @@ _PACKAGES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime"
 _GRID = 64
 _CLASS_GRID = 100  # the most, where classes come in turn
 _POINTS = 2500
+# adds files to the directory of a bundle, and returns the beginning of its card: (directory, manifest, config, model)
+Finish = Callable[[Path, bundle.Manifest, ConfigDict, GenerativeModel], str]
 
 
 def build(
@@ -35,11 +40,13 @@ def build(
     checkpoint: str = LAST,
     bits: str = precision.FLOAT32,
     has_ort: bool = False,
+    finish: Finish | None = None,
 ) -> bundle.Manifest:
     """Write the bundle of the run at `workdir` to `output` and return its manifest; `checkpoint`: "last" or "best".
 
     `bits`: the precision of the ONNX files, one of `precision.PRECISIONS`. With `has_ort`, each map is written in
-    onnxruntime's own format too.
+    onnxruntime's own format too. `finish` makes a preset: the bundle then has no SavedModel, maps that cannot do with
+    so few bits stay in float32, and what `finish` returns is the beginning of the card.
 
     If anything fails, the runtimes' agreement included, `output` is left as it was; the error is a `UserError`.
     """
@@ -82,9 +89,14 @@ def build(
                 run = runtimes["onnxruntime"]
                 made_of[name] = recorded.outputs(run, made.spec, given)
                 if bits != precision.FLOAT32:
-                    graphs[name], run, manifest.parity[name]["precision"] = _lower(
-                        graphs[name], run, made.spec, given, bits, name
-                    )
+                    try:
+                        graphs[name], run, manifest.parity[name]["precision"] = _lower(
+                            graphs[name], run, made.spec, given, bits, name
+                        )
+                    except (UserError, parity.NotEqual) as failure:
+                        if not finish:
+                            raise
+                        print(f"{name} stays in {precision.FLOAT32}: {first_line(failure)}", file=sys.stderr)
                 shown[name] = _sheet(made.spec, run, held_out[name])
             requests[saved_model.DEFAULT] = requests[manifest.default]  # a signature of its own: it is warmed by itself
             warmup.write(requests, manifest.model, directory / bundle.SAVED_MODEL)
@@ -102,7 +114,10 @@ def build(
             (directory / bundle.EXAMPLES).write_bytes(examples.encode(held_out))
             (directory / bundle.REFERENCE).write_bytes(examples.encode(made_of))
             drawn = {name: count for name, (count, picture, _) in shown.items() if picture is not None}
-            (directory / bundle.CARD).write_text(card.text(manifest, drawn))
+            if finish:
+                shutil.rmtree(directory / PurePosixPath(bundle.SAVED_MODEL).parts[0])
+            head = finish(directory, manifest, config, model) if finish else ""
+            (directory / bundle.CARD).write_text(card.text(manifest, drawn, head))
             manifest.files.update(files.checksums(directory))
             files.write_json(directory / bundle.MANIFEST, manifest.to_json())
             runtime.open_maps(directory)  # a bundle that serving would refuse is not shown

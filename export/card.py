@@ -11,22 +11,29 @@ from zoo import bundle, media
 from zoo.spec import MapSpec, TensorSpec
 
 _LISTED = 100  # names of classes, at most
+_SAVED_MODEL = """
+TensorFlow Serving loads the directory `saved_model`, which has a signature for each map, with the names of the tensors
+above, and the first map again as `serving_default`. A program that runs the ONNX files may leave that directory out, as
+a whole.
+"""
 
 
-def text(manifest: bundle.Manifest, shown: Mapping[str, int]) -> str:
-    """Return the bundle's README.md; `shown` is the number of rows on the sheet of each map that has one."""
+def text(manifest: bundle.Manifest, shown: Mapping[str, int], head: str = "") -> str:
+    """Return the bundle's README.md; `shown` is the number of rows on the sheet of each map that has one.
+
+    That of a preset, which holds no SavedModel, begins with a `head` of its own.
+    """
     recipe = manifest.recipe
     maps = "\n".join(_map(manifest, name, shown.get(name, 0)) for name in manifest.maps)
     versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
-    return f"""# {manifest.model} trained on {recipe["data"]["name"]}
+    title = f"# {manifest.model} trained on {recipe['data']['name']}"
+    return f"""{head or title}
 
 A few deterministic maps. The same inputs give the same outputs in every runtime.
 
 {maps}
-Each ONNX file alone is enough: it holds this description in its metadata under `{bundle.METADATA_KEY}`. TensorFlow
-Serving loads the directory `saved_model`, which has a signature for each map, with the names of the tensors above, and
-the first map again as `serving_default`. A program that runs the ONNX files may leave that directory out, as a whole.
-
+Each ONNX file alone is enough: it holds this description in its metadata under `{bundle.METADATA_KEY}`.
+{"" if head else _SAVED_MODEL}
 ## How it was made
 
 Step {manifest.step} of a run on `{recipe["data"]["name"]}` with this configuration; with `ema` above 0 these are the

@@ -24,7 +24,7 @@ def seal(path: Path) -> dict[str, dict[str, float]]:
     A bundle in which nothing changed, or something that is no ONNX file of a map, and a map that is off by more than
     `MOST` grey levels, are a `UserError`; the bundle is then as it was.
     """
-    manifest = bundle.without_saved_model(bundle.read_manifest(path), path)
+    manifest = bundle.without_what_is_left_out(bundle.read_manifest(path), path)
     models = {manifest.onnx_file(name): name for name in manifest.maps}
     for name in manifest.files:
         bundle.inside(path, name)

@@ -13,7 +13,7 @@ from serving import words
 from serving.maps import ServedMap, enough_memory
 from serving.rows import STEP, check_step, partial_pictures, rows
 from serving.sides import Sides
-from zoo import bundle
+from zoo import bundle, presets
 from zoo.images import to_uint8
 from zoo.media import stored
 from zoo.noise import fill, integer, threshold
@@ -51,6 +51,14 @@ class Generator:
         self._map = ServedMap(made, name, self.manifest.maps, sides)
         self._name, self._threads, self._providers = name_of(path), threads, providers
         self.spec: MapSpec = made.spec
+
+    @classmethod
+    def from_preset(cls, name: str, map: str | None = None, **options: Any) -> "Generator":
+        """Return a generator of a preset, which is fetched if it is not on this machine; `options` as for a path.
+
+        An unknown name is a `UserError`, and so is one that cannot be fetched (see `zoo.presets`).
+        """
+        return cls(presets.find(name), map, **options)
 
     def __repr__(self) -> str:
         made = words.of_map(self._map.name, self.spec)

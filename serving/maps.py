@@ -11,7 +11,7 @@ import numpy as np
 from serving import words
 from serving.arrays import as_array, check_kept, check_names, check_shape, numbered
 from serving.sides import Sides
-from zoo import bundle
+from zoo import bundle, presets
 from zoo.noise import fill, in_turn, integer
 from zoo.runtime import OpenMap, Source, name_of, open_maps
 from zoo.shared.errors import UserError, first_line, unknown
@@ -233,6 +233,14 @@ def load(path: Source, threads: int = 1, sides: Sides | None = None, providers: 
     ["CUDAExecutionProvider"], by default the CPU. Any fault is one `UserError`.
     """
     return Bundle(path, threads, sides, providers)
+
+
+def load_preset(name: str, **options: Any) -> Bundle:
+    """Return all maps of a preset, which is fetched if it is not on this machine; `options` are those of `load`.
+
+    An unknown name is a `UserError`, and so is one that cannot be fetched (see `zoo.presets`).
+    """
+    return load(presets.find(name), **options)
 
 
 def _beginning(mask: TensorSpec, tensor: TensorSpec, values: Any) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """Run a map of an exported bundle: draw samples, or change what is given.
 
+    python -m serving.sample --preset=list
     python -m serving.sample --bundle=bundles/digits --count=64 --seed=0 --output=grid.png
     python -m serving.sample --bundle=bundles/colour --condition=input=photo.png --output=coloured.png
 
@@ -18,13 +19,21 @@ from absl import flags
 
 from serving.generator import Generator, is_picture
 from serving.sides import Sides
-from zoo import images, media
+from zoo import images, media, presets
 from zoo.shared import files, program
 from zoo.shared.errors import UserError, unknown
 from zoo.shared.inference import CPU
 from zoo.spec import MapSpec, TensorSpec
 
-_BUNDLE = flags.DEFINE_string("bundle", None, "A bundle directory or an .onnx file of ours. Required.")
+_BUNDLE = flags.DEFINE_string(
+    "bundle", None, "A bundle directory or an .onnx file of ours. This or --preset is required."
+)
+_PRESET = flags.DEFINE_string(
+    "preset",
+    None,
+    "A trained model that comes along, by its name, or 'list': print them all, and what each is. One that is not on "
+    f"this machine is fetched. ${presets.VARIABLE} names a directory of presets of your own.",
+)
 _MAP = flags.DEFINE_string("map", None, "Which map of the bundle; by default its first. Its README.md lists them.")
 _OUTPUT = flags.DEFINE_string(
     "output",
@@ -79,11 +88,17 @@ Chunks = Iterator[np.ndarray]
 
 def main() -> None:
     """Do what the flags say."""
-    if not _BUNDLE.value or not _OUTPUT.value:
-        raise UserError(f"--{'bundle' if not _BUNDLE.value else 'output'} is missing; see --help")
+    if _PRESET.value == "list":
+        print("\n".join(presets.lines()) or "there are no presets")
+        return
+    if _BUNDLE.value and _PRESET.value:
+        raise UserError("give either --bundle or --preset, not both")
+    if not (_BUNDLE.value or _PRESET.value) or not _OUTPUT.value:
+        raise UserError(f"--{'output' if _BUNDLE.value or _PRESET.value else 'bundle'} is missing; see --help")
     write = _writer(_OUTPUT.value)
     sides = Sides(tile=_TILE.value, overlap=_OVERLAP.value, progress=True)
-    generator = Generator(_BUNDLE.value, _MAP.value, _THREADS.value, sides, _PROVIDERS.value)
+    place = presets.find(_PRESET.value) if _PRESET.value else Path(str(_BUNDLE.value))
+    generator = Generator(place, _MAP.value, _THREADS.value, sides, _PROVIDERS.value)
     conditions = _conditions(_CONDITION.value, generator.spec)
     count = _COUNT.value or _count_of(generator.spec, conditions)
     tensor = generator.spec.output

@@ -32,10 +32,10 @@ SERVER_NEEDS = SERVING_NEEDS | {"httptools", "orjson", "uvicorn"}
 WITH_ITS_OWN_NEEDS = {"serving.tf_serving.clients.grpc_client"}
 WITHOUT_TENSORFLOW = (
     *("zoo", "zoo.shared", "zoo.bundle", "zoo.divergences", "zoo.images", "zoo.media", "zoo.noise", "zoo.registry"),
-    *("zoo.environments", "zoo.planning", "zoo.runtime", "zoo.spec"),
+    *("zoo.environments", "zoo.planning", "zoo.presets", "zoo.runtime", "zoo.spec"),
     *(
         f"zoo.{room}.{path.stem}"
-        for room in ("metrics", "shared")
+        for room in ("metrics", "presets", "shared")
         for path in (REPOSITORY / "zoo" / room).glob("[a-z]*.py")
     ),
     *("train", "train.check", "train.config", "train.engine.phases", "train.engine.strategies"),
@@ -43,7 +43,8 @@ WITHOUT_TENSORFLOW = (
     *("train.loop.forecast", "train.loop.trackers", "train.rundir.curves", "train.rundir.hardware"),
     *("train.rundir.layout", "train.rundir.logs", "train.studies", "train.study", "train.study.results"),
     *("train.uses", "train.uses.augmentation", "train.uses.features", "train.uses.latents", "train.uses.page"),
-    *("export", "export.card", "export.cost", "export.ort", "export.parity", "export.precision", "export.recorded"),
+    *("export", "export.card", "export.cost", "export.licences", "export.ort", "export.parity", "export.precision"),
+    *("export.preset_card", "export.preset_facts", "export.recorded", "export.retraining"),
 )
 
 

@@ -1,5 +1,6 @@
-"""The wheel in an environment of its own, the console scripts, and the pinned requirements."""
+"""The wheel in an environment of its own, the presets, the console scripts, and the pinned requirements."""
 
+import json
 import os
 import re
 import subprocess
@@ -12,10 +13,21 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from shared import REPOSITORY, tiny_config, trained
 
+import serving
+from export import cost, recorded
+from zoo.presets import archive, places
 from zoo.shared.errors import needs
 
-PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+TOML = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+PROJECT = TOML["project"]
 PACKAGES = {"zoo", "train", "export", "serving"}
+PRESETS = REPOSITORY / "presets"
+# those that the wheel brings along
+OWN = [
+    place.removeprefix("presets/")
+    for place in TOML["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]
+    if place.startswith("presets/")
+]
 DEPENDENCIES = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["train"]
 
 
@@ -48,11 +60,54 @@ def base(wheel, tmp_path_factory):
     return lambda script, *arguments: call(directory / "venv/bin" / script, *arguments, cwd=directory)
 
 
-def test_the_wheel_holds_the_four_packages_with_all_their_files_and_nothing_else(wheel):
+def test_the_wheel_holds_the_four_packages_and_its_presets_with_all_their_files_and_nothing_else(wheel):
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     here = {path for package in PACKAGES for path in (REPOSITORY / package).rglob("*") if path.is_file()}
-    assert packed == {str(path.relative_to(REPOSITORY)) for path in here if "__pycache__" not in path.parts}
+    ours = {str(path.relative_to(REPOSITORY)) for path in here if "__pycache__" not in path.parts}
+    files = {path for name in OWN for path in (PRESETS / name).rglob("*") if path.is_file()}
+    presets = {str("zoo/presets/own" / path.relative_to(PRESETS)) for path in files if "training" not in path.parts}
+    assert packed == ours | presets and len(presets) >= 5 * len(OWN)
     assert packed >= {f"{package}/py.typed" for package in PACKAGES}, "type checkers read no annotations"
+
+
+def test_presets_stay_small():
+    sizes = {path: path.stat().st_size for path in PRESETS.rglob("*") if path.is_file()}
+    assert sum(sizes.values()) <= 40e6, "of the repository"
+    of_the_wheel = [size for path, size in sizes.items() if path.relative_to(PRESETS).parts[0] in OWN]
+    assert 0 < sum(of_the_wheel) <= 5e6 and len(OWN) <= 4
+
+
+def test_the_index_has_every_preset_as_it_is_packed():
+    found = dict(places.in_directory(PRESETS))
+    entries = {name: archive.entry(name, places.about(path), archive.pack(path)) for name, path in found.items()}
+    assert json.loads(places.INDEX.read_bytes()) == {name: vars(entry) for name, entry in entries.items()}
+    assert entries.keys() == {path.name for path in PRESETS.iterdir()} >= set(OWN)
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in PRESETS.iterdir()))
+def test_a_preset_runs_and_says_what_it_is(name):
+    """Every map makes what it made at export, on the rows that are kept of it: within 8 of 255 grey levels.
+
+    Where a map chooses, one row in four may choose otherwise: few are kept, and blocks differ in their last bits.
+    """
+    path = PRESETS / name
+    opened = serving.load(path)
+    kept = recorded.read(path, opened.manifest, path)
+    for map_name, rows in kept.items():
+        inputs, expected = ({key: values[:4] for key, values in arrays.items()} for arrays in rows)
+        spec = opened[map_name].spec
+        found = cost.differences([(expected, opened[map_name].run(inputs))], spec, map_name)
+        for tensor in spec.outputs:
+            assert found[tensor.name] <= (0.25 if tensor.may_flip else 8), (map_name, tensor.name)
+    card = (path / "README.md").read_text()
+    assert card.startswith(f"# {name}\n")
+    for section in ("Beside real pictures", "Figures", "Training data", "Training", "Maps"):
+        assert f"\n## {section}\n" in card
+    for words in ("python -m train ", "- Seed: ", "- Hardware: ", "- Time: ", "Licence: ", "not recorded"):
+        assert (words in card) == (words != "not recorded"), words
+    assert all((path / file).is_file() for file in re.findall(r"!\[.*?\]\((.*?)\)", card))
+    told = (path / "training/config.json").read_text() + (path / "preset.json").read_text() + card
+    assert not re.findall(r"(?:^|[\s\"'=:(])/(?:tmp|home|root|srv|work|usr)/", told), "a path of its trainer's machine"
 
 
 def test_the_base_installation_has_no_tensorflow(base):
@@ -108,6 +163,7 @@ def test_the_base_installation_explains_itself(base, tmp_path):
         ["genzoo-theory"],
         ["genzoo-uses"],
         ["genzoo-export", "--workdir=run", "--output=bundle"],
+        ["genzoo-preset", "--workdir=run", "--name=mine"],
         ["python", "-m", "train"],
     ],
     ids=" ".join,

@@ -21,7 +21,7 @@ from train import catalogue, config, explain
 from train.check import check
 from train.engine import backend, strategies
 from train.loop import trackers
-from train.rundir import layout, recorded
+from train.rundir import layout, portable, recorded
 from zoo.shared import files, program
 from zoo.shared.errors import UserError
 
@@ -37,7 +37,9 @@ RECIPE = flags.DEFINE_string(
 )
 WORKDIR = flags.DEFINE_string("workdir", None, "directory of the run; it is resumed if it holds one already")
 INIT_FROM = flags.DEFINE_string(
-    "init_from", None, "a run whose weights a new run begins with, and its configuration unless there is a --recipe"
+    "init_from",
+    None,
+    "a run or a preset whose weights a new run begins with, and its configuration unless there is a --recipe",
 )
 STRATEGY = flags.DEFINE_string("strategy", "auto", f"where to train: {', '.join(strategies.NAMES)}")
 CONFIG: flags.FlagHolder  # of the recipe: made by `define_config`
@@ -56,9 +58,11 @@ def define_config() -> None:
         return
     stored = _stored(given.get("workdir"))
     begin_with = os.path.normpath(given["init_from"]) if given.get("init_from") else None
+    place = None
     if begin_with and not stored:
-        config.read(begin_with)  # says so if it is no run
-    settings = config.load(given.get("recipe") or stored or begin_with or DEFAULT, sys.argv[1:])
+        place = str(portable.place_of(begin_with))
+        config.read(place)  # says so if it is no run
+    settings = config.load(given.get("recipe") or stored or place or DEFAULT, sys.argv[1:])
     if begin_with:
         settings.init_from = begin_with
     global CONFIG

@@ -187,7 +187,7 @@ def load(recipe: str, arguments: Sequence[str] = ()) -> ConfigDict:
     """
     is_stored = (Path(recipe) / CONFIG).is_file()
     config = read(recipe) if is_stored else read_recipe(recipe)
-    _complete(config)
+    complete(config)
 
     prefix = "config."
     overrides = {flag.removeprefix(prefix): value for flag, value in given(arguments) if flag.startswith(prefix)}
@@ -275,7 +275,7 @@ def _own(config: ConfigDict) -> set[str]:
 def _misfits(tree: dict[str, Any]) -> Iterator[str]:
     """Yield what a configuration lacks, or has that it cannot have, in words that follow its name.
 
-    What `_complete` fills may be left out.
+    What `complete` fills may be left out.
     """
     base = defaults().to_dict()
     yield from _lacking("", tree, base)
@@ -330,7 +330,7 @@ def _constants(optimizer: str) -> dict[str, Any]:
     return OPTIMIZERS[optimizer](0.0).to_dict()
 
 
-def _complete(config: ConfigDict) -> None:
+def complete(config: ConfigDict) -> None:
     """Fill in the options that a configuration leaves out, at their defaults, so that each has its flag."""
     parts = [(config.model, zoo.defaults), (config.data, train.data.defaults)]
     for section, known in [*parts, *((section, _constants) for section in config.optimizers.values())]:

@@ -14,6 +14,13 @@ A bundle is a directory:
     samples.png       a sheet of the first map, made by onnxruntime; NAME.png of each other map that can be shown;
                       samples.wav and NAME.wav the first of its sounds
     README.md         the model card
+
+A preset (`zoo.presets`) is such a bundle with a few files more:
+
+    preset.json       what its card says of the training, see `export.preset`
+    real.png          a sheet of the pictures that it was trained on
+    training/         the whole model, for new runs that begin with it (`train.rundir.portable`); may be left out as a
+                      whole, since serving reads none of it
 """
 
 import dataclasses
@@ -34,6 +41,8 @@ MANIFEST = "manifest.json"
 ONNX = "model.onnx"  # of the first map
 SAVED_MODEL = "saved_model/1"
 _SAVED_MODEL = PurePosixPath(SAVED_MODEL).parts[0]
+TRAINING = "training"  # of a preset
+_OPTIONAL = (_SAVED_MODEL, TRAINING)  # directories that serving does without
 EXAMPLES = "examples.npz"
 REFERENCE = "reference.npz"
 SAMPLES = "samples.png"
@@ -88,7 +97,7 @@ class Manifest:
     @property
     def has_saved_model(self) -> bool:
         """Whether the bundle holds a SavedModel. A lone ONNX file has none."""
-        return any(map(_is_of_saved_model, self.files))
+        return any(_root(name) == _SAVED_MODEL for name in self.files)
 
     def ort_file(self, name: str) -> str:
         """Return the name of the map's file in onnxruntime's own format, which a bundle may have."""
@@ -214,10 +223,11 @@ def read(
 
     Among the `maps`, None stands for the default. Every listed file is checked against its SHA-256; the bytes returned
     are those that were checked. A missing, altered or foreign file, or a path that leaves the bundle, is a `UserError`.
-    Only the SavedModel may be missing, as a whole: the `files` returned are those that are there.
+    Only the SavedModel and a preset's directory `training` may be missing, each as a whole: the `files` returned are
+    those that are there.
     """
     directory = Path(directory)
-    manifest = without_saved_model(read_manifest(directory), directory)
+    manifest = without_what_is_left_out(read_manifest(directory), directory)
     wanted = {manifest.onnx_file(name): name for name in map(manifest.choose, manifest.maps if maps is None else maps)}
     for name in manifest.maps:
         if manifest.onnx_file(name) not in manifest.files:
@@ -235,16 +245,16 @@ def read(
     return manifest, {name: models[name] for name in manifest.maps if name in models}
 
 
-def without_saved_model(manifest: Manifest, directory: Path) -> Manifest:
-    """Return the manifest without the files of its SavedModel, if there is no such directory."""
-    if os.path.lexists(directory / _SAVED_MODEL):
-        return manifest
-    kept = {name: digest for name, digest in manifest.files.items() if not _is_of_saved_model(name)}
+def without_what_is_left_out(manifest: Manifest, directory: Path) -> Manifest:
+    """Return the manifest without the files of those directories that may be missing as a whole and are."""
+    missing = {name for name in _OPTIONAL if not os.path.lexists(directory / name)}
+    kept = {name: digest for name, digest in manifest.files.items() if _root(name) not in missing}
     return dataclasses.replace(manifest, files=kept)
 
 
-def _is_of_saved_model(name: str) -> bool:
-    return PurePosixPath(name).parts[:1] == (_SAVED_MODEL,)
+def _root(name: str) -> str:
+    """Return the first part of a file's relative path."""
+    return (*PurePosixPath(name).parts, "")[0]
 
 
 def read_onnx(path: Path) -> bytes:
@@ -263,7 +273,7 @@ def inside(directory: Path, name: str) -> Path:
     if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(directory)):
         raise UserError(f"{name!r} leads out of the bundle {directory}")
     if not path.is_file():
-        hint = f": copy {_SAVED_MODEL} again, or leave it out as a whole" if _is_of_saved_model(name) else ""
+        hint = f": copy {_root(name)} again, or leave it out as a whole" if _root(name) in _OPTIONAL else ""
         raise UserError(f"the bundle {directory} lacks {name}{hint}")
     return path
 

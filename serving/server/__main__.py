@@ -1,6 +1,7 @@
-"""Serve the maps of a directory of bundles over HTTP.
+"""Serve the maps of a directory of bundles, or of presets, over HTTP.
 
     python -m serving.server --models=bundles/ --port=8501
+    python -m serving.server --presets
 
 speaks TF Serving's REST API (/v1/models/NAME:predict), the open inference protocol (/v2/models/NAME/infer), and makes
 pictures (/v1/models/NAME:sample). A page to play with is at /. New versions are picked up while it serves. It listens
@@ -14,19 +15,22 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from absl import flags
 
 from serving.server.limits import Limits
 from serving.server.repository import Policy, Repository
+from zoo import presets
 from zoo.shared import program
 from zoo.shared.errors import UserError, first_line, needs
 from zoo.shared.inference import CPU, check_providers
 
-_MODELS = flags.DEFINE_string("models", None, "A directory of bundles: NAME/ or NAME/VERSION/ below it. Required.")
+_MODELS = flags.DEFINE_string("models", None, "A directory of bundles: NAME/ or NAME/VERSION/ below it.")
+_PRESETS = flags.DEFINE_bool("presets", False, "Serve the presets that are on this machine too.")
 _HOST = flags.DEFINE_string("host", "127.0.0.1", "Where to listen; 0.0.0.0 for every network of this machine.")
 _PORT = flags.DEFINE_integer("port", 8501, "Where to listen; 0 for any free port.", 0, 65535)
 _VERSIONS = flags.DEFINE_string(
@@ -69,8 +73,8 @@ _LOG = flags.DEFINE_bool("access_log", True, "Write a line of JSON on stdout for
 
 def main() -> None:
     """Do what the flags say."""
-    if not _MODELS.value:
-        raise UserError("--models is missing; see --help")
+    if not (_MODELS.value or _PRESETS.value):
+        raise UserError("--models is missing; see --help, or try --presets")
     if (_CERTIFICATE.value is None) != (_KEY.value is None):
         raise UserError("--tls_certificate and --tls_key go together")
     check_providers(_PROVIDERS.value)
@@ -80,7 +84,12 @@ def main() -> None:
         import uvicorn  # noqa: F401
     except ModuleNotFoundError as error:
         raise UserError(needs("the server", str(error.name), "server")) from None
-    _serve(_MODELS.value)
+    others = presets.here() if _PRESETS.value else {}
+    if not (_MODELS.value or others):
+        raise UserError(
+            "--presets: none is on this machine; genzoo-sample --preset=NAME fetches one, --preset=list names them"
+        )
+    _serve(_MODELS.value, others)
 
 
 def run() -> None:
@@ -116,7 +125,7 @@ def _labels() -> dict[tuple[str, str], int]:
     return labels
 
 
-def _serve(models: str) -> None:
+def _serve(models: str | None, others: Mapping[str, Path]) -> None:
     # what follows needs the extra
     import uvicorn
 
@@ -138,6 +147,7 @@ def _serve(models: str) -> None:
         _labels(),
         _say,
         lambda loaded: provers.submit(_prove, loaded),
+        others,
     )
     service = Service(repository, limits, pool, browser_runtime(_BROWSER.value))
     keys = Keys.read(_KEYS.value) if _KEYS.value else None

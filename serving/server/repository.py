@@ -5,6 +5,8 @@
     bundles/faces/3/manifest.json ...       version 3 of "faces"
     bundles/faces/4/manifest.json ...
 
+Bundles that lie elsewhere may serve beside them, such as presets: a name in the directory goes before theirs.
+
 A version serves only after its checksums and a warm-up run have passed. One that fails is refused: what served before
 goes on, and the reason is in the status and in the log. A failed version is tried again when its files change. A
 request holds the version that it began with until it is answered.
@@ -79,27 +81,27 @@ class Repository:
 
     def __init__(
         self,
-        root: str | os.PathLike[str],
+        root: str | os.PathLike[str] | None,
         load: Callable[[Path, str, int], Any],
         policy: Policy = Policy(latest=1),
         labels: Mapping[tuple[str, str], int] | None = None,
         log: Callable[[str], None] = lambda line: None,
         settle: Callable[[Any], object] = lambda loaded: None,
+        others: Mapping[str, Path] | None = None,
     ) -> None:
         """Serve what `load(path, model, number)` makes of directories; `labels` maps (model, label) to a number.
 
         `settle` is given what was loaded when all of a poll serves: for work that may wait so long. It returns at once.
+        `others` are bundles that lie elsewhere, by the names of their models; with them, there need be no `root`.
         """
-        self.root = Path(root)
-        if not self.root.is_dir():
+        self.root = None if root is None else Path(root)
+        self._others = dict(others or {})
+        if self.root and not self.root.is_dir():
             raise UserError(f"{self.root} is no directory of bundles")
-        if is_version(self.root):
+        if self.root and is_version(self.root):
             raise UserError(f"{self.root} is a bundle: give the directory that holds it")
         self._load, self._policy, self._labels, self._log = load, policy, dict(labels or {}), log
         self._settle, self._unsettled = settle, list[Any]()
-        # what a client is told of a file is where it lies below the root, not where that is
-        places = {os.path.join(self.root, ""), os.path.join(self.root.resolve(), "")}
-        self._places = re.compile("|".join(rf"(?<![\w./-]){re.escape(place)}" for place in places))
         # both are replaced as a whole, never changed, so that readers need no lock
         self._serving: dict[str, dict[int, Version]] = {}
         self._failed: dict[tuple[str, int], tuple[Mark, str]] = {}
@@ -183,7 +185,8 @@ class Repository:
 
     def _scan(self) -> Iterator[tuple[str, dict[int, Path]]]:
         """Yield each model and the directories of its versions."""
-        for entry in os.scandir(self.root):
+        found: set[str] = set()
+        for entry in os.scandir(self.root) if self.root else ():
             if entry.name.startswith("."):  # being written
                 continue
             if not NAME.fullmatch(entry.name):
@@ -198,16 +201,20 @@ class Repository:
                     if _NUMBER.fullmatch(inner.name) and inner.is_dir()
                 }
                 if paths := ({1: path} if is_version(path) else {}) | numbered:
+                    found.add(entry.name)
                     yield entry.name, paths
                 else:
                     self._tell(f"{entry.name} is passed over: it holds no bundle, and no directory NUMBER/ with one")
             elif entry.name.endswith(".onnx"):
                 self._tell(f"{entry.name} is passed over: a model is the directory of a bundle")
+        for name, path in self._others.items():
+            if name not in found and is_version(path):
+                yield name, {1: path}
 
     def _tell_what_is_amiss(self, found: Mapping[str, Mapping[int, Path]]) -> None:
         """Log what was asked for and is not there."""
         if not found:
-            self._tell(f"{self.root} holds no bundle yet")
+            self._tell(f"{self.root or 'this machine'} holds no bundle yet")
         for model, paths in found.items():
             if self._policy.numbers and not set(self._policy.numbers) & paths.keys():
                 self._tell(f"{model}: none of the versions that were asked for is there, only {_listed(paths)}")
@@ -253,7 +260,7 @@ class Repository:
             made = Version(model, number, self._load(path, model, number), mark)
         except Exception as error:  # whatever a foreign file makes a library raise
             reason = first_line(error)
-            self._failed = {**self._failed, key: (mark, self._places.sub("", reason))}
+            self._failed = {**self._failed, key: (mark, self._placeless(reason, path))}
             self._log(f"{model}: version {number} is refused: {reason}")
             return current
         finally:
@@ -261,6 +268,12 @@ class Repository:
         self._failed = {other: value for other, value in self._failed.items() if other != key}
         self._unsettled.append(made.loaded)
         return made
+
+    def _placeless(self, reason: str, path: Path) -> str:
+        """Return what a client is told of a fault: a file is where it lies below the root, not where that is."""
+        root = self.root if self.root and path.is_relative_to(self.root) else path.parent
+        places = {os.path.join(root, ""), os.path.join(root.resolve(), "")}
+        return re.sub("|".join(rf"(?<![\w./-]){re.escape(place)}" for place in places), "", reason)
 
 
 def _listed(numbers: Iterable[int]) -> str:

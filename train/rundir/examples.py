@@ -42,7 +42,7 @@ def encode(examples: Examples) -> bytes:
     """Return the file: an array MAP/TENSOR for each."""
     buffer = io.BytesIO()
     arrays = {f"{name}/{tensor}": values for name, tensors in examples.items() for tensor, values in tensors.items()}
-    np.savez(buffer, allow_pickle=False, **arrays)
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 

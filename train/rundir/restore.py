@@ -1,4 +1,7 @@
-"""A trained run back from the disk: for export and evaluation, and for new runs that begin with its weights."""
+"""A trained run back from the disk: for export and evaluation, and for new runs that begin with its weights.
+
+New runs may also begin with the weights of a preset.
+"""
 
 import itertools
 import json
@@ -10,9 +13,10 @@ import keras
 from ml_collections import ConfigDict
 
 import zoo
+from train import config as configuration
 from train.engine import phases
 from train.engine.averaging import MovingAverage
-from train.rundir import recorded
+from train.rundir import portable, recorded
 from train.rundir.checkpoints import Checkpoints
 from train.rundir.layout import CHECKPOINTS, LAST, MODEL, check_kept
 from train.rundir.state import state_of
@@ -69,39 +73,46 @@ def _restored(workdir: Path, config: ConfigDict, checkpoint: str) -> tuple[Gener
     return model, averages, step
 
 
-def begin_with(workdir: str | os.PathLike[str], name: str, model: GenerativeModel, averages: MovingAverage) -> int:
-    """Give a new model, called `name`, and its averages the last weights of the run at `workdir`; return their step.
+def begin_with(start: str | os.PathLike[str], name: str, model: GenerativeModel, averages: MovingAverage) -> int:
+    """Give a new model, called `name`, and its averages the last weights of a run or a preset; return their step.
 
-    What a model counts or adapts as it trains (statistics, turns, the strength of augmentation) is among its weights.
-    Optimisers begin anew. Of a run of another model that this one `begins_with`, the averaged weights of the maps that
-    both have are taken. A run of any other model, or of one with other shapes, is a `UserError`.
+    `start` is the directory of either, or the preset's name. What a model counts or adapts as it trains (statistics,
+    turns, the strength of augmentation) is among its weights. Optimisers begin anew. Of another model that this one
+    `begins_with`, the averaged weights of the maps that both have are taken. Any other model, or one with other shapes,
+    is a `UserError`.
     """
-    workdir = Path(workdir)
-    config = recorded.read(workdir)
+    place = portable.place_of(start)
+    is_portable = portable.is_portable(place)
+    config = configuration.read(place) if is_portable else recorded.read(place)
     is_same = config.model.name == name
     if not is_same and config.model.name not in model.begins_with:
-        raise UserError(f"{workdir} is a run of {config.model.name}: a run of {name} cannot begin with its weights")
-    old, old_averages, step = _restored(workdir, config, LAST)
+        what = "preset" if is_portable else "run"
+        raise UserError(f"{start} is a {what} of {config.model.name}: a run of {name} cannot begin with its weights")
+    if is_portable:
+        _, old, step = portable.read(place)
+        old_averages = MovingAverage(old, 0.0)  # they are its weights already
+    else:
+        old, old_averages, step = _restored(place, config, LAST)
     if is_same:
-        _take(workdir, model.variables, old.variables)
+        _take(start, model.variables, old.variables)
         shadows = old_averages.shadows or averages.weights
     else:
         old_averages.adopt()
         for shared in model.maps.keys() & old.maps.keys():
-            _take(workdir, *(made.maps[shared].network.variables for made in (model, old)))
+            _take(start, *(made.maps[shared].network.variables for made in (model, old)))
         shadows = averages.weights
     for mine, other in zip(averages.shadows, shadows, strict=False):
         mine.assign(other)
     return step
 
 
-def _take(workdir: Path, mine: list[keras.Variable], others: list[keras.Variable]) -> None:
+def _take(start: str | os.PathLike[str], mine: list[keras.Variable], others: list[keras.Variable]) -> None:
     """Give weights the values of others; a `UserError` if their shapes differ."""
     for own, other in itertools.zip_longest(mine, others):
         if own is None or other is None or own.shape != other.shape:
             one, another = ("no weight" if x is None else f"{x.path} {tuple(x.shape)}" for x in (own, other))
             raise UserError(
-                f"the weights of {workdir} do not fit: it has {another} where this model has {one}; take its options "
+                f"the weights of {start} do not fit: it has {another} where this model has {one}; take its options "
                 "(--init_from without --recipe does) and data of its shape"
             )
     for own, other in zip(mine, others, strict=True):

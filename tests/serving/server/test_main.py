@@ -173,7 +173,7 @@ def test_keys_from_a_file(serve, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "error: --models is missing; see --help"),
+        ([], "error: --models is missing; see --help, or try --presets"),
         (["--models=absent"], "error: absent is no directory of bundles"),
         (["--models=.", "--versions=newest"], "error: versions 'newest': use latest, latest:2, all, or numbers"),
         (["--models=.", "--label=x"], "error: --label=x: write it as MODEL:LABEL=VERSION"),

@@ -417,3 +417,20 @@ def test_a_model_that_makes_nan_never_serves(start, models, factory, make_node):
     running = start(models.root)
     assert "NaN" in running.get("/v1/models/m").json["model_version_status"][0]["status"]["error_message"]
     assert running.post("/v1/models/m:predict", {"instances": [[0] * 4]}).status == 404
+
+
+def test_bundles_that_lie_elsewhere_serve_beside_those_of_the_directory(tmp_path):
+    (tmp_path / "models").mkdir()
+    words = Words(tmp_path / "models")
+    words.write("../elsewhere/one", "preset one")
+    words.write("../elsewhere/two", f"bad {tmp_path / 'elsewhere/two/x'}")
+    words.write("../elsewhere/three", "preset three")
+    others = {name: tmp_path / "elsewhere" / name for name in ("one", "two", "three")}
+    both = Words(tmp_path / "models", others=others)
+    both.write("one", "my one")
+    assert both.poll() == {"one": {1: "my one"}, "three": {1: "preset three"}}
+    assert both.repository.status("two") == [Status(1, "END", "bad two/x indeed")], "not where it lies"
+    shutil.rmtree(tmp_path / "models" / "one")
+    assert both.poll()["one"] == {1: "preset one"}
+    alone = Words(None, others=others)
+    assert alone.poll() == {"one": {1: "preset one"}, "three": {1: "preset three"}}

@@ -1,0 +1,116 @@
+"""The beginning of a preset's card: what it was trained on, how, for how long, and how good it is. No TensorFlow."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from zoo import bundle, presets
+
+REAL = "real.png"  # a sheet of the pictures that it was trained on
+_ERROR = "standard_error"  # of a figure; its key is this alone, or ends so
+# what a figure was measured on, and its error
+_ASIDE = re.compile(f"^(step|count.*|rows|samples|levels|dimension|k|.*_window|(.*_)?{_ERROR})$")
+_UNITS = ("hours", 3600), ("minutes", 60), ("seconds", 1)
+
+
+def text(name: str, told: Mapping[str, Any], manifest: bundle.Manifest, has_samples: bool, has_real: bool) -> str:
+    """Return the card's title and its sections from what preset.json holds.
+
+    `has_samples` and `has_real` say whether there are sheets of the default map and of real pictures.
+    """
+    parts = [
+        f"# {name}",
+        told["about"] + ".",
+        f"    genzoo-sample --preset={name} {_wanted(manifest)}",
+        "## Beside real pictures\n\n" + _beside(manifest, has_samples, has_real),
+        "## Figures\n\n" + _figures(told["figures"]),
+        "## Training data\n\n" + _data(told["data"]),
+        "## Training\n\n" + _training(told, manifest),
+    ]
+    if told["intended_use"]:
+        parts.append(f"## Intended use\n\n{told['intended_use']}")
+    return "\n\n".join([*parts, "## Maps"])
+
+
+def _wanted(manifest: bundle.Manifest) -> str:
+    from export.card import command
+
+    return command(manifest, manifest.default).partition("--bundle=. ")[2]
+
+
+def _beside(manifest: bundle.Manifest, has_samples: bool, has_real: bool) -> str:
+    if not (has_samples or has_real):
+        return f"The map {manifest.default} makes nothing that can be shown as a picture."
+    cells = {f"the map {manifest.default}": bundle.SAMPLES} if has_samples else {}
+    cells |= {"training data": REAL} if has_real else {}
+    rows = (cells, ["---"] * len(cells), (f"![{title}]({file})" for title, file in cells.items()))
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    is_given = any(not tensor.is_class for tensor in manifest.maps[manifest.default].conditions)
+    made = "The map shows held-out data and what it makes of them" if is_given else "The samples are those of seed 0"
+    return f"{table}\n\n{made}; the training data are drawn at random. Nothing was selected."
+
+
+def _figures(lines: list[dict[str, Any]]) -> str:
+    if not lines:
+        return "None was measured of this checkpoint."
+    rows = ["| metric | figures | protocol |", "|---|---|---|"]
+    for line in lines:
+        figures = ", ".join(_numbers(line)) or f"in `{presets.ABOUT}`"
+        protocol = "; ".join(_protocol(line))
+        rows.append(f"| {line['metric']} | {figures} | {protocol} |")
+    return "\n".join(rows) + f"\n\n± is the standard error. Baselines and whole protocols are in `{presets.ABOUT}`."
+
+
+def _numbers(line: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the figures of a line of `train.evaluate` in words, each with its standard error where it has one.
+
+    What it has in sections, such as the figures of baselines, stands in preset.json alone.
+    """
+    for key, value in line.items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and not _ASIDE.search(key):
+            spread = line.get(f"{key}_{_ERROR}", line.get(_ERROR) if key == line["metric"] else None)
+            yield f"{key.replace('_', ' ')} {value:,.4g}" + (f" ± {spread:.2g}" if spread is not None else "")
+
+
+def _protocol(line: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a line says of the samples, of what they stood beside, of the extractor and of the seed."""
+    told = line["protocol"]
+    if count := told.get("samples") or line.get("count") or line.get("rows"):
+        yield f"{count:,} samples or rows"
+    if reference := told.get("reference"):
+        rows = f"{reference['count']:,} rows of " if "count" in reference else ""
+        yield f"beside {rows}{reference['name']}, {reference.get('split') or reference['splits']} split"
+    elif "data" in told:
+        yield f"{told['pictures']:,} rows of {told['data']}, {told['split']} split"
+    if "extractor" in told:
+        yield "features of {file} (SHA-256 {sha256:.8})".format(**told["extractor"])
+    if "seed" in told:
+        yield f"seed {told['seed']}"
+
+
+def _data(told: Mapping[str, Any]) -> str:
+    lines = [f"{told['rows']} of `{told['name']}`, train split.", ""]
+    lines += [f"- {one['title']}. Licence: {one['licence']}. By {one['attribution']}." for one in told["licences"]]
+    return "\n".join(lines)
+
+
+def _training(told: Mapping[str, Any], manifest: bundle.Manifest) -> str:
+    command = told["command"] or "No recipe of this genzoo gives the configuration below."
+    lines = [
+        f"    {command}",
+        "",
+        f"- Seed: {told['seed']}",
+        f"- Step: {manifest.step:,}, the {manifest.checkpoint} checkpoint",
+        f"- Hardware: {told['hardware'] or 'not recorded'}",
+        f"- Time: {_time(told['seconds'])}",
+    ]
+    return "\n".join(lines)
+
+
+def _time(seconds: float) -> str:
+    """Return so many seconds in words; 0 is that nothing was recorded."""
+    if not seconds:
+        return "not recorded"
+    unit, size = next((unit, size) for unit, size in _UNITS if seconds >= size or size == 1)
+    return f"{seconds / size:.3g} {unit} of training steps, without evaluations and sheets"
