@@ -40,7 +40,7 @@ $(READY): requirements/dev.txt pyproject.toml
 	@touch $@
 
 # what `make demo` samples first: those that need no condition
-PRESETS := $(filter rpgan_% vae_% gated_pixel_cnn_%,$(notdir $(patsubst %/manifest.json,%,$(wildcard presets/*/manifest.json))))
+PRESETS := rpgan_fashion_mnist projection_gan_fashion_mnist vae_mnist
 
 demo: $(READY) ## sample what comes along, then train on real digits, export, sample without TensorFlow: minutes
 	@mkdir -p runs/presets

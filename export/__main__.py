@@ -19,6 +19,7 @@ PRECISION = flags.DEFINE_enum(
     "precision", precision.FLOAT32, list(precision.PRECISIONS), "of the ONNX files; fewer bits are refused past a bound"
 )
 ORT = flags.DEFINE_bool("ort", False, "write each map in onnxruntime's own format too, as .ort")
+MAPS = flags.DEFINE_list("maps", [], "which of the model's maps to write; by default all")
 OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace a bundle that is there already")
 
 
@@ -36,7 +37,13 @@ def main() -> None:
     from export.build import build
 
     manifest = build(
-        Path(WORKDIR.value), Path(OUTPUT.value), OVERWRITE.value, CHECKPOINT.value, PRECISION.value, ORT.value
+        Path(WORKDIR.value),
+        Path(OUTPUT.value),
+        OVERWRITE.value,
+        CHECKPOINT.value,
+        PRECISION.value,
+        ORT.value,
+        only=MAPS.value,
     )
     for name, told in manifest.parity.items():
         for runtime, difference in told["largest_difference_from_keras"].items():

@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,7 +22,7 @@ from train.rundir.layout import CHECKPOINTS, LAST
 from zoo import bundle, images, media, noise, runtime
 from zoo.model import GenerativeModel, Map, as_run
 from zoo.shared import files
-from zoo.shared.errors import UserError, first_line
+from zoo.shared.errors import UserError, first_line, unknown
 from zoo.spec import MapSpec
 
 _PACKAGES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime", "numpy")
@@ -41,12 +41,14 @@ def build(
     bits: str = precision.FLOAT32,
     has_ort: bool = False,
     finish: Finish | None = None,
+    only: Sequence[str] = (),
 ) -> bundle.Manifest:
     """Write the bundle of the run at `workdir` to `output` and return its manifest; `checkpoint`: "last" or "best".
 
     `bits`: the precision of the ONNX files, one of `precision.PRECISIONS`. With `has_ort`, each map is written in
     onnxruntime's own format too. `finish` makes a preset: the bundle then has no SavedModel, maps that cannot do with
-    so few bits stay in float32, and what `finish` returns is the beginning of the card.
+    so few bits stay in float32, and what `finish` returns is the beginning of the card. `only`: the maps to write, by
+    default all; their order stays the model's.
 
     If anything fails, the runtimes' agreement included, `output` is left as it was; the error is a `UserError`.
     """
@@ -59,8 +61,11 @@ def build(
     if any((workdir / kept).resolve() in output.resolve().parents for kept in CHECKPOINTS.values()):
         raise UserError(f"{output} lies among the checkpoints of {workdir}: name another --output")
     config, model, step = restore.load(workdir, checkpoint)
-    maps: Mapping[str, Map] = dict(model.maps)
-    held_out = examples.read(workdir, maps)
+    for name in only:
+        if name not in model.maps:
+            raise unknown("map", name, model.maps)
+    maps: Mapping[str, Map] = {name: made for name, made in model.maps.items() if not only or name in only}
+    held_out = examples.read(workdir, model.maps)
     try:
         with files.new_directory(output, overwrite) as directory:
             saved_model.write(maps, directory / bundle.SAVED_MODEL)
@@ -111,7 +116,7 @@ def build(
                     place.write_bytes(images.encode_png(picture))
                 if played is not None:
                     place.with_suffix(media.ending(maps[name].spec.output)).write_bytes(played)
-            (directory / bundle.EXAMPLES).write_bytes(examples.encode(held_out))
+            (directory / bundle.EXAMPLES).write_bytes(examples.encode({name: held_out[name] for name in maps}))
             (directory / bundle.REFERENCE).write_bytes(examples.encode(made_of))
             drawn = {name: count for name, (count, picture, _) in shown.items() if picture is not None}
             if finish:

@@ -31,6 +31,7 @@ ATTRIBUTION = flags.DEFINE_string("attribution", "", "whom the data are by; for 
 INTENDED_USE = flags.DEFINE_string("intended_use", "", "what it is meant for, in your words; for the card")
 EVALUATIONS = flags.DEFINE_list("evaluations", [], "files with lines of train.evaluate about this checkpoint")
 HARDWARE = flags.DEFINE_string("hardware", "", "what it was trained on, if the run does not say")
+MAPS = flags.DEFINE_list("maps", [], "which of the model's maps it has; by default all")
 OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace a preset of this name")
 
 
@@ -68,7 +69,7 @@ def main() -> None:
     from export.build import build
 
     target = root / name
-    build(facts.workdir, target, OVERWRITE.value, CHECKPOINT.value, precision.FLOAT16, finish=facts.finish)
+    build(facts.workdir, target, OVERWRITE.value, CHECKPOINT.value, precision.FLOAT16, finish=facts.finish, only=MAPS.value)
     indexing.write(root)
     size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
     print(f"{target} holds {size / 1e6:.2f} MB; its README.md is the card")

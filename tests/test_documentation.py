@@ -32,7 +32,6 @@ PAGES = sorted(
     ]
 )
 SCRIPTS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["scripts"]
-PRESETS = REPOSITORY / "presets"  # commands that take one are checked once there are any
 SECTIONS = ("## Idea", "## Equations", "## Samples", "## Recipes", "## Code", "## Source")
 
 
@@ -196,8 +195,6 @@ def check(words):
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_line_names_what_exists(page):
     for words in commands(read(page)):
-        if "--preset=" in shlex.join(words) and not PRESETS.is_dir():
-            continue
         if "noisy_code.py" not in shlex.join(words):  # tests/test_adding_a_model.py runs these
             check(words)
 

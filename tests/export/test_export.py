@@ -54,6 +54,16 @@ def test_every_map_has_its_files(exported):
         assert bundle.parse_manifest(entries[bundle.METADATA_KEY]) == dataclasses.replace(manifest, files={})
 
 
+def test_some_of_the_maps_alone(three_maps, tmp_path):
+    manifest = build.build(tmp_path / "run", tmp_path / "some", only=["log_prob", "fill_in"])
+    assert list(manifest.maps) == ["fill_in", "log_prob"], "in the model's order; the first is the default"
+    assert sorted(path.name for path in (tmp_path / "some").glob("*.onnx")) == ["log_prob.onnx", "model.onnx"]
+    assert serving.load(tmp_path / "some").manifest.default == "fill_in"
+    with pytest.raises(UserError, match="unknown map 'fil_in'; did you mean 'fill_in'"):
+        build.build(tmp_path / "run", tmp_path / "none", only=["fil_in"])
+    assert not (tmp_path / "none").exists()
+
+
 def test_no_file_says_where_the_run_and_its_data_lay(monkeypatch, workdir, tmp_path):
     """The set keeps its name, in the card too; a picture and a run that the recipe names keep theirs."""
     load, place = build.restore.load, "/srv/somebody-s/secret"
