@@ -69,7 +69,15 @@ def main() -> None:
     from export.build import build
 
     target = root / name
-    build(facts.workdir, target, OVERWRITE.value, CHECKPOINT.value, precision.FLOAT16, finish=facts.finish, only=MAPS.value)
+    build(
+        facts.workdir,
+        target,
+        OVERWRITE.value,
+        CHECKPOINT.value,
+        precision.FLOAT16,
+        finish=facts.finish,
+        only=MAPS.value,
+    )
     indexing.write(root)
     size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
     print(f"{target} holds {size / 1e6:.2f} MB; its README.md is the card")

@@ -17,7 +17,7 @@ MAY_IMPORT = {
 FLOORS = (
     ("data",),
     ("config",),
-    ("recipes", "engine"),
+    ("catalogue", "explain", "recipes", "engine"),
     ("rundir",),
     ("evaluate",),
     ("check", "loop", "studies"),
@@ -32,7 +32,7 @@ SERVER_NEEDS = SERVING_NEEDS | {"httptools", "orjson", "uvicorn"}
 WITH_ITS_OWN_NEEDS = {"serving.tf_serving.clients.grpc_client"}
 WITHOUT_TENSORFLOW = (
     *("zoo", "zoo.shared", "zoo.bundle", "zoo.divergences", "zoo.images", "zoo.media", "zoo.noise", "zoo.registry"),
-    *("zoo.environments", "zoo.planning", "zoo.presets", "zoo.runtime", "zoo.spec"),
+    *("zoo.environments", "zoo.planning", "zoo.presets", "zoo.runtime", "zoo.spec", "zoo.syntax"),
     *(
         f"zoo.{room}.{path.stem}"
         for room in ("metrics", "presets", "shared")
