@@ -3,12 +3,15 @@
     python -m serving.sample --preset=list
     python -m serving.sample --bundle=bundles/digits --count=64 --seed=0 --output=grid.png
     python -m serving.sample --bundle=bundles/colour --condition=input=photo.png --output=coloured.png
+    python -m serving.sample --bundle=bundles/digits --interpolate=1,2,3 --output=walk.gif
+    python -m serving.sample --bundle=bundles/digits --real=pictures/ --output=beside.png
 
 The same seed gives the same samples, whatever their count. A class-conditional generator shows its classes in turn
 unless --condition chooses one, by number or name. Other conditions come from files.
 """
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +20,7 @@ from typing import Any
 import numpy as np
 from absl import flags
 
+from serving import beside, walks
 from serving.generator import Generator, is_picture
 from serving.sides import Sides
 from zoo import images, media, presets
@@ -58,6 +62,22 @@ _TRUNCATION = flags.DEFINE_float(
     None,
     "Draw normal noise anew where its magnitude exceeds this, such as 0.5: less varied samples, nearer to the usual.",
 )
+_INTERPOLATE = flags.DEFINE_list(
+    "interpolate",
+    None,
+    "Walk through the first samples of these seeds, such as 1,2,3: --output is a .gif or .webp that moves, or a .png "
+    "with a row for each way from one seed to the next.",
+)
+_STEPS = flags.DEFINE_integer(
+    "steps", 8, "With --interpolate: pictures from one seed to the next, both included.", lower_bound=2
+)
+_LOOP = flags.DEFINE_bool("loop", False, "With --interpolate: walk back from the last seed to the first.")
+_REAL = flags.DEFINE_string(
+    "real",
+    None,
+    "Show as many real pictures on the right of a .png, each resized to the samples' size: a folder of pictures, of "
+    "which --seed chooses, or examples for those that the bundle holds.",
+)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "How many samples are in memory at a time.", lower_bound=1)
 _TILE = flags.DEFINE_integer(
     "tile",
@@ -84,6 +104,7 @@ _MAX_GRID_PIXELS = 2**27
 _DEFAULT_COUNT = 64
 
 Chunks = Iterator[np.ndarray]
+Writer = Callable[[str, Chunks, int, TensorSpec], None]
 
 
 def main() -> None:
@@ -95,16 +116,31 @@ def main() -> None:
         raise UserError("give either --bundle or --preset, not both")
     if not (_BUNDLE.value or _PRESET.value) or not _OUTPUT.value:
         raise UserError(f"--{'output' if _BUNDLE.value or _PRESET.value else 'bundle'} is missing; see --help")
-    write = _writer(_OUTPUT.value)
+    seeds, write = _seeds(), None if _INTERPOLATE.value else _writer(_OUTPUT.value)
     sides = Sides(tile=_TILE.value, overlap=_OVERLAP.value, progress=True)
     place = presets.find(_PRESET.value) if _PRESET.value else Path(str(_BUNDLE.value))
+    make = functools.partial(_draw, write, place) if write else functools.partial(_walk, seeds)
     generator = Generator(place, _MAP.value, _THREADS.value, sides, _PROVIDERS.value)
     conditions = _conditions(_CONDITION.value, generator.spec)
+    begin = time.perf_counter()
+    try:
+        count = make(generator, conditions, _OUTPUT.value)
+    except OSError as error:  # a full disk is told without the file's name
+        error.filename = error.filename or _OUTPUT.value
+        raise
+    rate = count / (time.perf_counter() - begin)
+    print(f"wrote {_OUTPUT.value}: {count} {'sample' if count == 1 else 'samples'} at {rate:.3g} samples/s")
+
+
+def _draw(write: Writer, place: Path, generator: Generator, conditions: dict[str, Any], output: str) -> int:
+    """Write samples of one seed, perhaps beside real pictures, and return how many."""
     count = _COUNT.value or _count_of(generator.spec, conditions)
     tensor = generator.spec.output
     shapes = generator.spec.shapes({name: np.shape(value)[-3:] for name, value in conditions.items()})
-    _check_output(tensor, _OUTPUT.value, count, shapes[tensor.name])
-    begin = time.perf_counter()
+    _check_output(tensor, output, count, shapes[tensor.name])
+    if _REAL.value is not None:
+        real = _real(_REAL.value, place, generator, count, shapes[tensor.name], output)
+        count, write = len(real), functools.partial(_write_beside, real)
     chunks = generator.stream(
         count,
         _SEED.value,
@@ -113,13 +149,43 @@ def main() -> None:
         truncation=_TRUNCATION.value,
         **conditions,
     )
-    try:
-        write(_OUTPUT.value, _with_progress(chunks, count), count, tensor)
-    except OSError as error:  # a full disk is told without the file's name
-        error.filename = error.filename or _OUTPUT.value
-        raise
-    rate = count / (time.perf_counter() - begin)
-    print(f"wrote {_OUTPUT.value}: {count} {'sample' if count == 1 else 'samples'} at {rate:.3g} samples/s")
+    write(output, _with_progress(chunks, count), count, tensor)
+    return count
+
+
+def _walk(seeds: list[int], generator: Generator, conditions: dict[str, Any], output: str) -> int:
+    """Write the walk through the seeds, and return how many pictures were made."""
+    walks.check(generator, output, seeds, _STEPS.value)
+    legs = walks.legs(generator, seeds, _STEPS.value, _LOOP.value, _TRUNCATION.value, **conditions)
+    files.write_bytes(output, walks.encode(legs, Path(output).suffix, _LOOP.value))
+    return len(legs) * _STEPS.value
+
+
+def _seeds() -> list[int]:
+    """Return the seeds of --interpolate, none where that is not asked for, and refuse flags that do not go together."""
+    if _INTERPOLATE.value is None:
+        if _LOOP.value or _STEPS.present:
+            raise UserError(f"--{'loop' if _LOOP.value else 'steps'} is for --interpolate=SEED,SEED,...")
+        return []
+    for flag in (_COUNT, _SEED, _REAL):
+        if flag.present:
+            raise UserError(f"--{flag.name} does not go with --interpolate, whose seeds and --steps say what is drawn")
+    return walks.seeds_in(_INTERPOLATE.value)
+
+
+def _real(
+    source: str, bundle: Path, generator: Generator, count: int, shape: tuple[int, ...], output: str
+) -> np.ndarray:
+    """Return the pictures of --real, at most `count` of this shape; fewer than --count asks for are a `UserError`."""
+    if generator.spec.output.kind != "image" or Path(output).suffix != ".png":
+        raise UserError("--real is for a map that makes pictures and --output=FILE.png: it shows both in one grid")
+    if source == beside.EXAMPLES:
+        real = beside.of_bundle(bundle, generator.manifest.maps, count, shape)
+    else:
+        real = beside.of_folder(Path(source), count, _SEED.value, shape)
+    if _COUNT.present and len(real) < count:
+        raise UserError(f"--real={source} has {len(real)} pictures, fewer than --count={count}: lower it")
+    return real
 
 
 def run() -> None:
@@ -127,7 +193,7 @@ def run() -> None:
     program.run(main)
 
 
-def _writer(output: str) -> Callable[[str, Chunks, int, TensorSpec], None]:
+def _writer(output: str) -> Writer:
     """Return the function that writes `output`."""
     if output.endswith("/"):
         if Path(output).exists():
@@ -145,6 +211,11 @@ def _write_grid(output: str, chunks: Chunks, count: int, tensor: TensorSpec) -> 
     pictures = np.concatenate([media.stored(tensor, chunk) for chunk in chunks])
     # a single picture is the answer itself, as large as the map makes it
     files.write_bytes(output, images.encode_png(pictures[0] if count == 1 else images.grid(pictures)))
+
+
+def _write_beside(real: np.ndarray, output: str, chunks: Chunks, count: int, tensor: TensorSpec) -> None:
+    samples = np.concatenate([media.stored(tensor, chunk) for chunk in chunks])
+    files.write_bytes(output, images.encode_png(beside.sheet(samples, real)))
 
 
 def _write_one(output: str, chunks: Chunks, count: int, tensor: TensorSpec) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from shared import REPOSITORY
 
 from train import catalogue
-from train.study import results
+from train.study import results, search
 from zoo.shared import files
 
 RESULTS = REPOSITORY / "docs" / "results"
@@ -33,6 +33,7 @@ def section(path: Path) -> str:
     """Return what the page says of one study."""
     result = results.read(path)
     parts = [f"## {result['title']}", result["about"], results.table(result), results.caption(result)]
+    parts.append(search.table(result))
     parts.append(f"    {result['command']}\n\n[{path.name}]({path.name})")
     pictures = {title: row["picture"] for title, row in result["rows"].items() if row["picture"]}
     if pictures:

@@ -15,7 +15,7 @@ MAY_IMPORT = {
 }
 # the floors of train/, from below; rooms of one floor do not know each other
 FLOORS = (
-    ("data",),
+    ("data", "page"),
     ("config",),
     ("catalogue", "explain", "recipes", "engine"),
     ("rundir",),
@@ -41,7 +41,8 @@ WITHOUT_TENSORFLOW = (
     *("train", "train.check", "train.config", "train.engine.phases", "train.engine.strategies"),
     *("train.evaluate.makers", "train.evaluate.metrics", "train.evaluate.reference", "train.evaluate.schedule"),
     *("train.loop.forecast", "train.loop.trackers", "train.rundir.curves", "train.rundir.hardware"),
-    *("train.rundir.layout", "train.rundir.logs", "train.studies", "train.study", "train.study.results"),
+    *("train.rundir.layout", "train.rundir.logs", "train.studies", "train.study", "train.study.preparing"),
+    *("train.page", "train.study.results", "train.study.search"),
     *("train.uses", "train.uses.augmentation", "train.uses.features", "train.uses.latents", "train.uses.page"),
     *("export", "export.card", "export.cost", "export.licences", "export.ort", "export.parity", "export.precision"),
     *("export.preset_card", "export.preset_facts", "export.recorded", "export.retraining"),

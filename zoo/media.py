@@ -17,13 +17,16 @@ import math
 import wave
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from zoo import images
 from zoo.shared.errors import UserError, first_line
 from zoo.spec import TensorSpec
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 FILES = {"image": ".png", "video": ".gif", "audio": ".wav", "mask": ".png"}
 ARRAY = ".npy"
@@ -118,15 +121,31 @@ def encode_gif(frames: Sequence[np.ndarray], rate: float = 0.0, hold: float = 0.
 
     `hold` is in seconds.
     """
-    from PIL import Image
-
-    pictures = [Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame).convert("P") for frame in frames]
+    pictures = [_as_image(frame).convert("P") for frame in frames]
     # a GIF counts hundredths of a second, and browsers slow down what is shown for less than two
     durations = [10 * max(2, round(100 / (rate or 10)))] * len(pictures)
     durations[-1] += round(1000 * hold)
     buffer = io.BytesIO()
     pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
     return buffer.getvalue()
+
+
+def encode_webp(frames: Sequence[np.ndarray], rate: float = 0.0) -> bytes:
+    """Return the WebP file of uint8 frames (height, width, 1 or 3), none of whose pixels changes.
+
+    Several frames move, `rate` a second (10 if 0).
+    """
+    first, *more = (_as_image(frame).convert("RGB") for frame in frames)
+    buffer = io.BytesIO()
+    moving = {"save_all": True, "append_images": more, "duration": round(1000 / (rate or 10)), "loop": 0}
+    first.save(buffer, "WEBP", lossless=True, exact=True, **(moving if more else {}))
+    return buffer.getvalue()
+
+
+def _as_image(frame: np.ndarray) -> "Image.Image":
+    from PIL import Image
+
+    return Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame)
 
 
 def read(spec: TensorSpec, path: str | Path, is_beginning: bool = False) -> np.ndarray:

@@ -164,7 +164,7 @@ def write(form: str, spec: MapSpec, made: Mapping[str, np.ndarray], is_walk: boo
     if is_walk and form != PNG:
         return _moving(form, [images.grid(picture[None], None, plan.side) for picture in pictures], _FRAME_RATE)
     picture = pictures[0] if len(pictures) == 1 else images.grid(pictures, plan.columns, plan.side)
-    return images.encode_png(picture) if form == PNG else _webp([picture], _FRAME_RATE)
+    return images.encode_png(picture) if form == PNG else media.encode_webp([picture])
 
 
 def npy(values: np.ndarray) -> bytes:
@@ -180,17 +180,4 @@ def _npy_header(shape: tuple[int, ...], descr: str) -> bytes:
 
 
 def _moving(form: str, frames: Sequence[np.ndarray], rate: float) -> bytes:
-    return media.encode_gif(frames, rate) if form == GIF else _webp(frames, rate)
-
-
-def _webp(frames: Sequence[np.ndarray], rate: float) -> bytes:
-    """Return the WebP file of uint8 pictures, none of whose pixels changes; several are frames, `rate` a second."""
-    from PIL import Image
-
-    first, *more = (
-        Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame).convert("RGB") for frame in frames
-    )
-    buffer = io.BytesIO()
-    options = {"save_all": True, "append_images": more, "duration": round(1000 / rate), "loop": 0} if more else {}
-    first.save(buffer, "WEBP", lossless=True, exact=True, **options)
-    return buffer.getvalue()
+    return media.encode_gif(frames, rate) if form == GIF else media.encode_webp(frames, rate)

@@ -1,4 +1,9 @@
-"""Evaluate a model: python -m train.evaluate --source=runs/x --metrics=frechet,precision_recall
+"""Evaluate a model: python -m train.evaluate --source=runs/x
+
+Without --metrics it takes those that fit the model and its data, on as many rows as this machine runs in about a
+minute or two, each beside real rows and rows that do nothing. It writes one page of all, with samples and the training
+pictures nearest to them: evaluation.html in a run, or --page=FILE.html. With --metrics=frechet,precision_recall it
+measures these alone; with --page too it does the rest.
 
 Prints one line of JSON per metric, with its protocol: what was measured on what, how many, at which step, by which
 extractor. The source is a run, a bundle, a lone ONNX file of ours, or a folder of pictures by anybody. Images are
@@ -40,7 +45,10 @@ turns images into vectors.
 
 import json
 import os
+import sys
+import time
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 from ml_collections import ConfigDict
@@ -51,18 +59,22 @@ from train.data import ALL, SPLITS
 from train.data.cache import home_expanded
 from train.data.sources import PICTURES
 from train.data.sources.folder import PREFIX
-from train.evaluate import makers
+from train.evaluate import makers, page
 from train.evaluate.comparison import Comparison, map_for
-from train.evaluate.latents import features_of
-from train.evaluate.metrics import METRICS, check_declared, check_possible, measure, suggested
+from train.evaluate.figures import summary
+from train.evaluate.fitting import COUNTS as COUNTS_THAT_FIT
+from train.evaluate.fitting import affordable, fitting
+from train.evaluate.latents import picture_of
+from train.evaluate.metrics import METRICS, check_declared, check_possible, measure
 from train.evaluate.reference import Reference, column_for, has_colour, ours
-from train.rundir.layout import CHECKPOINTS, LAST, check_kept
+from train.evaluate.report import report
+from train.rundir.layout import CHECKPOINTS, EVALUATION, LAST, check_kept
 from zoo.metrics.extractor import Extractor
 from zoo.shared import files, program
 from zoo.shared.errors import UserError, unknown
 
 SOURCE = flags.DEFINE_string("source", None, "a run (made by python -m train), bundle, ONNX file or folder of pictures")
-NAMES = flags.DEFINE_list("metrics", [], "what to measure, comma-separated: see above; by default what fits the model")
+NAMES = flags.DEFINE_list("metrics", [], "what to measure, comma-separated: see above; by default all that fits")
 MAP = flags.DEFINE_string("map", None, "of a model with several maps, the one to judge; by default the first that fits")
 CHECKPOINT = flags.DEFINE_enum("checkpoint", LAST, list(CHECKPOINTS), "of a run: the last, or the best it kept")
 REFERENCE = flags.DEFINE_string(
@@ -83,8 +95,8 @@ SPLIT = flags.DEFINE_enum(
 COUNT = flags.DEFINE_integer(
     "count",
     None,
-    "samples or rows, and real ones at most; by default 10,000, with stacked_modes 26,000, for mixture 2,500, for "
-    "sound 500, for nats_per_frame 1,000",
+    "samples or rows, and real ones at most; with --metrics by default 10,000, with stacked_modes 26,000, for mixture "
+    "2,500, for sound 500, for nats_per_frame 1,000; without, as many of 100 to 2,000 as a minute allows",
     lower_bound=2,
 )
 IMPORTANCE = flags.DEFINE_integer(
@@ -101,6 +113,9 @@ RANGE = flags.DEFINE_list(
 )
 OUTPUT = flags.DEFINE_string("extractor_output", None, "name of its output of features, if there are several")
 SIZE = flags.DEFINE_integer("image_size", 0, "side that a folder's pictures are resized to; 0 = own", lower_bound=0)
+PAGE = flags.DEFINE_string(
+    "page", None, "where to write the page (.html); without --metrics by default evaluation.html in the run"
+)
 PICTURE = flags.DEFINE_string(
     "picture", None, "with representation: a .png of the first two components of latents, by class, beside pixels"
 )
@@ -125,6 +140,8 @@ def main() -> None:
         raise UserError("--other is for --metrics=out_of_distribution")
     if PICTURE.value and ("representation" not in NAMES.value or not PICTURE.value.endswith(".png")):
         raise UserError("--picture is for --metrics=representation, and its name ends in .png")
+    if PAGE.value and not PAGE.value.endswith(".html"):
+        raise UserError(f"--page={PAGE.value}: end it in .html")
     # what cannot be: say so before TensorFlow is imported, which makers other than runs do without
     kind = makers.kind_of(SOURCE.value)
     if kind == "folder" and not REFERENCE.value:
@@ -141,7 +158,7 @@ def main() -> None:
     if kind != "run" and not REFERENCE.value and data.has_path(maker.data.name):
         raise UserError(f"--reference is missing: a bundle does not say where its {maker.data.name} lies")
     section = config.source(REFERENCE.value) if REFERENCE.value else maker.data
-    names = NAMES.value or [suggested(maker, section)]
+    names = NAMES.value or fitting(maker, section, MAP.value)
     for name in names:
         check_possible(name, maker, MAP.value)
     if MAP.value and maker.maps and MAP.value not in (map_for(METRICS[name].needs, maker, MAP.value) for name in names):
@@ -150,13 +167,46 @@ def main() -> None:
         other_section(maker.data, maker.maps["log_prob"].conditions[0].shape)
     if kind != "run":
         backend.start()
+    if PAGE.value or not NAMES.value:
+        tell(maker, names, extractor)
+        return
     counts = {name: COUNT.value or COUNTS.get(name, SAMPLES) for name in names}
     comparisons = {count: compare(maker, names, extractor, count) for count in set(counts.values())}
     for name in names:
         print(json.dumps(measure(comparisons[counts[name]], name), allow_nan=False), flush=True)
     if PICTURE.value:
-        latents = picture_of_latents(comparisons[counts["representation"]])
+        latents = picture_of(comparisons[counts["representation"]])
         files.write_bytes(home_expanded(PICTURE.value, "--picture"), latents)
+
+
+def tell(maker: makers.Maker, names: list[str], extractor: Extractor | None) -> None:
+    """Measure beside real rows and rows that do nothing, and write the page."""
+    begin = time.monotonic()
+    count = COUNT.value
+    if count is None and "mixture" in names:
+        count = COUNTS["mixture"]  # points cost next to nothing
+    if count is None:
+        few = compare(maker, names, extractor, COUNTS_THAT_FIT[-1]).reference
+        count = affordable(maker, names, MAP.value, few.rows if maker.maps else {}, IMPORTANCE.value)
+        print(
+            f"measuring at most {count:,} rows, what this machine runs in a minute or two; --count=N for others",
+            file=sys.stderr,
+        )
+    made = report(compare(maker, names, extractor, count), names, may_leave_out=not NAMES.value)
+    run = home_expanded(SOURCE.value, "--source") if maker.protocol["kind"] == "run" else None
+    path = home_expanded(PAGE.value, "--page") if PAGE.value else run and run / EVALUATION
+    print(summary(made), file=sys.stderr)
+    if path:
+        given = (SOURCE, NAMES, MAP, CHECKPOINT, REFERENCE, SPLIT, SEED, IMPORTANCE, EXTRACTOR, RANGE, OUTPUT, SIZE)
+        asked = " ".join(f"--{flag.name}={_written(flag.value)}" for flag in given if flag.present)
+        command = f"python -m train.evaluate {asked} --count={count}"
+        files.write_bytes(path, page.render(made, SOURCE.value, run, command).encode())
+    told = f"look at {path}" if path else "no page was written: name one with --page=FILE.html"
+    print(f"{told}; {time.monotonic() - begin:.0f} s", file=sys.stderr)
+
+
+def _written(value: Any) -> str:
+    return ",".join(value) if isinstance(value, list) else str(value)
 
 
 def extractor_at(path: str | Path) -> Extractor:
@@ -253,31 +303,6 @@ def _identity(name: str | None) -> str | Path | None:
         return name
     # what was trained on need not be here any more
     return Path(os.path.expanduser(name.removeprefix(PREFIX))).resolve()
-
-
-def picture_of_latents(comparison: Comparison) -> bytes:
-    """Return the PNG file of the first two principal components of latents and of pixels, a colour for each class."""
-    import io
-
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    from zoo.metrics.representation import pca
-
-    sets = features_of(comparison)
-    canvas, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
-    for axis, title in zip(axes, ("latents", "pixels"), strict=True):
-        (train, _), (test, labels) = sets[title]
-        points = pca(train, 2)(test)
-        dots = axis.scatter(*points.T, c=labels, s=4, cmap="tab10" if labels.max() < 10 else "viridis")
-        axis.set_title(f"{title}: first two principal components, held-out data")
-    canvas.colorbar(dots, ax=axes, label="class")
-    buffer = io.BytesIO()
-    canvas.savefig(buffer, format="png", dpi=100)
-    plt.close(canvas)
-    return buffer.getvalue()
 
 
 def run() -> None:

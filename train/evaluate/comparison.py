@@ -32,6 +32,11 @@ class Comparison:
         self.count, self.importance_samples = count, importance_samples
         self.map_name = maker.choose(map_name) if maker.maps else None
 
+    def of(self, reference: Reference, count: int) -> "Comparison":
+        """Return the same maker's outputs, `count` of them, beside another reference."""
+        map_name, importance = self.map_name, self.importance_samples
+        return Comparison(self.maker, reference, count, self.seed, self.source, map_name, importance, self.other)
+
     @cached_property
     def samples(self) -> np.ndarray:
         """The first output of the map, as a file would hold it; of a folder, its pictures."""

@@ -1,5 +1,6 @@
 """The metric of a map from data to latents: how much of the class they know."""
 
+import io
 from typing import Any
 
 import numpy as np
@@ -57,3 +58,24 @@ def features_of(comparison: Comparison) -> dict[str, tuple[Labelled, Labelled]]:
         "pixels": (train["pixels"], test["pixels"]),
     }
     return {title: ((x, train_y), (test_x, test_y)) for title, (x, test_x) in sets.items()}
+
+
+def picture_of(comparison: Comparison) -> bytes:
+    """Return the PNG file of the first two principal components of latents and of pixels, a colour for each class."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    sets = features_of(comparison)
+    canvas, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
+    for axis, title in zip(axes, ("latents", "pixels"), strict=True):
+        (train, _), (test, labels) = sets[title]
+        points = measures.pca(train, 2)(test)
+        dots = axis.scatter(*points.T, c=labels, s=4, cmap="tab10" if labels.max() < 10 else "viridis")
+        axis.set_title(f"{title}: first two principal components, held-out data")
+    canvas.colorbar(dots, ax=axes, label="class")
+    buffer = io.BytesIO()
+    canvas.savefig(buffer, format="png", dpi=100)
+    plt.close(canvas)
+    return buffer.getvalue()

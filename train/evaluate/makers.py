@@ -38,7 +38,7 @@ class Maker:
     `run(map, inputs)` returns the outputs of a map, by name. `targets` are outputs that data show the right value of.
     `conditions(map, rows)` is the model's own, if it is at hand. `pictures(count, seed)` returns those of a folder,
     uint8 (count, H, W, C); there may be fewer. `data` is the data section that the maps were trained on, `protocol`
-    tells where they come from.
+    tells where they come from, `recipe` is the configuration that made them, if it is known.
     """
 
     maps: Mapping[str, MapSpec]
@@ -48,6 +48,7 @@ class Maker:
     protocol: dict[str, Any]
     pictures: Callable[[int, int], np.ndarray] | None = None
     conditions: Callable[[str, Arrays], Arrays] | None = None
+    recipe: ConfigDict | None = None
 
     def given(self, name: str, rows: Arrays) -> dict[str, np.ndarray]:
         """Return what `rows` of data give for the conditions of a map; one that they lack is a `UserError`.
@@ -151,6 +152,7 @@ def from_run(workdir: str, checkpoint: str = LAST) -> Maker:
         config.data,
         protocol,
         conditions=model.conditions,
+        recipe=config,
     )
 
 
@@ -172,6 +174,7 @@ def from_onnx(path: Path, kind: str = "onnx") -> Maker:
         lambda name, inputs: opened[name].run(inputs),
         section,
         protocol | {"sha256": digest},
+        recipe=recipe,
     )
 
 

@@ -70,7 +70,7 @@ class Metric(NamedTuple):
             return {"map": map_for(self.needs, comparison.maker, comparison.map_name)}
         samples = comparison.samples
         name = comparison.map_name
-        is_image = name is None or comparison.maker.output(name).kind == "image"
+        is_image = samples.ndim == 4
         conditions = comparison.maker.maps[name].conditions if name else ()
         from_rows = {"conditions": "of the reference's rows"}
         return {
@@ -136,25 +136,18 @@ def check_declared(name: str, model: str, targets: Mapping[str, str], section: C
         _check_stacked(section)
 
 
-def suggested(maker: Maker, section: ConfigDict | None = None) -> str:
-    """Return the metric that fits best where none is named; `section` is the data section of the reference."""
-    if "log_prob" in maker.maps:
-        kinds = {tensor.kind for tensor in maker.maps["log_prob"].conditions}
-        return next((metric for kind, metric in _BY_KIND.items() if kind in kinds), "log_likelihood")
-    is_apart = section is not None and "a" in data.kinds(section)
-    if maker.maps and map_for("pairs", maker, None) and not is_apart:
-        return "pairs"
-    if maker.maps and maker.output(next(iter(maker.maps))).kind == "point":
-        return "mixture"
-    return "frechet"
-
-
 def measure(comparison: Comparison, name: str) -> dict[str, Any]:
     """Return what the metric `name` measures, and the protocol."""
     metric, reference = METRICS[name], comparison.reference
     check_possible(name, comparison.maker, comparison.map_name)
     if metric.sees_features and name != "stacked_modes" and (doubt := _doubt(comparison)):
         print(f"warning: {name} by {reference.extractor.path} {doubt}", file=sys.stderr)
+    return line_of(comparison, name)
+
+
+def line_of(comparison: Comparison, name: str) -> dict[str, Any]:
+    """Return what `measure` does, without asking whether the metric is for what is judged: that may be real rows."""
+    metric, reference = METRICS[name], comparison.reference
     measured = metric.measure(comparison)
     if metric.has_other:
         reference, other = comparison.sides
@@ -296,7 +289,6 @@ def _short(line: dict[str, Any]) -> dict[str, Any]:
 
 
 _IMAGE, _AUDIO, _VIDEO = ("image",), ("audio",), ("video",)
-_BY_KIND = {"audio": "bits_per_sample", "video": "nats_per_frame"}  # the likelihood of what has a metric of its own
 
 METRICS = {
     "frechet": Metric("samples", _IMAGE, lambda c: frechet(*c.features), "frechet_distance", sees_features=True),

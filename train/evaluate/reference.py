@@ -20,6 +20,7 @@ from zoo.shared.errors import UserError
 
 _DIGITS_AND_GARMENTS = ("digits", "mnist", "fashion_mnist")
 _ROWS_AT_ONCE = 1024
+_OTHER_SPLIT = {"test": "train", "train": "test"}
 # what pairs are called where they stand for two domains
 DOMAINS = {"input": "a", "image": "b"}
 
@@ -70,7 +71,8 @@ class Reference:
     """At most `count` rows of a split, chosen by the seed, and whole splits.
 
     `section` is a data section (`train.data`). `column` is that of `images`. Pairs stand for two domains where the
-    column is one of these: then "input" is called "a", and "image" "b".
+    column is one of these: then "input" is called "a", and "image" "b". The first `skipped` rows in the order of the
+    seed are left out.
     """
 
     def __init__(
@@ -81,14 +83,16 @@ class Reference:
         seed: int,
         extractor: Extractor,
         column: str = "image",
+        skipped: int = 0,
     ) -> None:
         self.section, self.split, self.seed, self.extractor, self.column = section, split, seed, extractor, column
         self._tables = self._load(split)
         self.description = "; ".join(table.description for table in self._tables)
         total = min(len(table) for table in self._tables)
         self.chosen = np.arange(total)
-        if count is not None and count < total:
-            self.chosen = np.random.default_rng(seed).permutation(total)[:count]
+        self._skipped = skipped
+        if skipped or (count is not None and count < total):
+            self.chosen = np.random.default_rng(seed).permutation(total)[skipped:][:count]
 
     def _load(self, split: str) -> data.Source:
         is_of_domains = self.column in DOMAINS.values() and is_paired(self.section)
@@ -119,7 +123,23 @@ class Reference:
         """Return the first `count` of these rows in the order of the seed, or all if there are no more."""
         if count >= len(self.chosen):
             return self
-        return Reference(self.section, self.split, count, self.seed, self.extractor, self.column)
+        return Reference(self.section, self.split, count, self.seed, self.extractor, self.column, self._skipped)
+
+    def with_others(self) -> tuple["Reference", "Reference"]:
+        """Return these rows, perhaps fewer, and as many other real ones: train rows beside test rows, or the reverse.
+
+        Where one split is all there is, these are two parts of it that share no row.
+        """
+        if self.split in _OTHER_SPLIT:
+            split, count = _OTHER_SPLIT[self.split], len(self.chosen)
+            others = Reference(self.section, split, count, self.seed, self.extractor, self.column)
+            return self.fewer(len(others.chosen)), others
+        count = min(len(self.chosen), min(map(len, self._tables)) // 2)
+        first, second = (
+            Reference(self.section, self.split, count, self.seed, self.extractor, self.column, skipped)
+            for skipped in (0, count)
+        )
+        return first, second
 
     def _images(self, tables: data.Source, chosen: np.ndarray) -> np.ndarray:
         for table in tables:

@@ -19,6 +19,7 @@ TENSORBOARD = "tensorboard"
 LAST, BEST = "last", "best"
 CHECKPOINTS = {LAST: "checkpoints", BEST: "best"}
 CHECKSUMS = "checksums.json"  # of each checkpoint
+EVALUATION = "evaluation.html"  # the page of `train.evaluate`
 CELL = "cell.json"  # of a checkpoint off the schedule
 
 

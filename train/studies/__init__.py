@@ -27,6 +27,25 @@ class Column(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Search:
+    """Settings to try for each row before its runs, of which the best is taken: see `train.study.search`.
+
+    `space`: for each configuration key the values to try; `own`: by title, rows with another space, {} for none. Tried
+    are all combinations, or so many `tries` of them, drawn by the `seed`. Each try trains for `steps` with this seed,
+    which is none of the study's, and is judged by the figure that ranks checkpoints of the `metric`, on `count` samples
+    beside the train split.
+    """
+
+    space: Mapping[str, Sequence[Any]]
+    steps: int
+    seed: int
+    metric: str = "frechet"
+    count: int = 2000
+    tries: int = 0
+    own: Mapping[str, Mapping[str, Sequence[Any]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Study:
     """Runs to train, their seeds, and the figures to measure.
 
@@ -36,6 +55,8 @@ class Study:
 
     `published`: rows of others, by title: the texts below all the headings of the table, which has the columns once for
     each checkpoint. `source` says whose they are and how they were measured.
+
+    `search`: what is tried for each row before its runs; the best of it joins what the row sets.
     """
 
     recipe: str
@@ -50,6 +71,7 @@ class Study:
     reference: str = ""
     published: Mapping[str, Sequence[str]] = field(default_factory=dict)
     source: str = ""
+    search: Search | None = None
 
 
 def available() -> tuple[str, ...]:

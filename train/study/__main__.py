@@ -1,19 +1,18 @@
 """Run a study: python -m train.study --study=fashion --workdir=runs/fashion
 
 A study trains variants of a recipe with several seeds, each in a process of its own, measures every run under one
-protocol, and prints the figures as a Markdown table. OUTPUT/NAME.json holds them with their protocol, OUTPUT/NAME/ a
-picture per variant. The same command resumes after Ctrl-C, a kill or a crash; what is finished is not done again.
+protocol, and prints the figures as a Markdown table. It may search settings for each row first (`train.study.search`).
+OUTPUT/NAME.json holds the figures with their protocol, OUTPUT/NAME/ a picture per variant. The same command resumes
+after Ctrl-C, a kill or a crash; what is finished is not done again.
 """
 
 import contextlib
-import importlib.metadata
 import json
 import os
-import platform
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -21,15 +20,13 @@ from typing import Any
 from absl import flags
 from tqdm import tqdm
 
-import zoo
-from train import config, data, studies
-from train.check import check
-from train.data import SPLITS
+from train import config, studies
 from train.loop.stopping import has_settled
-from train.rundir import layout, logs, pictures
-from train.study import results
+from train.rundir import logs, pictures
+from train.study import results, search
+from train.study.preparing import OPTIONAL, SEED, asked, flags_of, prepare, restore, settle
 from zoo.shared import files, program
-from zoo.shared.errors import UserError, unknown
+from zoo.shared.errors import UserError
 
 STUDY = flags.DEFINE_string("study", None, f"which: {', '.join(studies.available())}, or a file x.py")
 WORKDIR = flags.DEFINE_string("workdir", None, "directory for the runs and their logs, such as runs/fashion")
@@ -37,8 +34,6 @@ OUTPUT = flags.DEFINE_string("output", "docs/results", "directory for the result
 JOBS = flags.DEFINE_integer("jobs", 1, "runs at a time; each trains on its share of the cores", lower_bound=1)
 TABLE = flags.DEFINE_bool("table", False, "print the table of what is stored, then stop")
 
-SEED = 0  # of the evaluations
-_OPTIONAL = "map", "reference"  # flags of `train.evaluate` that a study need not give
 _THREADS = "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"
 
 
@@ -54,7 +49,8 @@ def main() -> None:
     else:
         result = prepare(STUDY.value, JOBS.value)
         failures = complete(result, Path(WORKDIR.value), path, JOBS.value)
-    print(f"{results.table(result)}\n\n{results.caption(result)}", flush=True)
+    told = results.table(result), results.caption(result), search.table(result)
+    print("\n\n".join(filter(None, told)), flush=True)
     if failures:
         raise UserError(f"not all runs are finished; {failures[0]}")
 
@@ -69,113 +65,8 @@ def complete(result: results.Result, workdir: Path, path: Path, jobs: int) -> li
             raise UserError(f"another study runs in --workdir={workdir}: wait for it or name another") from None
         if path.is_file():
             old = results.read(path)
-            results.check_same(old, result)
-            for title, row in old["rows"].items():
-                if row["runs"]:
-                    result["rows"][title].update(runs=row["runs"], picture=row["picture"])
+            restore(old, result)
         return Runner(result, workdir, path).run(jobs)
-
-
-def prepare(name: str, jobs: int) -> results.Result:
-    """Return the result of a study before any run.
-
-    A run or a column that could not be is a `UserError`, as far as it can be told without TensorFlow.
-    """
-    study, text = studies.load(name)
-    _check(study)
-    rows = {title: _row(study, title) for title in study.rows}
-    title, _, about = text.partition("\n\n")
-    cores = len(os.sched_getaffinity(0))
-    libraries = {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "onnxruntime", "numpy")}
-    return {
-        "title": " ".join(title.split()),
-        "about": about,
-        "command": f"python -m train.study --study={Path(name).name} --workdir=runs/{Path(name).stem} --jobs={jobs}",
-        "protocol": {
-            "metrics": list(study.metrics),
-            "checkpoints": list(study.checkpoints),
-            "count": study.count,
-            "split": study.split,
-            "seed": SEED,
-            "cores": cores,
-            "threads": max(1, cores // jobs),
-            **{flag: getattr(study, flag) for flag in _OPTIONAL if getattr(study, flag)},
-        },
-        "versions": {"genzoo": zoo.__version__, **libraries, "python": platform.python_version()},
-        "seeds": list(study.seeds),
-        "columns": {column: shown._asdict() for column, shown in study.columns.items()},
-        "published": {row: list(texts) for row, texts in study.published.items()},
-        "source": study.source,
-        "rows": rows,
-    }
-
-
-def _check(study: studies.Study) -> None:
-    from train.evaluate.metrics import METRICS
-
-    if not all(isinstance(column, studies.Column) for column in study.columns.values()):
-        raise UserError("the study's columns are no train.studies.Column")
-    for kind, names, known in (
-        ("metric", study.metrics, [name for name, metric in METRICS.items() if not metric.has_other]),
-        ("metric of a column", [column.metric for column in study.columns.values()], study.metrics),
-        ("checkpoint", study.checkpoints, layout.CHECKPOINTS),
-        ("split", [study.split], SPLITS),
-    ):
-        for name in names:
-            if name not in known:
-                raise unknown(kind, name, known)
-    slugs = {studies.slug(title) for title in study.rows}
-    for what, values, distinct in (("rows", study.rows, slugs), ("seeds", study.seeds, set(study.seeds))):
-        if not values or len(distinct) < len(values) or "" in distinct:
-            raise UserError(f"the study's {what} are {', '.join(map(str, values)) or 'none'}: it needs different ones")
-    for what in ("metrics", "columns", "checkpoints"):
-        named = getattr(study, what)
-        if not named or len(set(named)) < len(named):
-            raise UserError(f"the study's {what} are {', '.join(named) or 'none'}: it needs different ones")
-    if bars := [title for title in (*study.rows, *study.columns, *study.published) if "|" in title]:
-        raise UserError(f"the title {bars[0]!r} would break the table: use no |")
-    if study.reference:
-        data.check(config.source(study.reference))
-    if not isinstance(study.count, int) or study.count < 2:
-        raise UserError(f"the study's count is {study.count}: use a whole number of samples, 2 or more")
-    cells = len(study.columns) * len(study.checkpoints)
-    if any(len(texts) != cells for texts in study.published.values()):
-        raise UserError(f"the study has published rows of other than {cells} texts, one for each column and checkpoint")
-    if study.published and not study.source:
-        raise UserError("the study has published rows and no source: say whose they are and how they were measured")
-
-
-def asked(protocol: Mapping[str, Any]) -> list[str]:
-    """Return the flags of `train.evaluate` that ask for what the protocol says, at any checkpoint."""
-    told = {flag: protocol[flag] for flag in ("count", "split", "seed", *_OPTIONAL) if flag in protocol}
-    return [*(f"--{flag}={value}" for flag, value in told.items()), f"--metrics={','.join(protocol['metrics'])}"]
-
-
-def _row(study: studies.Study, title: str) -> dict[str, Any]:
-    overrides = dict(study.rows[title])
-    recipe = overrides.pop("recipe", study.recipe)
-    try:
-        if "seed" in overrides:
-            raise UserError("it sets the seed, which is the study's")
-        if not isinstance(recipe, str):
-            raise UserError(f"its recipe is {recipe!r}, not a name or a file")
-        settings = config.load(recipe, _flags(overrides))
-        settings.update_from_flattened_dict(overrides)
-        for seed in study.seeds:
-            settings.seed = seed
-            check(settings)
-        for checkpoint in study.checkpoints:
-            layout.check_kept(settings, checkpoint)
-    except (UserError, TypeError) as error:
-        raise UserError(f"row {title!r}: {error}") from None
-    told = dict(config.flatten(settings.to_dict()))
-    known = {key: value for key, value in told.items() if key != "seed" and config.LATER.get(key) != value}
-    row = {"recipe": recipe, "overrides": overrides, "settings": known, "picture": None, "runs": {}}
-    return json.loads(json.dumps(row))  # as it is read back: lists for tuples
-
-
-def _flags(overrides: Mapping[str, Any]) -> list[str]:
-    return [f"--config.{key}={value}" for key, value in overrides.items()]
 
 
 class Runner:
@@ -195,13 +86,31 @@ class Runner:
         self.lock, self.processes, self.stopping = threading.Lock(), set[subprocess.Popen[str]](), False
 
     def run(self, jobs: int) -> list[UserError]:
-        """Run `jobs` runs at a time and return the errors of those that failed, which do not stop the others."""
+        """Run `jobs` runs at a time and return the errors of those that failed, which do not stop the others.
+
+        First comes what rows are to try; a row of which a try is missing does not run.
+        """
         rows, seeds = self.result["rows"], self.result["seeds"]
-        missing = [(row, seed) for seed in seeds for row in rows if str(seed) not in rows[row]["runs"]]
         self._store()  # titles and columns may have changed; and what cannot be written had better fail now
-        failures, total = [], len(seeds) * len(rows)
-        with ThreadPoolExecutor(jobs) as pool, self._progress(total, total - len(missing)) as bar:
-            futures = [pool.submit(self._complete, row, seed) for row, seed in missing]
+        tries = [(row, number) for row in rows for number in range(len(rows[row].get("search", [])))]
+        untried = [(row, number) for row, number in tries if not search.is_done(rows[row]["search"][number])]
+        failures = self._all(jobs, self._try, untried, len(tries), "try") if untried else []
+        settled = []
+        for row in rows:
+            try:
+                settled += [row] if settle(self.result, row) else []
+            except UserError as error:
+                failures.append(error)
+        self._store()
+        missing = [(row, seed) for seed in seeds for row in settled if str(seed) not in rows[row]["runs"]]
+        return failures + self._all(jobs, self._complete, missing, len(seeds) * len(settled), "run")
+
+    def _all(
+        self, jobs: int, do: Callable[[str, int], None], missing: list[tuple[str, int]], total: int, unit: str
+    ) -> list[UserError]:
+        failures = []
+        with ThreadPoolExecutor(jobs) as pool, self._progress(total, total - len(missing), unit) as bar:
+            futures = [pool.submit(do, row, number) for row, number in missing]
             try:
                 for future in as_completed(futures):
                     error = future.exception()
@@ -218,19 +127,40 @@ class Runner:
                 raise
         return failures
 
+    def _try(self, title: str, number: int) -> None:
+        """Train and judge one of a row's settings, from wherever it was left, and store its figure."""
+        row, how = self.result["rows"][title], self.result["search"]
+        one = row["search"][number]
+        workdir = self.workdir / studies.slug(title) / "search" / str(number)
+        log = workdir.with_name(f"{number}.log")
+        overrides = {**row["overrides"], **one["overrides"], "seed": how["seed"], "train_steps": how["steps"]}
+        try:
+            self._train(f"{title!r}, try {number},", row["recipe"], workdir, log, overrides)
+            asked_for = {"split": how["split"], "count": how["count"], "seed": SEED, "metrics": [how["metric"]]}
+            printed = self._call(
+                log, "train.evaluate", f"--source={workdir}", *asked({**self._looked_at(), **asked_for})
+            )
+            found = {"figure": json.loads(printed[-1])[how["figure"]]}
+        except UserError as error:
+            if not search.failed_by_itself(error):
+                raise
+            found = {"failed": str(error).partition(": ")[2]}
+        with self.lock:
+            one.update(found)
+            self._store()
+
+    def _looked_at(self) -> dict[str, Any]:
+        protocol = self.result["protocol"]
+        return {flag: protocol[flag] for flag in OPTIONAL if flag in protocol}
+
     def _complete(self, title: str, seed: int) -> None:
         """Train and measure one run, from wherever it was left, and store it."""
         row, protocol = self.result["rows"][title], self.result["protocol"]
         workdir = self.workdir / studies.slug(title) / str(seed)
         log = workdir.with_name(f"{seed}.log")
-        overrides = [*_flags(row["overrides"]), f"--config.seed={seed}"]
-        told = self._call(log, "train", f"--recipe={row['recipe']}", f"--workdir={workdir}", *overrides)
-        steps, settings = logs.read_lines(workdir / logs.METRICS), config.read(workdir)
+        what = f"{title!r} with seed {seed}"
+        steps = self._train(what, row["recipe"], workdir, log, {**row["overrides"], "seed": seed})
         step = steps[-1]["step"] if steps else 0
-        # one that was stopped at its last step is not measured there yet
-        is_stopped = any(line.startswith("stopped at step ") for line in told)
-        if is_stopped or (step < settings.train_steps and not has_settled(steps, settings.stop)):
-            raise UserError(f"{title!r} with seed {seed} was stopped at step {step}; the same command resumes it")
         measure, lines = (f"--source={workdir}", *asked(protocol)), {}
         for checkpoint in protocol["checkpoints"]:
             printed = self._call(log, "train.evaluate", *measure, f"--checkpoint={checkpoint}")
@@ -248,6 +178,19 @@ class Runner:
                 row["picture"] = f"{self.path.stem}/{studies.slug(title)}.png"
                 files.write_bytes(self.path.parent / row["picture"], drawn[-1].read_bytes())
             self._store()
+
+    def _train(
+        self, what: str, recipe: str, workdir: Path, log: Path, overrides: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Train a run to its end and return the lines of its metrics.jsonl; one that was stopped is a `UserError`."""
+        told = self._call(log, "train", f"--recipe={recipe}", f"--workdir={workdir}", *flags_of(overrides))
+        steps, settings = logs.read_lines(workdir / logs.METRICS), config.read(workdir)
+        step = steps[-1]["step"] if steps else 0
+        # one that was stopped at its last step is not measured there yet
+        is_stopped = any(line.startswith("stopped at step ") for line in told)
+        if is_stopped or (step < settings.train_steps and not has_settled(steps, settings.stop)):
+            raise UserError(f"{what} was stopped at step {step}; the same command resumes it")
+        return steps
 
     def _call(self, log: Path, module: str, *arguments: str) -> list[str]:
         """Return the lines that a program of ours prints; its errors go to the end of the `log`."""
@@ -283,8 +226,8 @@ class Runner:
         rows = {title: {**row, "recipe": Path(row["recipe"]).name} for title, row in self.result["rows"].items()}
         files.write_json(self.path, {**self.result, "rows": rows})
 
-    def _progress(self, total: int, done: int) -> tqdm:
-        return tqdm(total=total, initial=done, unit="run", desc=self.path.stem, dynamic_ncols=sys.stderr.isatty())
+    def _progress(self, total: int, done: int, unit: str) -> tqdm:
+        return tqdm(total=total, initial=done, unit=unit, desc=self.path.stem, dynamic_ncols=sys.stderr.isatty())
 
 
 def run() -> None:

@@ -6,7 +6,9 @@ path of the machine that made it:
     title, about, command       the study's docstring, and what to type
     protocol, versions, seeds   what all runs share
     columns, published, source  what the table shows
+    search                      if settings are searched: how
     rows                        by title: recipe, overrides, settings (all but the seed), picture
+      search                    what was tried first, and which was taken: see `train.study.search`
       runs                      by seed: step, seconds (inside training calls), lines by checkpoint
 """
 
@@ -18,6 +20,8 @@ from typing import Any
 
 from train.config import renamed
 from train.rundir.layout import BEST, LAST, ranking
+from train.study import search
+from train.study.search import is_done
 from zoo.shared.errors import UserError, unknown
 
 Result = dict[str, Any]
@@ -41,12 +45,13 @@ def check_same(old: Result, new: Result) -> None:
 
     Seeds and rows may be added; what the table shows may change, and so may rows without a run.
     """
-    finished = {title: row for title, row in old["rows"].items() if row["runs"]}
+    finished = {title: row for title, row in old["rows"].items() if row["runs"] or any(map(is_done, _tries(row)))}
     pairs = {"": (_shared(old), _shared(new))} if finished else {}
     for title, row in finished.items():
         if title not in new["rows"]:
             raise UserError(f"the stored result has the row {title!r}, the study has not: {_REMEDY}")
         pairs[f"{title}: "] = renamed(row["settings"]), new["rows"][title]["settings"]
+        pairs[f"{title}, search: "] = _tried(row), _tried(new["rows"][title])
     changes = [
         f"{prefix}{key} ({was.get(key, 'none')} -> {now.get(key, 'none')})"
         for prefix, (was, now) in pairs.items()
@@ -61,7 +66,16 @@ _REMEDY = "put the study back, or take another --output and --workdir"
 
 
 def _shared(result: Result) -> dict[str, Any]:
-    return {**result["protocol"], **result["versions"]}
+    searched = {f"search {key}": value for key, value in (result.get("search") or {}).items()}
+    return {**result["protocol"], **result["versions"], **searched}
+
+
+def _tries(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return row.get("search") or []
+
+
+def _tried(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(number): one["overrides"] for number, one in enumerate(_tries(row))}
 
 
 def table(result: Result) -> str:
@@ -145,6 +159,7 @@ def caption(result: Result) -> str:
         *_measured([line for run in runs for lines in run["lines"].values() for line in lines]),
         f"Trained for {steps} steps in batches of {batches}; decay of the generator's average (EMA): "
         f"{_either(row['ema'] or 'none' for row in settings)}.",
+        *filter(None, [search.caption(result)]),
         *(_CHECKPOINTS[checkpoint].format(_chosen(settings)) for checkpoint in protocol["checkpoints"]),
         f"A run trained for {_minutes([run['seconds'] for run in runs])} minutes on {protocol['threads']} of "
         f"{protocol['cores']} cores.",

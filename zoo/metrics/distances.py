@@ -108,3 +108,12 @@ def k_nearest(queries: np.ndarray, k: int, among: np.ndarray | None = None) -> n
             squares[np.arange(len(squares)), np.arange(rows.start, rows.stop)] = np.inf
         nearest[rows] = np.sort(np.partition(squares, k - 1, axis=1)[:, :k], axis=1)
     return nearest
+
+
+def nearest(queries: np.ndarray, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number (N,) of the point of the set `among` (M, D) that is nearest to each query, and the distance."""
+    numbers, squared = np.empty(len(queries), int), np.empty(len(queries))
+    for rows, squares in squared_blocks(queries, among):
+        numbers[rows] = squares.argmin(axis=1)
+        squared[rows] = squares.min(axis=1)
+    return numbers, np.sqrt(squared)

@@ -5,8 +5,9 @@ import pytest
 
 from train import config, data
 from train.evaluate.comparison import Comparison
+from train.evaluate.fitting import fitting
 from train.evaluate.makers import Maker
-from train.evaluate.metrics import check_declared, measure, suggested
+from train.evaluate.metrics import check_declared, measure
 from train.evaluate.reference import Reference, column_for
 from zoo import media
 from zoo.metrics import pairs as paired
@@ -77,4 +78,4 @@ def test_unpaired_domains_are_no_pairs():
     check_declared("pairs", "cyclegan", TARGETS, PAIRS, "--metrics=")
     with pytest.raises(UserError, match="belong together"):
         measure(judged(UNPAIRED, "a_to_b"), "pairs")
-    assert (suggested(maker(), UNPAIRED), suggested(maker(), PAIRS)) == ("frechet", "pairs")
+    assert (fitting(maker(), UNPAIRED)[0], fitting(maker(), PAIRS)[0]) == ("frechet", "pairs")

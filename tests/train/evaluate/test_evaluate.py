@@ -80,7 +80,10 @@ def printed(capsys, *arguments):
 
 def test_a_likelihood_model_is_measured_on_held_out_data(tmp_path):
     made = trained(tiny_config("nade"), tmp_path)
-    (line,) = lines(f"--source={tmp_path}")
+    line, trained_on, *others = lines(f"--source={tmp_path}")
+    assert [other["metric"] for other in others][:9:3] == ["frechet", "precision_recall", "density_coverage"]
+    assert (trained_on["metric"], trained_on["protocol"]["reference"]["split"]) == ("log_likelihood", "train")
+    assert "log-likelihood, nats (more is better)" in (tmp_path / "evaluation.html").read_text()
     assert line["metric"] == "log_likelihood"
     assert (line["count"], line["bound"]) == (299, "exact")
     assert line["baseline_nats"] == pytest.approx(-27.2, abs=0.3), "8x8 digits, dynamic, under independent pixels"
@@ -156,7 +159,7 @@ def test_a_folder_is_the_reference_whole_or_in_splits(tmp_path, cache):
     assert 0 < len(test) < len(train)
     assert sorted(map(bytes, whole)) == sorted([*map(bytes, train), *map(bytes, test)])
     flags = f"--source={folder}", f"--reference=folder:{folder}"
-    (line,) = lines(*flags)
+    (line,) = lines(*flags, "--metrics=frechet")
     assert line["frechet_distance"] == pytest.approx(0, abs=1e-6), "a set beside itself"
     assert line["protocol"]["reference"]["split"] == "all"
     assert line["protocol"]["source"] == {

@@ -12,8 +12,9 @@ from train import config, data
 from train.data import SPLITS
 from train.evaluate import latents, likelihoods
 from train.evaluate.comparison import Comparison, map_for
+from train.evaluate.fitting import COUNTS, affordable, fitting
 from train.evaluate.makers import Maker
-from train.evaluate.metrics import METRICS, check_possible, measure, suggested
+from train.evaluate.metrics import METRICS, check_possible, measure
 from train.evaluate.reference import Reference
 from zoo import images
 from zoo.metrics.extractor import Extractor
@@ -106,14 +107,77 @@ def test_a_folder_has_samples_alone():
         else:
             with pytest.raises(UserError, match=f"{name} is not for a folder of pictures: it needs a run, a bundle"):
                 check_possible(name, folder, None)
-    assert suggested(folder) == "frechet"
+    assert fitting(folder) == ["frechet", "precision_recall", "density_coverage", "nearest_neighbours"]
 
 
-def test_the_metric_that_fits_is_suggested():
-    assert suggested(maker("generate", "encode", "log_prob")) == "log_likelihood"
-    assert suggested(maker("colour", targets={"coloured": "image"})) == "pairs"
-    assert suggested(maker("points")) == "mixture"
-    assert suggested(maker("by_class")) == "frechet"
+OF_PICTURES = ["frechet", "precision_recall", "density_coverage"]
+MASKED = MapSpec(
+    (INPUT, TensorSpec("known", (8, 8, 1), "condition", "mask", keeps="input"), Z),
+    (TensorSpec("completed", (8, 8, 1), "output", "image"),),
+)
+
+
+@pytest.mark.parametrize(
+    ("made", "section", "names"),
+    [
+        (maker("by_class"), "digits", [*OF_PICTURES, "nearest_neighbours"]),
+        (
+            maker("generate", "encode", "log_prob"),
+            "digits",
+            ["log_likelihood", *OF_PICTURES, "nearest_neighbours", "representation"],
+        ),
+        (maker("generate", "encode"), "faces", [*OF_PICTURES, "nearest_neighbours"]),  # which have no labels
+        (maker("colour", targets={"coloured": "image"}), "grey:digits", ["pairs", *OF_PICTURES]),
+        (maker("colour", targets={"coloured": "b"}), "unpaired:shapes", OF_PICTURES),
+        (maker(complete=MASKED, targets={"completed": "image"}), "grey:digits", OF_PICTURES),
+        (maker("points"), "ring", ["mixture"]),
+        (maker("generate"), "stacked:mnist", ["stacked_modes", "nearest_neighbours"]),
+    ],
+)
+def test_the_metrics_that_fit_follow_from_the_model_and_the_data(made, section, names):
+    assert fitting(made, config.source(section)) == names
+
+
+@pytest.mark.parametrize("section", ["pendulum", "unpaired:shapes"])
+def test_pictures_stand_beside_no_data_without_such(section):
+    """As a world model that decodes what an agent saw, and a model of styles, whose data are contents and styles."""
+    with pytest.raises(UserError, match="no metric fits this model and its data by itself"):
+        fitting(maker("generate"), config.source(section))
+
+
+def test_where_no_metric_fits_the_line_tells_what_the_model_makes():
+    with pytest.raises(UserError, match=r"no metric fits .* \(points makes point\): name one with --metrics or --map"):
+        fitting(maker("points"), config.source("digits"))
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(0.001, 2000), (1.5, 2000), (2.5, 1000), (10, 250), (1000, 100)])
+def test_as_many_rows_are_measured_as_a_minute_allows(monkeypatch, seconds, count):
+    """64 rows take so many seconds, the first time ten times as many."""
+    clock = {"now": 0.0, "runs": 0}
+
+    def run(name, inputs):
+        clock["now"] += seconds if clock["runs"] else 10 * seconds
+        clock["runs"] += 1
+        return {"image": np.zeros((64, 8, 8, 1), np.float32)}
+
+    monkeypatch.setattr("train.evaluate.fitting.time.perf_counter", lambda: clock["now"])
+    assert affordable(maker("generate", run=run), ["frechet", "precision_recall"], None, {}, 50) == count
+    assert clock["runs"] == 2, "one map, twice, however many metrics look at it"
+
+
+def test_a_bounded_likelihood_takes_all_its_samples_for_each_row_of_both_splits(monkeypatch):
+    """A run of 64 rows takes .03 s: 3 s for 50 samples of both splits, so that 1,000 rows take 47 s."""
+    clock = {"now": 0.0}
+
+    def run(name, inputs):
+        clock["now"] += 0.03
+        return {"log_weight": np.zeros(64, np.float32)}
+
+    monkeypatch.setattr("train.evaluate.fitting.time.perf_counter", lambda: clock["now"])
+    made = maker(run=run, log_prob=MapSpec((IMAGE, EPS), (WEIGHT,)))
+    rows = {"image": np.zeros((10, 8, 8, 1), np.float32)}
+    assert affordable(made, ["log_likelihood"], None, rows, 50) == 1000
+    assert affordable(made, ["log_likelihood"], None, rows, 1) == COUNTS[0]
 
 
 # samples

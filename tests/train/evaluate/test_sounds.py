@@ -5,8 +5,9 @@ import pytest
 
 from train import config
 from train.evaluate.comparison import Comparison
+from train.evaluate.fitting import fitting
 from train.evaluate.makers import Maker
-from train.evaluate.metrics import check_possible, measure, suggested
+from train.evaluate.metrics import check_possible, measure
 from train.evaluate.reference import Reference
 from train.evaluate.sounds import ratio
 from zoo import media
@@ -93,7 +94,7 @@ def test_a_classifier_hears_whether_samples_are_what_was_asked_for(is_right, pau
 
 def test_what_fits_and_what_does_not():
     maker = Maker(MAPS, {}, lambda *_: {}, None, {})
-    assert suggested(maker) == "bits_per_sample"
+    assert fitting(maker)[0] == "bits_per_sample"
     check_possible("bits_per_sample", maker, None)
     with pytest.raises(UserError, match="frechet is for outputs of kind image; generate makes audio"):
         check_possible("frechet", maker, None)

@@ -5,8 +5,9 @@ import pytest
 
 from train import config
 from train.evaluate.comparison import Comparison
+from train.evaluate.fitting import fitting
 from train.evaluate.makers import Maker
-from train.evaluate.metrics import check_declared, check_possible, measure, suggested
+from train.evaluate.metrics import check_declared, check_possible, measure
 from train.evaluate.reference import Reference
 from zoo.metrics.extractor import PICTURES, Extractor
 from zoo.shared.errors import UserError
@@ -92,7 +93,7 @@ def test_what_it_cannot_judge_is_refused_in_one_line():
 
 
 def test_it_is_what_fits_a_likelihood_of_videos_and_pictures_metrics_do_not():
-    assert suggested(Maker(maps(), {}, counting, None, {})) == "nats_per_frame"
+    assert fitting(Maker(maps(), {}, counting, None, {})) == ["nats_per_frame"]
     section = config.source("moving_digits:digits")
     for name in ("frechet", "log_likelihood"):
         with pytest.raises(UserError, match="moving_digits:digits holds kind video"):

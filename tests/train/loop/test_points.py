@@ -71,7 +71,8 @@ def test_the_program_counts_the_modes_of_2500_samples_unless_told_otherwise(run)
     process = python("-m", "train.evaluate", f"--source={run[0]}", stderr=None)
     output, _ = process.communicate()
     assert process.returncode == 0
-    line = json.loads(output)
+    line, real = map(json.loads, output.splitlines())
+    assert (real["modes"], real["protocol"]["source"]["kind"]) == (8, "real")
     assert (line["metric"], line["protocol"]["samples"], line["protocol"]["reference"]["name"]) == (
         "mixture",
         2500,

@@ -10,7 +10,7 @@ import pytest
 from shared import REPOSITORY, program, python, stand_in, tiny_config
 
 from train import config, studies
-from train.study import results
+from train.study import preparing, results
 from zoo.shared import files
 from zoo.shared.errors import UserError
 
@@ -334,7 +334,7 @@ def test_every_study_that_comes_along_could_be_run(name, tmp_path):
 def test_an_evaluation_is_asked_for_the_map_and_the_reference_of_the_study(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     stand_in("cyclegan_emoji", tmp_path)
-    flags = study_program.asked(study_program.prepare("unpaired_emoji", 1)["protocol"])
+    flags = preparing.asked(preparing.prepare("unpaired_emoji", 1)["protocol"])
     assert {"--map=a_to_b", "--reference=pairs:emoji", "--split=test", "--metrics=pairs"} <= set(flags)
     flags = study_program.asked(study_program.prepare("ring", 1)["protocol"])
     assert not [flag for flag in flags if flag.startswith(("--map", "--reference"))]
