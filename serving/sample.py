@@ -116,7 +116,7 @@ def main() -> None:
         raise UserError("give either --bundle or --preset, not both")
     if not (_BUNDLE.value or _PRESET.value) or not _OUTPUT.value:
         raise UserError(f"--{'output' if _BUNDLE.value or _PRESET.value else 'bundle'} is missing; see --help")
-    seeds, write = _seeds(), None if _INTERPOLATE.value else _writer(_OUTPUT.value)
+    seeds, write = _seeds(), None if _INTERPOLATE.value is not None else _writer(_OUTPUT.value)
     sides = Sides(tile=_TILE.value, overlap=_OVERLAP.value, progress=True)
     place = presets.find(_PRESET.value) if _PRESET.value else Path(str(_BUNDLE.value))
     make = functools.partial(_draw, write, place) if write else functools.partial(_walk, seeds)

@@ -10,7 +10,7 @@ from train.evaluate import figures
 from train.evaluate.metrics import METRICS
 from train.evaluate.panels import Panel, nearest_panels, sample_panels
 from train.evaluate.report import Report
-from train.rundir.pictures import CURVES
+from train.rundir.curves import CURVES
 
 _STYLE = """
 figure img { image-rendering: pixelated; }
