@@ -18,7 +18,7 @@ from zoo import syntax
 
 _CONFIG = "train.config"
 _NAMES = {
-    "data.name": "what to learn from: digits, folder:PATH or another source, which README.md lists",
+    "data.name": "what to learn from: digits, folder:PATH or another source, which docs/own_pictures.md lists",
     "model.name": "what is trained: a model of the zoo, or one of your own, file.py:Class",
 }
 _OWN = "of this recipe alone, for keys that follow it"

@@ -8,17 +8,12 @@ A model is registered by one line below. Everything else (its options, the data 
 from its file. A model of your own needs no line: its name is "file.py:Class" or "package.module:Class".
 """
 
-import functools
-import importlib
-import importlib.util
-import os
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import registry
 from zoo.shared.errors import UserError, first_line, unknown
+from zoo.shared.modules import imported
 from zoo.shared.version import VERSION
 
 if TYPE_CHECKING:
@@ -84,8 +79,7 @@ def model_class(name: str) -> "type[GenerativeModel]":
     """Return the class of a model; a file that cannot be imported, or a class that is no model, is a `UserError`."""
     module, class_name = registry.locate(name, lambda: _MODELS)
     try:
-        imported = _import_file(module) if module.endswith(".py") else importlib.import_module(module)
-        found = getattr(imported, class_name)
+        found = getattr(imported(module), class_name)
     except (Exception, SystemExit) as error:  # a file of the user's own may raise anything
         raise UserError(f"model {name} cannot be imported: {type(error).__name__}: {first_line(error)}") from error
     from zoo.model import GenerativeModel
@@ -105,14 +99,3 @@ def create(name: str, columns: Mapping[str, Any], **options: Any) -> "Generative
         if key not in known:
             raise unknown(f"option of model {name}", key, known)
     return model_class(name)(columns=columns, **options)
-
-
-@functools.cache
-def _import_file(path: str) -> Any:
-    file = Path(os.path.expanduser(path)).resolve()
-    spec = importlib.util.spec_from_file_location(f"genzoo_model_{file.stem}", file)
-    assert spec is not None and spec.loader is not None, "a path that ends in .py has a loader"
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module

@@ -78,8 +78,9 @@ def told(
         if took is not None and count * took > _NOTABLE * seconds:
             line += f"; and {count:,} {what}, of which the last took {took:.2g} s"
     yield line if following is None else f"{line}; the phase {following.name} follows, whose steps take another time"
-    if seconds > LONG:
-        yield from (f"  shorter with {advice}" for advice in shorter(config, step_seconds))
+    if seconds > LONG > step * step_seconds:  # else too much is done to begin anew
+        yield "what would make it shorter, in a new --workdir:"
+        yield from (f"  {advice}" for advice in shorter(config, step_seconds))
 
 
 def _start(phase: Phase) -> int:

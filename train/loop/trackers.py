@@ -12,19 +12,16 @@
 A run that is resumed or goes back to a checkpoint tells the lines after it again: the later ones hold.
 """
 
-import importlib
-import importlib.util
 import inspect
-import os
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from absl import logging
 
 from train.rundir.logs import told
 from zoo.shared.errors import UserError, first_line
+from zoo.shared.modules import imported
 
 Hears = Callable[[str, dict[str, Any]], object]
 _FORM = "give package.module:function, or file.py:function"
@@ -58,7 +55,7 @@ def load(name: str) -> Tracker:
     if module.endswith(".py") and not Path(module).expanduser().is_file():
         raise UserError(f"--logger={name}: there is no file {module}; {_FORM}")
     try:
-        found = _imported(module)
+        found = imported(module)
     except (Exception, SystemExit) as error:  # a file of the user's own may raise anything
         raise UserError(f"--logger={name} cannot be imported: {type(error).__name__}: {first_line(error)}") from error
     function = getattr(found, function_name, None)
@@ -71,13 +68,3 @@ def load(name: str) -> Tracker:
     except ValueError:
         pass  # one that is not written in Python may have no signature
     return Tracker(function, name)
-
-
-def _imported(module: str) -> ModuleType:
-    if not module.endswith(".py"):
-        return importlib.import_module(module)
-    spec = importlib.util.spec_from_file_location("genzoo_logger", os.path.expanduser(module))
-    assert spec is not None and spec.loader is not None, "a path that ends in .py has a loader"
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made

@@ -8,12 +8,10 @@ after Ctrl-C, a kill or a crash; what is finished is not done again.
 
 import contextlib
 import json
-import os
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from train.loop.stopping import has_settled
 from train.rundir import logs, pictures
 from train.study import results, search
 from train.study.preparing import OPTIONAL, SEED, asked, flags_of, prepare, restore, settle
+from train.study.programs import Programs
 from zoo.shared import files, program
 from zoo.shared.errors import UserError
 
@@ -33,8 +32,6 @@ WORKDIR = flags.DEFINE_string("workdir", None, "directory for the runs and their
 OUTPUT = flags.DEFINE_string("output", "docs/results", "directory for the results")
 JOBS = flags.DEFINE_integer("jobs", 1, "runs at a time; each trains on its share of the cores", lower_bound=1)
 TABLE = flags.DEFINE_bool("table", False, "print the table of what is stored, then stop")
-
-_THREADS = "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"
 
 
 def main() -> None:
@@ -74,16 +71,7 @@ class Runner:
 
     def __init__(self, result: results.Result, workdir: Path, path: Path) -> None:
         self.result, self.workdir, self.path = result, workdir, path
-        threads = str(result["protocol"]["threads"])
-        # our own programs, whatever file called train.py stands in the current directory: -m alone would look there
-        # first (see -P below); last, it is there for a recipe of one's own that imports its neighbours
-        places = [str(Path(config.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")]), os.getcwd()]
-        self.environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(places),
-            **dict.fromkeys(_THREADS, threads),
-        }
-        self.lock, self.processes, self.stopping = threading.Lock(), set[subprocess.Popen[str]](), False
+        self.programs, self.lock = Programs(result["protocol"]["threads"]), threading.Lock()
 
     def run(self, jobs: int) -> list[UserError]:
         """Run `jobs` runs at a time and return the errors of those that failed, which do not stop the others.
@@ -121,7 +109,7 @@ class Runner:
                         raise error
                     bar.update()
             except BaseException:
-                self._stop()
+                self.programs.stop()
                 pool.shutdown(cancel_futures=True)
                 print("\nstopped; what is finished is stored, and the same command resumes", file=sys.stderr)
                 raise
@@ -193,34 +181,7 @@ class Runner:
         return steps
 
     def _call(self, log: Path, module: str, *arguments: str) -> list[str]:
-        """Return the lines that a program of ours prints; its errors go to the end of the `log`."""
-        log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-P", "-m", module, *arguments]
-        # a process group of its own: Ctrl-C reaches it through `_stop` alone (a second signal would end it at once)
-        options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "process_group": 0}
-        with open(log, "a") as errors:
-            begin = errors.tell()
-            with self.lock:
-                if self.stopping:
-                    raise CancelledError
-                process = subprocess.Popen(command, text=True, stderr=errors, env=self.environment, **options)
-                self.processes.add(process)
-            output, _ = process.communicate()
-        with self.lock:
-            self.processes.remove(process)
-        if process.returncode:
-            said = log.read_bytes()[begin:].decode(errors="replace").splitlines()
-            last = next((line for line in reversed(said) if line.startswith("error: ")), "")
-            last = last or f"it ended with status {process.returncode}, a signal if below 0"
-            raise UserError(f"python -m {module} failed, see {log}: {last.removeprefix('error: ')}")
-        return output.splitlines()
-
-    def _stop(self) -> None:
-        """Start no other process, and ask those that run to save their state and leave."""
-        with self.lock:
-            self.stopping = True
-            for process in self.processes:
-                process.terminate()
+        return self.programs.call(log, module, *arguments)
 
     def _store(self) -> None:
         rows = {title: {**row, "recipe": Path(row["recipe"]).name} for title, row in self.result["rows"].items()}

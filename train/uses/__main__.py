@@ -46,9 +46,11 @@ def measure(name: str, output: Path) -> None:
     if not 0 < BUDGET.value < float("inf"):
         raise UserError(f"--budget={BUDGET.value}: use a positive number")
     use = importlib.import_module(f"train.uses.{name}")
-    seeds = use.SEEDS if SEEDS.value is None else _numbers(SEEDS.value)
+    seeds = use.SEEDS if SEEDS.value is None else program.seeds(SEEDS.value)
+    values = {SEEDS.name: ",".join(map(str, seeds)), BUDGET.name: BUDGET.value}
+    given = [f"--{flag.name}={values[flag.name]}" for flag in (SEEDS, BUDGET) if flag.present]
     path = output / f"{name}_{DATA.value}.json"
-    result = stored.resumed(path, stored.new(name, DATA.value, use.protocol(DATA.value, BUDGET.value), seeds))
+    result = stored.resumed(path, stored.new(name, DATA.value, use.protocol(DATA.value, BUDGET.value), seeds, given))
     study = stored.Study(result, Path(WORKDIR.value), path)
     for directory in (study.workdir, output):
         directory.mkdir(parents=True, exist_ok=True)
@@ -71,14 +73,6 @@ def measure(name: str, output: Path) -> None:
 def _seconds() -> float:
     """Return for how long this process and those that it started have run."""
     return sum(os.times()[:4])
-
-
-def _numbers(texts: list[str]) -> list[int]:
-    if not texts or not all(text.isdecimal() and len(text) < 11 and int(text) < 2**31 for text in texts):
-        raise UserError(f"--seeds={','.join(texts)}: use whole numbers from 0 to 2^31 - 1")
-    if len(set(texts)) < len(texts):
-        raise UserError(f"--seeds={','.join(texts)}: one stands there twice, name each once")
-    return [int(text) for text in texts]
 
 
 def run() -> None:

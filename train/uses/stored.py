@@ -44,13 +44,15 @@ class Study:
         files.write_json(self.path, self.result)
 
 
-def new(use: str, data: str, protocol: dict[str, Any], seeds: Sequence[int]) -> Result:
-    """Return a result without cells."""
+def new(use: str, data: str, protocol: dict[str, Any], seeds: Sequence[int], given: Sequence[str] = ()) -> Result:
+    """Return a result without cells; `given` are flags of the command beside the use and the data."""
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     return {
         "use": use,
         "data": data,
-        "command": f"python -m train.uses --use={use} --data={data} --workdir=runs/{use}_{data}",
+        "command": " ".join(
+            [f"python -m train.uses --use={use} --data={data}", *given, f"--workdir=runs/{use}_{data}"]
+        ),
         "protocol": json.loads(json.dumps(protocol)),  # as it is read back: lists for tuples
         "versions": {"genzoo": zoo.__version__, **versions, "python": platform.python_version()},
         "seeds": list(seeds),

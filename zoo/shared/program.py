@@ -33,10 +33,13 @@ def run(
 
 
 def seeds(texts: list[str]) -> list[int]:
-    """Return the whole numbers of the flag --seeds; others, or none, are a `UserError`."""
-    if not texts or not all(text.isdecimal() and len(text) < 11 for text in texts):
-        raise UserError(f"--seeds={','.join(texts)}: use whole numbers")
-    return [int(text) for text in texts]
+    """Return the whole numbers of the flag --seeds, each once; others, or none, are a `UserError`."""
+    if not texts or not all(text.isdecimal() and len(text) < 11 and int(text) < 2**31 for text in texts):
+        raise UserError(f"--seeds={','.join(texts)}: use whole numbers from 0 to 2^31 - 1")
+    numbers = [int(text) for text in texts]
+    if len(set(numbers)) < len(numbers):
+        raise UserError(f"--seeds={','.join(texts)}: one stands there twice, name each once")
+    return numbers
 
 
 def _terminate(number: int, _frame: object) -> NoReturn:

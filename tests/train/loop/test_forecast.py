@@ -70,16 +70,23 @@ def test_a_long_run_tells_what_its_own_keys_would_change(settings):
     line, *advice = told(settings, 0, 0.5)
     assert line == "about 1.7 hours to step 12,000 on 2 cores, 500 ms a step"
     assert advice == [
-        "  shorter with --config.train_steps=7200: an hour of these steps; the same command with more goes on from "
-        "there",
-        "  shorter with --config.model.base_channels=64 instead of 128: between two layers that are half as wide, a "
+        "what would make it shorter, in a new --workdir:",
+        "  --config.train_steps=7200: an hour of these steps; the same command with more goes on from there",
+        "  --config.model.base_channels=64 instead of 128: between two layers that are half as wide, a "
         "quarter of the multiplications",
-        "  shorter with --config.data.image_size=16 instead of 32: a quarter of the pixels",
+        "  --config.data.image_size=16 instead of 32: a quarter of the pixels",
     ]
     settings.optimizers.generator.schedule = "linear"
-    assert "the learning rates fall within them" in told(settings, 0, 0.5)[1]
+    assert "the learning rates fall within them" in told(settings, 0, 0.5)[2]
     settings.model.base_channels, settings.data.image_size = 16, 0
-    assert len(told(settings, 0, 0.5)) == 2, "what is small already, or the data's own size, is not named"
+    assert len(told(settings, 0, 0.5)) == 3, "what is small already, or the data's own size, is not named"
+
+
+def test_a_run_that_is_far_on_is_not_told_to_begin_anew(settings):
+    """The first hour at half a second a step is 7,200 steps."""
+    settings.train_steps = 100_000
+    assert len(told(settings, 7100, 0.5)) > 2
+    assert told(settings, 50_000, 0.5) == ["about 6.9 hours to step 100,000 on 2 cores, 500 ms a step"]
 
 
 @pytest.mark.parametrize("recipe", ["gan_digits", "progressive_digits", "wavenet_toy", "faces_small"])

@@ -349,4 +349,4 @@ def test_a_stored_result_has_the_settings_of_today_s_study(path, tmp_path, monke
     assert list(stored["rows"]) == list(study.rows)
     for title, row in stored["rows"].items():
         settings = config.renamed(row["settings"])
-        assert {**row, "settings": settings, "picture": None, "runs": {}} == study_program._row(study, title), title
+        assert {**row, "settings": settings, "picture": None, "runs": {}} == preparing._row(study, title), title

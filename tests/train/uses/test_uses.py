@@ -7,7 +7,7 @@ import re
 import pytest
 from shared import REPOSITORY, python
 
-from train.uses import USES, augmentation, page, stored
+from train.uses import USES, augmentation, page, stored, trainings
 from zoo.shared.errors import UserError
 
 PLAIN = dict.fromkeys(augmentation.ROWS, 0.5)
@@ -81,3 +81,10 @@ def test_the_page_in_the_documentation_is_that_of_what_is_stored():
         assert (directory / page.PAGE).read_text() == page.text(directory), "run make uses"
         for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", page.text(directory)):
             assert (directory / picture).is_file()
+
+
+def test_a_training_that_was_stopped_is_not_taken_for_a_finished_one(tmp_path, monkeypatch):
+    result = stored.new("latents", "digits", {"runs": {"generator": {"recipe": "dcgan_digits", "train_steps": 4}}}, [0])
+    monkeypatch.setattr(trainings.Programs, "call", lambda *_: ["x", "stopped at step 3, which is saved"])
+    with pytest.raises(UserError, match="the run generator of seed 7 stopped at step 3, which is saved"):
+        trainings.run_of(stored.Study(result, tmp_path, tmp_path / "x.json"), "generator", 7)
