@@ -33,6 +33,7 @@ _MODELS = {
     "espcn": "zoo.translation.espcn:ESPCN",
     "fast_style": "zoo.translation.fast_style:FastStyle",
     "gan": "zoo.adversarial.gan:GAN",
+    "flow_matching": "zoo.flow.flow_matching:FlowMatching",
     "gated_pixel_cnn": "zoo.autoregressive.gated_pixel_cnn:GatedPixelCNN",
     "gan_grid": "zoo.adversarial.gan_grid:GANGrid",
     "lsgan": "zoo.adversarial.lsgan:LSGAN",

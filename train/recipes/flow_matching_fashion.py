@@ -1,0 +1,32 @@
+"""Flow matching on Fashion-MNIST, for as many epochs as "Are GANs created equal?" (Lucic et al. 2018) trains: 20.
+
+    python -m train --recipe=flow_matching_fashion --workdir=runs/flow_fashion
+
+`--config.data.name=mnist` makes digits.
+
+Result: not trained to its end yet. After a fifth of it (step 3,750) the Frechet distance to the train split is 1.56.
+That one network, asked more or less often for a sample, has by the midpoint rule 1.72 (10 times, 5 steps), 1.61 (20
+times), 1.56 (40 times, this recipe); by Euler's 2.67 (10 times), 1.89 (20 times).
+Protocol: seed 10 (--config.seed) alone, 5,000 samples of the averaged network beside 5,000 images of the train split,
+features of the extractor of digits and garments that comes along. The learning rate (1e-3, 3e-3, 6e-3), the widths and
+the use of the time in each block were chosen by the training loss after 1,200 steps, with seed 0; the test split was not
+looked at.
+Time: 54 ms of one core for a step, beside other programs, which makes 17 minutes. A sample takes 10 ms of it.
+"""
+
+from ml_collections import ConfigDict
+
+from train.config import adam, defaults, model, source
+
+
+def get_config() -> ConfigDict:
+    """Return the configuration."""
+    config = defaults()
+    config.train_steps = 18_750
+    config.checkpoint_every = 1250
+    config.sample_every = 2500
+    config.data = source("fashion_mnist")
+    config.model = model("flow_matching", base_channels=24)
+    config.optimizers.velocity = adam(3e-3)
+    config.optimizers.velocity.schedule = "linear"
+    return config
