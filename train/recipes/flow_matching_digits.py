@@ -8,7 +8,7 @@ Result: docs/gallery/flow_matching_digits.png, not selected. Nearly all digits c
 and data was measured yet.
 Protocol: one run with seed 0 (--config.seed), looked at; no number, hence no spread. 1,498 training scans. A sample
 costs 40 passes of the network: 20 steps by the midpoint rule.
-Time: 5 minutes on one of two cores that several other programs shared.
+Time: 5 minutes of one core that other programs shared.
 """
 
 from ml_collections import ConfigDict

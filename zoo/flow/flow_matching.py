@@ -41,13 +41,13 @@ class FlowMatching(GenerativeModel):
     """
 
     options: ClassVar[dict[str, Any]] = {
-        "network": "unet",
-        "base_channels": 32,
-        "depth": 2,
-        "sigma_min": 0.0,
-        "conditional": False,
-        "sampler": "midpoint",
-        "sampler_steps": 20,
+        "network": "unet",  # of the velocity: unet for pictures, or mlp
+        "base_channels": 32,  # after the first layer; of an mlp, units of each
+        "depth": 2,  # halvings of the picture; of an mlp, layers
+        "sigma_min": 0.0,  # deviation in which a path ends about its example
+        "conditional": False,  # whether it learns the velocity of each class
+        "sampler": "midpoint",  # rule of a step: euler or midpoint, which asks the network twice
+        "sampler_steps": 20,  # of a sample, from noise to data
     }
     reads: ClassVar[dict[str, tuple[str, ...]]] = {"image": ("image", "point")}
     reads_if: ClassVar[dict[str, dict[str, tuple[str, ...]]]] = {"conditional": {"label": ("class",)}}
