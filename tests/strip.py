@@ -11,32 +11,32 @@ from shared import REPOSITORY
 
 from zoo.shared import files
 
-DOCS = REPOSITORY / "docs"
+STRIP = REPOSITORY / "docs" / "strip.png"
 SIDE, GAP, COLUMNS = 200, 8, 6
 # each picture with the left, upper, right and lower edge of what is cut out, as parts of its width and height
 PANELS = {
     # GANs
-    "gallery/rpgan_fashion.png": (0, 0, 0.5, 0.5),
-    "gallery/acgan_digits.png": (0, 0, 0.5, 0.5),
-    "gallery/progressive_avatars.png": (0, 0, 0.5, 0.5),
+    "presets/rpgan_fashion_mnist/samples.png": (0, 0, 0.5, 0.5),
+    "presets/projection_gan_fashion_mnist/samples.png": (0.5, 0.027, 1, 0.52),
+    "docs/gallery/classes.png": (0, 0, 0.5, 0.5),
     # autoregressive models
-    "likelihoods/gated_pixel_cnn.png": (0, 0, 0.5, 0.5),
-    "gallery/video_pixel_network_mnist.png": (0, 0, 0.25, 0.365),
-    "gallery/wavenet_digits.png": (0, 0, 0.5, 0.6),
+    "docs/likelihoods/gated_pixel_cnn.png": (0, 0, 0.5, 0.5),
+    "docs/gallery/video_pixel_network_mnist.png": (0.498, 0, 0.664, 0.243),
+    "docs/gallery/wavenet_digits.png": (0, 0, 0.5, 0.6),
     # latent variables
-    "vae/samples.png": (0, 0, 0.5, 0.5),
-    "gallery/world_model_toy.png": (0, 0, 0.112, 1),
+    "docs/vae/samples.png": (0, 0, 0.5, 0.5),
+    "docs/gallery/world_model_toy.png": (0, 0, 0.112, 1),
     # pictures from pictures
-    "gallery/pix2pix_toy.png": (0, 0, 0.332, 1),
-    "translation/faces.png": (0, 0, 0.5, 0.5),
-    "translation/styles.png": (0.5, 0.5, 1, 1),
-    "translation/upscaled.png": (0.5, 0, 0.752, 1),
+    "presets/cyclegan_emoji/samples.png": (0, 0, 0.5, 1),
+    "docs/translation/faces.png": (0, 0, 0.5, 0.5),
+    "docs/translation/styles.png": (0.5, 0.5, 1, 1),
+    "docs/translation/upscaled.png": (0.5, 0, 0.752, 1),
 }
 
 
 def cut_out(name: str) -> Image.Image:
     """Return the square that a panel shows."""
-    with Image.open(DOCS / name) as picture:
+    with Image.open(REPOSITORY / name) as picture:
         box = [round(part * picture.size[index % 2]) for index, part in enumerate(PANELS[name])]
         piece = picture.convert("RGB").crop(box)
     enlarged = max(piece.size) < SIDE
@@ -55,7 +55,7 @@ def strip() -> Image.Image:
 
 def main() -> None:
     """Write docs/strip.png."""
-    with files.new_file(DOCS / "strip.png") as file:
+    with files.new_file(STRIP) as file:
         strip().quantize(256, Image.Quantize.FASTOCTREE).save(file, format="PNG", optimize=True)
 
 

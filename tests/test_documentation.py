@@ -114,7 +114,7 @@ def test_the_readme_leads_to_every_model_and_shows_every_family():
     targets = {target for target, _ in links(read("README.md"))}
     assert {f"docs/models/{model}.md" for model in zoo.available()} <= targets
     assert "docs/strip.png" in targets
-    assert all((strip.DOCS / name).is_file() for name in strip.PANELS)
+    assert all((REPOSITORY / name).is_file() for name in strip.PANELS)
     assert strip.cut_out(next(iter(strip.PANELS))).size == (strip.SIDE, strip.SIDE)
 
 
