@@ -25,6 +25,7 @@ from train.evaluate.comparison import Comparison
 from train.evaluate.metrics import measure
 from train.evaluate.reference import Reference
 from train.evaluate.schedule import Evaluation
+from train.loop import claims
 from train.loop.sheets import Sheets
 from train.rundir import curves, examples, hardware, layout, logs, restore
 from train.rundir.checkpoints import Checkpoints
@@ -87,8 +88,9 @@ class Resumed:
         with self.main._claimed(place, settings):
             made.config, made.workdir, made.step = settings, place, 0
             made.checkpoints = Checkpoints(place / "checkpoints", made.checkpoints.state, settings.keep_checkpoints)
-            made._claim_model(made.batches.source)
-            made.examples = made._claim_examples()
+            is_begun = bool(made.checkpoints.steps())
+            claims.claim_model(place, made.model, made.batches.source, is_begun, is_chief=True)
+            made.examples = claims.claim_examples(place, settings, made.model, is_begun, is_chief=True)
             has_evaluation = settings.evaluate.metrics
             made.evaluation = (
                 Evaluation(settings, place, made.checkpoints.state, made.model) if has_evaluation else None

@@ -1,7 +1,25 @@
 """How many steps a compiled call holds: about half a second of them, so that a run is heard and seen to move."""
 
+import sys
+
+from tqdm import tqdm
+
 SECONDS = 0.5  # of a call; one step may take longer
 _MOST = 4096  # steps
+
+
+def progress(total: int, done: int, is_shown: bool) -> tqdm:
+    """Return a progress bar of steps: on a terminal a live one, in a log file a line now and then."""
+    live = sys.stderr.isatty()
+    return tqdm(
+        total=total,
+        initial=done,
+        unit="step",
+        desc="training",
+        mininterval=0.2 if live else 15,
+        dynamic_ncols=live,
+        disable=not is_shown,
+    )
 
 
 class Pace:

@@ -46,6 +46,14 @@ class Settling:
             self.stop.within
         )
 
+    def words(self, step: int) -> str:
+        """Return why a run that may end does so at this step."""
+        stop = self.stop
+        return (
+            f"the mean {stop.log} of the last {stop.steps} steps is within {stop.within} of {stop.near}: "
+            f"the run ends at step {step}"
+        )
+
 
 def has_settled(metrics: Iterable[dict[str, float]], stop: ConfigDict) -> bool:
     """Return whether a run that wrote these lines of metrics.jsonl may end, by the rule `stop`."""

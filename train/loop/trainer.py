@@ -21,7 +21,6 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 import train.data
-from train.data import Source
 from train.data.batches import Batches
 from train.data.on_device import OnDevice
 from train.engine import phases, strategies
@@ -30,22 +29,21 @@ from train.engine.optimizers import reset
 from train.engine.steps import CompiledSteps
 from train.evaluate.makers import from_model
 from train.evaluate.schedule import Evaluation
-from train.loop import forecast
-from train.loop.building import batch_size_key, classes_told, create_model, held_out_rows, warn_of_levels
+from train.loop import claims, forecast
+from train.loop.building import batch_size_key, classes_told, create_model, warn_of_levels
 from train.loop.cells import Cell
 from train.loop.forecast import Forecast
-from train.loop.pace import Pace
+from train.loop.pace import Pace, progress
 from train.loop.sheets import Sheets
 from train.loop.signals import Interrupted, StopRequest, stop_signals
 from train.loop.stopping import Settling
 from train.loop.trackers import Tracker
 from train.loop.workers import Agreed, Workers
-from train.rundir import curves, examples, hardware, logs, pictures, recorded, restore
+from train.rundir import curves, hardware, logs, pictures, recorded, restore
 from train.rundir.checkpoints import Checkpoints
 from train.rundir.layout import CHECKPOINTS, LAST, TENSORBOARD
 from train.rundir.state import state_of
 from zoo.model import as_run
-from zoo.shared import files
 from zoo.shared.errors import UserError, first_line, unknown
 
 MAX_RETRIES = 3
@@ -94,8 +92,9 @@ class Trainer:
                     print(f"{name}: {classes_told(spec.names)}", file=sys.stderr)
         state = state_of(self.model, self.averages)
         self.checkpoints = Checkpoints(workdir / CHECKPOINTS[LAST], state, config.keep_checkpoints)
-        self._claim_model(self.source)
-        self.examples = self._claim_examples()
+        is_begun = bool(self.checkpoints.steps())
+        claims.claim_model(workdir, self.model, self.source, is_begun, self.is_chief)
+        self.examples = claims.claim_examples(workdir, config, self.model, is_begun, self.is_chief)
         self.sheets = Sheets(config, workdir, self.model, self.examples, self.source)
         if self.is_chief:
             warn_of_levels(self.model, self.examples)
@@ -128,7 +127,7 @@ class Trainer:
         """Train, and return whether to the end; a run that a signal ends is saved, and drawn if that is quick."""
         try:
             self._resume()
-            with self._progress() as bar:
+            with progress(self.config.train_steps, self.step, self.is_chief) as bar:
                 told = self._train(bar)
             is_done = not told.is_stopping
             if is_done and told.has_settled:
@@ -213,12 +212,7 @@ class Trainer:
             self.draw_samples()
         self.evaluate(is_last=True)
         if self.is_chief:
-            stop = self.config.stop
-            print(
-                f"the mean {stop.log} of the last {stop.steps} steps is within {stop.within} of {stop.near}: "
-                f"the run ends at step {self.step}",
-                file=sys.stderr,
-            )
+            print(self.settling.words(self.step), file=sys.stderr)
 
     def train_until(self, target: int) -> dict[str, np.ndarray]:
         """Train from `self.step` to `target` in one compiled call; return each log for every step, (steps,).
@@ -325,36 +319,6 @@ class Trainer:
             return self.batches.dataset(self.step, remaining, local, first, replicas, held)
 
         self.iterator = iter(self.strategy.distribute_datasets_from_function(local_batches))
-
-    def _claim_model(self, source: Source) -> None:
-        """Write the model's arguments and the data's fingerprint to a new run, or compare them with an old one's."""
-        path, told = self.workdir / restore.MODEL, self._described(source)
-        if self.checkpoints.steps() and path.is_file():
-            held = restore.described(path)
-            # that of a run from before the cache handed over digests was made in full
-            if held != told and held != self._described(source, in_full=True):
-                raise UserError(f"the data or the model changed since {path} was written: take a new --workdir")
-            told = held
-        if self.is_chief:
-            files.write_json(path, told)
-
-    def _described(self, source: Source, in_full: bool = False) -> dict[str, Any]:
-        """Return what model.json holds of a run with these data."""
-        return restore.describe(self.model, "+".join(table.fingerprint(in_full) for table in source))
-
-    def _claim_examples(self) -> examples.Examples:
-        """Return the run's examples of held-out data; a new run writes them, others read them."""
-        if self.checkpoints.steps() and (self.workdir / examples.EXAMPLES).is_file():
-            return examples.read(self.workdir, self.model.maps)
-        try:
-            source = train.data.load(self.config.data, "test")
-        except UserError as error:
-            logging.warning("no data are held out (%s): sheets and bundles show rows of the train split", error)
-            source = train.data.load(self.config.data, "train")
-        made = examples.of(self.model, held_out_rows(self.model, source, self.config), source)
-        if self.is_chief:
-            examples.write(self.workdir, made)
-        return made
 
     def _resume(self) -> None:
         if self.is_chief:
@@ -485,16 +449,3 @@ class Trainer:
                 f"could not write in {self.workdir} at step {self.step}: {first_line(error)}; "
                 "the checkpoints are intact: give the same command again once it can be written"
             ) from error
-
-    def _progress(self) -> tqdm:
-        # on a terminal a live bar; in a log file a line now and then
-        live = sys.stderr.isatty()
-        return tqdm(
-            total=self.config.train_steps,
-            initial=self.step,
-            unit="step",
-            desc="training",
-            mininterval=0.2 if live else 15,
-            dynamic_ncols=live,
-            disable=not self.is_chief,
-        )
