@@ -101,7 +101,7 @@ def run(command, directory, environment, stack):
         environment["ADDRESS"] = stack.enter_context(serving(words, directory, environment))
     else:
         assert words[0] == "python", command
-        if words[1:3] == ["-m", "train"] and "--dry_run" not in words:
+        if words[1:3] == ["-m", "train"] and not {"--dry_run", "--recipe=list"} & {*words}:
             words += TINY + TINY_MODEL["nade" in command]
         done = subprocess.run(words, cwd=directory, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"

@@ -102,16 +102,17 @@ def main() -> None:
             print_layers(settings)
         return
     workdir = Path(WORKDIR.value)
-    if strategies.is_chief():
-        _tell(workdir, settings)
+    is_new = not (workdir / config.CONFIG).is_file()
     with _claimed(workdir, settings):
+        if strategies.is_chief():
+            _tell(workdir, settings, is_new)
         _train(workdir, settings, tracker)
 
 
-def _tell(workdir: Path, settings: ConfigDict) -> None:
+def _tell(workdir: Path, settings: ConfigDict, is_new: bool) -> None:
     """Say in one paragraph what is trained on what and where it goes; of a recipe that begins, what it says of time."""
     recipe = RECIPE.value or ("" if INIT_FROM.value else DEFAULT)
-    begins = bool(recipe) and not (workdir / config.CONFIG).is_file()
+    begins = bool(recipe) and is_new
     print(
         f"{f'recipe {recipe}' if begins else 'run'}: {settings.model.name} learns from {settings.data.name}, "
         f"{settings.train_steps:,} steps of {settings.batch_size:,} examples.\n"
@@ -168,6 +169,8 @@ def _claimed(workdir: Path, settings: ConfigDict) -> Iterator[None]:
         yield
         return
     path = workdir / config.CONFIG
+    if workdir.is_file():
+        raise UserError(f"--workdir={workdir} is a file: name a directory")
     if not path.is_file() and not layout.is_new(workdir) and recorded.newest(workdir) is None:
         raise UserError(f"--workdir={workdir} holds other files and no {config.CONFIG}: name a new or empty directory")
     begins = layout.is_new(workdir)
