@@ -116,7 +116,7 @@ $(TORCH_READY): requirements/torch.txt
 	$(TORCH_VENV)/bin/python -m pip install --quiet -r requirements/torch.txt $(TORCH_PIP)
 	@touch $@
 
-results: $(READY) ## write the stored results into docs/results, what recipes say into docs/models and README.md
+results: $(READY) ## write the stored results into docs/results, what recipes and presets say into docs and README.md
 	$(BIN)/python tests/results.py
 	$(BIN)/python tests/model_pages.py
 

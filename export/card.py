@@ -24,7 +24,8 @@ def text(manifest: bundle.Manifest, shown: Mapping[str, int], head: str = "") ->
     That of a preset, which holds no SavedModel, begins with a `head` of its own.
     """
     recipe = manifest.recipe
-    maps = "\n".join(_map(manifest, name, shown.get(name, 0)) for name in manifest.maps)
+    level = "###" if head else "##"  # a preset's have a heading of their own
+    maps = "\n".join(f"{level} {name}\n\n{_map(manifest, name, shown.get(name, 0))}" for name in manifest.maps)
     versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
     title = f"# {manifest.model} trained on {recipe['data']['name']}"
     return f"""{head or title}
@@ -56,9 +57,7 @@ def _map(manifest: bundle.Manifest, name: str, count: int) -> str:
     )
     classes = "".join(map(_choice, [tensor for tensor in spec.conditions if tensor.is_class]))
     classes += "".join(map(_attributes, filter(_is_named, spec.conditions)))
-    return f"""## {name}
-
-{_picture(manifest, name, count)}    {command(manifest, name)}
+    return f"""{_picture(manifest, name, count)}    {command(manifest, name)}
 
 or in Python, without TensorFlow: `{_call(spec, name)}`; the file is `{file}`.
 

@@ -6,6 +6,7 @@ What stands here is what the source of each set says. No TensorFlow.
 import re
 from dataclasses import dataclass
 
+from train.data import has_path
 from zoo.shared.errors import UserError
 
 
@@ -53,14 +54,15 @@ TABLE = {
 def of(name: str, given: str, attribution: str) -> list[Licence]:
     """Return the licences of the data called `name`: those `given` by their keys, comma-separated, or in words.
 
-    In words, the licence needs an `attribution`. With neither, the name of the data says which; a name that says
-    nothing is a `UserError`.
+    In words, the licence needs an `attribution`. With neither, the name of the data says which. It says nothing if the
+    data lie at a path, whose folders may be called anything. A name that says nothing is a `UserError`.
     """
     if attribution and not given:
         raise UserError("--attribution is for a --licence in words: give both")
     if attribution:
         return [Licence(name, given, attribution)]
-    keys = given.split(",") if given else [part for part in re.split("[:/]", name) if part in TABLE]
+    own = [] if has_path(name) else [part for part in re.split("[:/]", name) if part in TABLE]
+    keys = given.split(",") if given else own
     if unknown := [key for key in keys if key not in TABLE]:
         raise UserError(
             f"--licence={given}: {unknown[0]} is none of {', '.join(TABLE)}; for a licence in words, give an "

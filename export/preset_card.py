@@ -9,7 +9,9 @@ from zoo import bundle, presets
 REAL = "real.png"  # a sheet of the pictures that it was trained on
 _ERROR = "standard_error"  # of a figure; its key is this alone, or ends so
 # what a figure was measured on, and its error
-_ASIDE = re.compile(f"^(step|count.*|rows|samples|levels|dimension|k|.*_window|(.*_)?{_ERROR})$")
+_ASIDE = re.compile(f"^(step|count.*|rows|horizon|plans|samples|levels|dimension|k|.*_window|(.*_)?{_ERROR})$")
+# what is said of the figures of a likelihood of which only a lower bound is known
+_BOUNDS = {"nats": "at least ", "bits_per_dimension": "at most "}
 _UNITS = ("hours", 3600), ("minutes", 60), ("seconds", 1)
 
 
@@ -55,32 +57,43 @@ def _figures(lines: list[dict[str, Any]]) -> str:
         return "None was measured of this checkpoint."
     rows = ["| metric | figures | protocol |", "|---|---|---|"]
     for line in lines:
-        figures = ", ".join(_numbers(line)) or f"in `{presets.ABOUT}`"
-        protocol = "; ".join(_protocol(line))
-        rows.append(f"| {line['metric']} | {figures} | {protocol} |")
+        figures = ", ".join(numbers(line)) or f"in `{presets.ABOUT}`"
+        rows.append(f"| {line['metric']} | {figures} | {'; '.join(protocol(line))} |")
     return "\n".join(rows) + f"\n\n± is the standard error. Baselines and whole protocols are in `{presets.ABOUT}`."
 
 
-def _numbers(line: Mapping[str, Any]) -> Iterator[str]:
+def numbers(line: Mapping[str, Any]) -> Iterator[str]:
     """Yield the figures of a line of `train.evaluate` in words, each with its standard error where it has one.
 
     What it has in sections, such as the figures of baselines, stands in preset.json alone.
     """
-    for key, value in line.items():
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number and not _ASIDE.search(key):
-            spread = line.get(f"{key}_{_ERROR}", line.get(_ERROR) if key == line["metric"] else None)
-            yield f"{key.replace('_', ' ')} {value:,.4g}" + (f" ± {spread:.2g}" if spread is not None else "")
+    numbers = {key: value for key, value in line.items() if type(value) in (int, float) and not _ASIDE.search(key)}
+    for place, (key, value) in enumerate(numbers.items()):
+        # an error that names no figure is that of the first
+        spread = line.get(f"{key}_{_ERROR}", None if place else line.get(_ERROR))
+        bound = _BOUNDS.get(key, "") if "lower bound" in line.get("bound", "") else ""
+        yield f"{key.replace('_', ' ')} {bound}{value:,.4g}" + (f" ± {spread:.2g}" if spread is not None else "")
 
 
-def _protocol(line: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a line says of the samples, of what they stood beside, of the extractor and of the seed."""
-    told = line["protocol"]
-    if count := told.get("samples") or line.get("count") or line.get("rows"):
+def protocol(line: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a line says of the samples, of what they stood beside, of the extractor and of the seed.
+
+    A likelihood is of the rows themselves.
+    """
+    told, reference = line["protocol"], line["protocol"].get("reference")
+    is_likelihood = told.get("map") == "log_prob"
+    if "lower bound" in line.get("bound", ""):
+        yield line["bound"]
+    count = told.get("samples") or line.get("count") or line.get("rows")
+    if count and not (is_likelihood and reference):
         yield f"{count:,} samples or rows"
-    if reference := told.get("reference"):
-        rows = f"{reference['count']:,} rows of " if "count" in reference else ""
-        yield f"beside {rows}{reference['name']}, {reference.get('split') or reference['splits']} split"
+    if "env" in line:
+        episodes = f"{len(told['seeds'])} episodes of {line['env']}"
+        yield f"{episodes}, planned {line['horizon']} steps ahead by {line['planner']}"
+    if reference:
+        rows = f"{reference.get('count', count):,} rows of " if "count" in reference or is_likelihood else ""
+        beside = "of " if is_likelihood else "beside "
+        yield f"{beside}{rows}{reference['name']}, {reference.get('split') or reference['splits']} split"
     elif "data" in told:
         yield f"{told['pictures']:,} rows of {told['data']}, {told['split']} split"
     if "extractor" in told:
@@ -97,9 +110,12 @@ def _data(told: Mapping[str, Any]) -> str:
 
 def _training(told: Mapping[str, Any], manifest: bundle.Manifest) -> str:
     command = told["command"] or "No recipe of this genzoo gives the configuration below."
+    start = manifest.recipe.get("init_from")
+    begun = f"The run began with the weights of another, `{start}`, which does not come along."
     lines = [
         f"    {command}",
         "",
+        *([begun, ""] if start and "--init_from=" not in command else []),
         f"- Seed: {told['seed']}",
         f"- Step: {manifest.step:,}, the {manifest.checkpoint} checkpoint",
         f"- Hardware: {told['hardware'] or 'not recorded'}",

@@ -13,20 +13,21 @@ from ml_collections import ConfigDict
 from export import licences, preset_card, retraining
 from train import config as configuration
 from train import data
+from train.data.source import fingerprint
 from train.evaluate.reference import DOMAINS, column_for, is_paired
-from train.rundir import hardware, logs, portable
-from train.rundir.layout import LAST
+from train.rundir import hardware, logs, portable, recorded
+from train.rundir.layout import LAST, MODEL
 from zoo import bundle, images, media, presets
 from zoo.shared import files
-from zoo.shared.errors import UserError
+from zoo.shared.errors import UserError, shown
 from zoo.spec import MapSpec
 
 if TYPE_CHECKING:  # which imports TensorFlow
     from zoo.model import GenerativeModel
 
-_FOLDERS = re.compile(
-    r"(?<![\w.])(?:~|\.{1,2})?/(?:[^\s/'\",;:]+/)*(?=[^\s/])"
-)  # of an absolute path, or one from here
+# an address of the web, which is kept; or the folders of an absolute path, or of one from here
+_FOLDERS = re.compile(r"""((?:https?|ftp)://\S+)|(?<![\w.])(?:~|\.{1,2})?/(?:[^\s/'",;:]+/)*(?=[^\s/])""")
+_JUDGED = ("run", "bundle", "onnx")  # makers whose protocol says the model and the step
 
 
 class Facts:
@@ -49,8 +50,8 @@ class Facts:
         hardware: str = "",
     ) -> None:
         self.name, self.workdir, self.checkpoint = name, workdir, checkpoint
-        config = configuration.load(str(workdir))
-        self.section = ConfigDict({**config.data.to_dict(), "name": data or config.data.name})
+        config = configuration.load(str(workdir), [f"--config.data.name={data}"] if data else [])
+        self.section = config.data
         self.licences = licences.of(self._called(), *licence)
         self.about = about or f"{config.model.name} trained on {self._called()}"
         self.intended_use, self.hardware = intended_use, hardware
@@ -61,23 +62,34 @@ class Facts:
         return data.without_path(self.section.name)
 
     def _load(self) -> data.Source:
-        """Return the training data, which are counted and shown."""
+        """Return the training data, which are counted and shown; others than the run began with are a `UserError`."""
         try:
-            return data.load(self.section, "train")
+            found = data.load(self.section, "train")
         except UserError as error:
             raise UserError(
                 f"the training data are counted and shown, and cannot be read: {error}; name where they "
                 "lie now with --data"
             ) from None
+        path = self.workdir / MODEL
+        # a run without it has no checkpoint either, which export says; as a resumed run compares: first by digests
+        if path.is_file():
+            held = recorded.described(path)["data"]
+            if held != fingerprint(found) and held != fingerprint(found, in_full=True):
+                raise UserError(
+                    f"{self.section.name} holds other data than the run at {self.workdir} was trained on: name where "
+                    "those lie with --data"
+                )
+        return found
 
     def finish(self, directory: Path, manifest: bundle.Manifest, config: ConfigDict, model: "GenerativeModel") -> str:
         """Write what a preset has beyond a bundle into its `directory`, and return the beginning of its card."""
         recipe = manifest.recipe
         completed = ConfigDict(recipe)
         configuration.complete(completed)  # a run from before an option came lacks it
+        completed.init_from = config.init_from  # a run's place, which may be called like a preset
         told = {
             "about": self.about,
-            "figures": self._figures(manifest.step),
+            "figures": self._figures(manifest),
             "data": {
                 "name": self._called(),
                 "rows": self._rows(),
@@ -100,19 +112,26 @@ class Facts:
 
     def _rows(self) -> str:
         """Return how many rows there are: of each domain, but not of a table that only says what may be asked for."""
-        shown = [table for table in self.tables if any(map(media.is_shown, table.specs.values()))]
-        return " and ".join(f"{len(table):,} rows" for table in shown or self.tables)
+        pictured = [table for table in self.tables if any(map(media.is_shown, table.specs.values()))]
+        return " and ".join(f"{len(table):,} rows" for table in pictured or self.tables)
 
-    def _figures(self, step: int) -> list[dict[str, Any]]:
-        """Return what was measured of the checkpoint at `step`, in the run and elsewhere."""
+    def _figures(self, manifest: bundle.Manifest) -> list[dict[str, Any]]:
+        """Return what was measured of this model's checkpoint, in the run and elsewhere; other figures are refused."""
         for line in self.lines:
             source = line["protocol"]["source"]
-            judged = source.get("step", step) if isinstance(source, dict) else source
-            if judged != step:
-                raise UserError(f"--evaluations: {line['metric']} is of step {judged}, this is step {step}")
-        path = self.workdir / logs.EVALUATIONS
-        own = [logs.told(line) for line in logs.read_lines(path) if line["step"] == step and "metric" in line]
-        return [_placeless(line) for line in (*own, *self.lines)]
+            told = source if isinstance(source, dict) else {}
+            if told.get("kind") not in _JUDGED:
+                raise UserError(
+                    f"--evaluations: {line['metric']} is of {told.get('kind') or shown(source)}: only figures of a run "
+                    "or a bundle are this model's"
+                )
+            judged = {what: told.get(what) for what in ("model", "step")}
+            if judged != (own := {"model": manifest.model, "step": manifest.step}):
+                was, this = (f"step {one['step']} of {one['model']}" for one in (judged, own))
+                raise UserError(f"--evaluations: {line['metric']} is of {was}, this is {this}")
+        path, step = self.workdir / logs.EVALUATIONS, manifest.step
+        own_lines = [logs.told(line) for line in logs.read_lines(path) if line["step"] == step and "metric" in line]
+        return [_placeless(line) for line in (*own_lines, *self.lines)]
 
     def _real(self, spec: MapSpec, target: str) -> np.ndarray | None:
         """Return a sheet of training data, like that of the map: as many, in the same columns; None if it has none."""
@@ -151,7 +170,7 @@ def _placeless(value: Any) -> Any:
         return {key: _placeless(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_placeless(inner) for inner in value]
-    return _FOLDERS.sub("", value) if isinstance(value, str) else value
+    return _FOLDERS.sub(r"\1", value) if isinstance(value, str) else value
 
 
 def _hardware(workdir: Path) -> str:

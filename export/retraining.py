@@ -7,12 +7,14 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from train import config as configuration
+from zoo import presets
 
 
 def command(config: ConfigDict, workdir: str) -> str:
     """Return the command of the recipe that needs the fewest flags to give this configuration; "" if none can.
 
-    A recipe with other players or phases cannot: flags neither add nor remove any.
+    A recipe with other players or phases cannot: flags neither add nor remove any. A run whose weights it began with
+    is left out, since nobody else has it; a preset is not.
     """
     wanted = dict(configuration.flatten(config.to_dict()))
     start = wanted.pop("init_from", "")
@@ -21,7 +23,7 @@ def command(config: ConfigDict, workdir: str) -> str:
         return ""
     _, recipe, changes = min(found, key=lambda one: one[:2])
     flags = [f"--config.{key}={_text(value)}" for key, value in changes.items()]
-    begins = [f"--init_from={start}"] if start else []
+    begins = [f"--init_from={start}"] if start in presets.index() else []
     return shlex.join(["python", "-m", "train", f"--recipe={recipe}", *begins, *flags, f"--workdir={workdir}"])
 
 
@@ -32,12 +34,18 @@ def _changes(config: ConfigDict, wanted: dict[str, Any]) -> Iterator[tuple[str, 
         plain = configuration.read_recipe(recipe)
         if plain.model.name != config.model.name or set(plain.optimizers) != set(config.optimizers):
             continue
-        made = configuration.load(recipe, [f"--config.{key}={value}" for key, value in names.items()])
+        plain_names = _named(plain, names)
+        # an optimiser that is named gets a section of its own, where nothing follows another key
+        others = {key: value for key, value in names.items() if plain_names.get(key) != value}
+        made = configuration.load(recipe, [f"--config.{key}={value}" for key, value in others.items()])
+        own = {key: wanted[key] for key in made if key in wanted and key not in configuration.defaults()}
+        own = {key: value for key, value in own.items() if made[key] != value}
+        made.update(own)  # so do the flags, which come first: other keys follow these
         # what a flag --config.NAME=VALUE of these changes is done by config_flags, which is not at hand here
-        found = {**dict(configuration.flatten(made.to_dict())), **_named(plain, names)}
+        found = {**dict(configuration.flatten(made.to_dict())), **plain_names}
         found.pop("init_from", None)
         if found.keys() == wanted.keys():
-            yield recipe, {key: value for key, value in wanted.items() if _plain(found[key]) != _plain(value)}
+            yield recipe, own | {key: value for key, value in wanted.items() if _plain(found[key]) != _plain(value)}
 
 
 def _named(plain: ConfigDict, names: dict[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def uri(path: str) -> str:
     if path == "docs" or path.startswith("docs/"):
         inside = posixpath.relpath(path, "docs")
         return posixpath.normpath(f"{inside}/README.md") if (ROOT / path).is_dir() else inside
-    if path.endswith(".md"):
+    if path.endswith((".md", ".png")):
         return path if "/" in path else path.lower()
     return f"source/{path}.md"
 
@@ -92,6 +92,9 @@ def on_files(files: Any, config: Any, **_: Any) -> Any:
                 continue
             if to.endswith(".md"):
                 waiting.append(to)
+            elif to.endswith(".png"):
+                _origins[uri(to)] = to
+                files.append(File.generated(config, uri(to), abs_src_path=str(ROOT / to)))
             else:
                 _origins[uri(to)] = to
                 files.append(File.generated(config, uri(to), content=source_page(to)))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import model_pages
 import pytest
+import results
 import site_hooks
 import strip
 from shared import REPOSITORY
@@ -78,6 +79,8 @@ def test_links_are_found_outside_of_code_only():
         ("README.md", "index.md"),
         ("BUILD.md", "build.md"),
         ("docs/models/gan.md", "models/gan.md"),
+        ("presets/x/README.md", "presets/x/README.md"),
+        ("presets/x/samples.png", "presets/x/samples.png"),
         ("docs/vae", "vae/README.md"),
         ("serving/examples/README.md", "serving/examples/README.md"),
         ("zoo/__init__.py", "source/zoo/__init__.py.md"),
@@ -125,6 +128,19 @@ def test_the_pages_of_models_tell_what_recipes_say_now():
     index = (model_pages.PAGES / model_pages.INDEX).read_text()
     assert index == model_pages.index(index)
     assert all(f"`{recipe}`" in index for recipe in config.recipes())
+
+
+def test_the_table_of_presets_is_what_their_cards_say_now():
+    """If this fails: make results."""
+    text = results.PRESETS_PAGE.read_text()
+    assert text == results.presets_page(text)
+    assert all(f"(../presets/{path.name}/README.md)" in text for path in results.PRESETS.iterdir())
+    told = {"metric": "frechet", "frechet_distance": 0.5, "protocol": {"samples": 10, "seed": 3}}
+    told["protocol"]["reference"] = {"name": "mnist", "split": "train"}
+    held_out = {"metric": "pairs", "l1": 0.25, "l1_standard_error": 0.5, "count": 7, "protocol": {}}
+    assert results.figure([told]) == ("frechet distance 0.5", "10 samples or rows; beside mnist, train split")
+    assert results.figure([told, held_out]) == ("pairs: l1 0.25 ± 0.5", "7 samples or rows")
+    assert results.figure([]) == ("none was measured", "")
 
 
 def test_a_docstring_becomes_markdown():

@@ -10,12 +10,14 @@ without it.
 """
 
 import json
+from typing import Any
 
 import numpy as np
 from absl import flags
 
 from train import agents
 from train.engine import backend
+from train.rundir.layout import LAST
 from zoo import environments, planning
 from zoo.shared import program
 from zoo.shared.errors import UserError
@@ -39,9 +41,10 @@ def main() -> None:
         if flag.value < 0:
             raise UserError(f"--{flag.name}={flag.value}: use 0 or more")
     backend.start()
+    from train.evaluate import makers
     from train.rundir import restore
 
-    _, model, step = restore.load(SOURCE.value)
+    config, model, step = restore.load(SOURCE.value)
     agents.check_model(model, environment)
     horizon = HORIZON.value or model.horizon
     agents.check_horizon(model, horizon)
@@ -55,12 +58,14 @@ def main() -> None:
     for line in agents.measured(environment, judges, PLANNER.value, size, model.elites, seeds, STEPS.value):
         print(json.dumps(line), flush=True)
         lines.append(line)
-    means = {"env": ENV.value, "planner": PLANNER.value, "horizon": horizon, "plans": size[1], "step": step}
-    for name in (agents.RANDOM, *judges):
+    means: dict[str, Any] = {"metric": "returns"}  # as a line of train.evaluate, so that a preset's card may have it
+    means |= {"env": ENV.value, "planner": PLANNER.value, "horizon": horizon, "plans": size[1], "step": step}
+    for name in (*judges, agents.RANDOM):
         values = [line[name] for line in lines]
         deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
         means |= {f"{name}_mean": float(np.mean(values)), f"{name}_deviation": deviation}
-    print(json.dumps(means))
+    source = makers.protocol_of("run", config.model.name, config, LAST, step)
+    print(json.dumps({**means, "protocol": {"source": source, "seeds": seeds}}))
 
 
 def run() -> None:

@@ -1,19 +1,27 @@
 """From a run to a preset: its card, its figures, its licence, and the model that a new run begins with."""
 
+import dataclasses
 import json
+import re
 import shlex
 import shutil
+import sys
 
 import numpy as np
 import pytest
-from shared import checkpoint, tiny_config, trained, trainer
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+from shared import REPOSITORY, checkpoint, tiny_config, trained, trainer
 
 from export import build, licences, preset_card, retraining
 from export.preset_facts import Facts, _placeless
 from train import config as configuration
+from train import data
 from train.rundir import hardware, portable, restore
-from zoo import bundle, presets
+from zoo import bundle, images, presets
 from zoo.shared.errors import UserError
+
+PRESETS = REPOSITORY / "presets"
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +38,8 @@ def run(tmp_path_factory):
     return directory
 
 
-def line(step, figure=1.5):
-    protocol = {"source": {"kind": "run", "step": step}, "samples": 2000, "seed": 7}
+def line(step, figure=1.5, **source):
+    protocol = {"source": {"kind": "run", "model": "dcgan", "step": step} | source, "samples": 2000, "seed": 7}
     return {
         "metric": "frechet",
         "frechet_distance": figure,
@@ -65,7 +73,9 @@ def test_the_card_says_what_was_trained_on_how_and_how_good_it_is(preset, run):
     card = (preset / bundle.CARD).read_text()
     assert card.startswith("# tiny\n\nDCGAN: digits.\n\n    genzoo-sample --preset=tiny --output=grid.png ")
     sections = [text.splitlines()[0] for text in card.split("\n## ")[1:]]
-    assert sections[:6] == ["Beside real pictures", "Figures", "Training data", "Training", "Intended use", "Maps"]
+    before_maps = ["Beside real pictures", "Figures", "Training data", "Training", "Intended use"]
+    assert sections == [*before_maps, "Maps", "How it was made"]
+    assert "\n### generate\n" in card, "a map is a part of the section Maps"
     assert "| frechet | frechet distance 1.5 ± 0.25 | 2,000 samples or rows; seed 7 |" in card, "counts are no figures"
     assert "\n1,498 rows of `digits`, train split.\n" in card
     assert "Licence: CC BY 4.0. By E. Alpaydin" in card
@@ -86,11 +96,37 @@ def test_a_protocol_is_told_in_words():
     reference = {"name": "mnist", "split": "test", "count": 1000}
     told = {"metric": "m", "rows": 5, "protocol": {"reference": reference, "extractor": extractor, "seed": 3}}
     words = ["5 samples or rows", "beside 1,000 rows of mnist, test split", "features of x.onnx (SHA-256 01234567)"]
-    assert list(preset_card._protocol(told)) == [*words, "seed 3"]
+    assert list(preset_card.protocol(told)) == [*words, "seed 3"]
     told["protocol"] = {"reference": {"name": "mnist", "splits": "train, test"}}
-    assert list(preset_card._protocol(told))[1:] == ["beside mnist, train, test split"]
+    assert list(preset_card.protocol(told))[1:] == ["beside mnist, train, test split"]
     likelihood = {"metric": "bits", "bits": 4.25, "standard_error": 0.5, "levels": 256, "rows": 3}
-    assert list(preset_card._numbers(likelihood)) == ["bits 4.25 ± 0.5"]
+    assert list(preset_card.numbers(likelihood)) == ["bits 4.25 ± 0.5"]
+
+
+def test_a_likelihood_is_of_its_rows_and_a_bound_is_told_as_one():
+    bound = "a lower bound: 500 importance samples an example (Burda et al. 2016, eq. 8)"
+    reference = {"name": "mnist", "split": "test", "count": 1000}
+    told = {
+        "metric": "log_likelihood",
+        "nats": -89.25,
+        "standard_error": 0.5,
+        "bits_per_dimension": 0.125,
+        "elbo": -94.0,
+    }
+    told |= {"elbo": -94.0, "count": 1000, "bound": bound, "protocol": {"map": "log_prob", "reference": reference}}
+    numbers = ["nats at least -89.25 ± 0.5", "bits per dimension at most 0.125", "elbo -94"]
+    assert list(preset_card.numbers(told)) == numbers
+    assert list(preset_card.protocol(told)) == [bound, "of 1,000 rows of mnist, test split"]
+    told["bound"] = "exact"
+    assert list(preset_card.numbers(told))[:2] == ["nats -89.25 ± 0.5", "bits per dimension 0.125"]
+    assert list(preset_card.protocol(told)) == ["of 1,000 rows of mnist, test split"]
+
+
+def test_returns_are_of_episodes():
+    told = {"metric": "returns", "env": "Pendulum-v1", "planner": "cem", "horizon": 15, "plans": 200, "step": 6000}
+    told |= {"model_mean": -150.0, "protocol": {"source": {}, "seeds": [0, 1, 2]}}
+    assert list(preset_card.numbers(told)) == ["model mean -150"]
+    assert list(preset_card.protocol(told)) == ["3 episodes of Pendulum-v1, planned 15 steps ahead by cem"]
 
 
 @pytest.mark.parametrize(
@@ -100,10 +136,27 @@ def test_times_are_told_in_the_unit_that_fits(seconds, told):
     assert preset_card._time(seconds).startswith(f"{told} of")
 
 
-def test_figures_of_another_step_are_refused(run, tmp_path):
-    (tmp_path / "lines.jsonl").write_text(json.dumps(line(3)) + "\n")
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ({"step": 3}, "frechet is of step 3 of dcgan, this is step 4 of dcgan"),
+        ({"model": "lsgan", "step": 4}, "frechet is of step 4 of lsgan, this is step 4 of dcgan"),
+        ({"step": 4, "kind": "folder"}, "frechet is of folder: only figures of a run or a bundle"),
+    ],
+)
+def test_figures_of_another_maker_are_refused(run, preset, tmp_path, source, told):
+    (tmp_path / "lines.jsonl").write_text(json.dumps(line(**source)) + "\n")
     facts = Facts("tiny", run, evaluations=[tmp_path / "lines.jsonl"])
-    with pytest.raises(UserError, match="frechet is of step 3, this is step 4"):
+    with pytest.raises(UserError, match=told):
+        facts._figures(bundle.read_manifest(preset))
+
+
+def test_figures_of_a_file_and_lines_of_another_kind_are_refused(run, preset, tmp_path):
+    held = line(4)
+    held["protocol"]["source"] = "pictures/x.png"
+    (tmp_path / "lines.jsonl").write_text(json.dumps(held) + "\n")
+    facts = Facts("tiny", run, evaluations=[tmp_path / "lines.jsonl"])
+    with pytest.raises(UserError, match="frechet is of 'pictures/x.png': only figures of a run"):
         build.build(run, tmp_path / "tiny", bits="float16", finish=facts.finish)
     assert not (tmp_path / "tiny").exists()
     (tmp_path / "lines.jsonl").write_text('{"metric": "frechet"}\n')
@@ -111,9 +164,38 @@ def test_figures_of_another_step_are_refused(run, tmp_path):
         Facts("tiny", run, evaluations=[tmp_path / "lines.jsonl"])
 
 
+def test_other_data_than_the_run_began_with_are_refused(run, tmp_path):
+    with pytest.raises(UserError, match="mnist_like.* holds other data than the run .* name where those lie"):
+        Facts("tiny", run, data="folder:" + other_pictures(tmp_path / "mnist_like"), licence=("digits", ""))
+    assert Facts("tiny", run, data="digits").tables[0].specs.keys() == {"image", "label"}
+
+
+def other_pictures(directory):
+    directory.mkdir()
+    for number in range(20):
+        (directory / f"{number}.png").write_bytes(images.encode_png(np.full((8, 8, 1), number, np.uint8)))
+    return str(directory)
+
+
+def test_data_are_compared_in_full_with_runs_from_before_there_were_digests(run, tmp_path, monkeypatch):
+    shutil.copytree(run, tmp_path / "run")
+    path = tmp_path / "run" / "model.json"
+    held = json.loads(path.read_text())
+    (table,) = Facts("tiny", run).tables
+    digested = dataclasses.replace(table, digests={"image": "0123"})
+    assert digested.fingerprint() != digested.fingerprint(in_full=True) == held["data"]
+    monkeypatch.setattr(data, "load", lambda section, split: (digested,))
+    assert Facts("tiny", tmp_path / "run").tables == (digested,)
+    path.write_text(json.dumps({**held, "data": "another"}))
+    with pytest.raises(UserError, match="digits holds other data"):
+        Facts("tiny", tmp_path / "run")
+
+
 def test_figures_name_no_place():
     told = {"from": ["2,500 rows of /srv/x y/cats/train, 3.5 px/s", "../runs/a", "folder:/a/b", "tfds/mnist"]}
     assert _placeless(told) == {"from": ["2,500 rows of x y/cats/train, 3.5 px/s", "a", "folder:b", "tfds/mnist"]}
+    pages = "as https://example.org/~ann/a-/b.html says, not file:///srv/ann/b"
+    assert _placeless(pages) == "as https://example.org/~ann/a-/b.html says, not file://b"
 
 
 @pytest.mark.parametrize(
@@ -121,8 +203,8 @@ def test_figures_name_no_place():
     [
         ("mnist", "", ["MNIST"]),
         ("moving_digits:mnist", "", ["MNIST"]),
-        ("attributes:avatars", "", ["Avatars, drawn by a seeded program with DiceBear"]),
-        ("folder:avatars/train", "", ["Avatars, drawn by a seeded program with DiceBear"]),
+        ("grey:cifar10", "", ["CIFAR-10"]),
+        ("folder:avatars/train", "avatars", ["Avatars, drawn by a seeded program with DiceBear"]),
         ("domains:emoji", "noto,openmoji", ["Noto Emoji, drawn at 64 px", "OpenMoji, drawn at 64 px"]),
     ],
 )
@@ -132,8 +214,10 @@ def test_the_data_say_their_licence(name, given, titles):
 
 def test_a_licence_may_be_given_in_words_and_must_be_given_where_none_is_known():
     assert licences.of("folder:mine", "CC0", "me") == [licences.Licence("folder:mine", "CC0", "me")]
-    with pytest.raises(UserError, match="no licence is known of folder:mine: give --licence"):
-        licences.of("folder:mine", "", "")
+    # a folder may be called anything
+    for name in ("folder:mine", "folder:faces", "attributes:avatars", "grey:folder:mnist/train"):
+        with pytest.raises(UserError, match=f"no licence is known of {name}: give --licence"):
+            licences.of(name, "", "")
     with pytest.raises(UserError, match="GPL is none of mnist"):
         licences.of("folder:mine", "GPL", "")
     with pytest.raises(UserError, match="give both"):
@@ -169,6 +253,65 @@ def test_the_command_gives_the_configuration_again(few_recipes, flags):
     words = shlex.split(retraining.command(config, "runs/x"))
     assert words[:3] == ["python", "-m", "train"] and words[-1] == "--workdir=runs/x"
     assert set(flags) == set(words[4:-1])
+
+
+def test_what_follows_another_key_has_no_flag(few_recipes, made_by):
+    config = configuration.load("gan_grid_fashion")
+    config.learning_rate = 3e-3  # both players' follows
+    config.objective = "hinge"  # the model's follows
+    config.optimizers.generator.learning_rate = 1e-3
+    stored = ConfigDict(config.to_dict())
+    followed = ["--config.objective=hinge", "--config.learning_rate=0.003"]
+    own = "--config.optimizers.generator.learning_rate=0.001"
+    words = shlex.split(retraining.command(stored, "runs/x"))
+    assert words[3] == "--recipe=gan_grid_fashion" and set(words[4:-1]) == {*followed, own}
+    assert words.index(own) > max(map(words.index, followed)), "which would overwrite it"
+    assert made_by(words).to_dict() == stored.to_dict()
+
+
+@pytest.fixture
+def made_by(monkeypatch):
+    """Return what makes the configuration that `python -m train` makes of a command."""
+    return lambda words: _made_by(words, monkeypatch)
+
+
+def _made_by(words, monkeypatch):
+    (recipe,) = [word.removeprefix("--recipe=") for word in words if word.startswith("--recipe=")]
+    own = [word for word in words if word.startswith("--config.")]
+    held = flags.FlagValues()
+    monkeypatch.setattr(sys, "argv", ["train", *own])  # in which config_flags looks for overrides
+    config_flags.DEFINE_config_dict("config", configuration.load(recipe, own), flag_values=held)
+    held(sys.argv)
+    return held.config
+
+
+@pytest.mark.parametrize("path", sorted(PRESETS.iterdir()), ids=lambda path: path.name)
+def test_the_command_of_every_preset_gives_its_configuration(path, made_by):
+    told = json.loads((path / presets.ABOUT).read_text())
+    words = shlex.split(told["command"])
+    trained_by = configuration.read(path / bundle.TRAINING)
+    configuration.complete(trained_by)
+    start, trained_by.init_from = trained_by.init_from, ""
+    assert dict(configuration.flatten(made_by(words).to_dict())) == dict(configuration.flatten(trained_by.to_dict()))
+    # nobody else has the runs of whoever made it
+    assert {word for word in words if word.startswith("--init_from=")} <= {f"--init_from={n}" for n in presets.index()}
+    if start and start not in presets.index():
+        assert f"began with the weights of another, `{start}`" in (path / bundle.CARD).read_text()
+
+
+def test_a_run_that_it_began_with_is_in_no_command_but_a_preset_is(few_recipes):
+    config = configuration.load("rpgan_digits")
+    config.init_from = "runs/mine"
+    assert retraining.command(config, "runs/x") == "python -m train --recipe=rpgan_digits --workdir=runs/x"
+    config.init_from = "vae_mnist"
+    assert "--init_from=vae_mnist" in shlex.split(retraining.command(config, "runs/x"))
+
+
+def test_the_example_of_the_guide_keeps_the_size_of_the_preset():
+    text = (REPOSITORY / "docs" / "presets.md").read_text()
+    (start, given) = re.search(r"train --init_from=(\w+) .*(--config.data.name=\S+)", text).groups()
+    made = configuration.load(str(PRESETS / start / bundle.TRAINING), [given])
+    assert (made.data.name, made.data.image_size) == ("folder:pictures", 32)
 
 
 def test_a_configuration_that_no_recipe_leads_to_has_no_command(few_recipes):

@@ -208,6 +208,33 @@ def test_a_cache_that_cannot_be_written_is_told_in_one_line(released, nowhere, r
         presets.find("tiny")
 
 
+def test_a_file_in_place_of_the_last_directory_is_told_too(released, nowhere, refused):
+    entry = released("tiny")
+    parent = places.cached("tiny", entry).parent
+    parent.parent.mkdir(parents=True)
+    parent.write_text("a file in its place")
+    with refused("the preset tiny cannot be kept in .*cache", "File exists"):
+        presets.find("tiny")
+
+
+def test_a_damaged_directory_in_the_cache_is_replaced(released, nowhere, bundle_path):
+    path = places.cached("tiny", released("tiny"))
+    path.mkdir(parents=True)
+    (path / "README.md").write_text("what a full disk left")
+    assert presets.find("tiny") == path
+    np.testing.assert_array_equal(samples(path), samples(bundle_path))
+    assert presets.find("tiny") == path and len(Pages.asked) == 1
+
+
+def test_without_a_network_only_presets_with_training_are_named_to_a_new_run(released, nowhere, bundle_path, refused):
+    for name in ("tiny", "whole"):
+        released(name)
+        put(bundle_path, nowhere / "own" / name, **({TRAINING: True} if name == "whole" else {}))
+    Pages.held.clear()
+    with refused("training/ of the preset tiny is not on this machine", "HTTP 404, as of", "one that is here .whole."):
+        presets.find("tiny", has_training=True)
+
+
 def zipped(name="x", data=b"x", mode=0o100644, compressed=False):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as made:

@@ -39,6 +39,9 @@ def test_it_measures_chance_the_model_and_the_true_dynamics(run, capsys):
     for name in ("random", "model", "true_dynamics"):
         assert first[name] < 0 and means[f"{name}_mean"] == pytest.approx((first[name] + second[name]) / 2)
         assert means[f"{name}_deviation"] == pytest.approx(np.std([first[name], second[name]], ddof=1))
+    source = {"kind": "run", "model": "world_model", "checkpoint": "last", "step": 4}
+    assert means["metric"] == "returns" and means["protocol"]["seeds"] == [0, 1]
+    assert means["protocol"]["source"].items() >= source.items()
     planned(f"--source={run}", "--seeds=1", "--steps=4")
     assert json.loads(capsys.readouterr().out.splitlines()[0]) == second, "a seed is its own episode"
 

@@ -80,6 +80,11 @@ class Table:
 Source = tuple[Table, ...]
 
 
+def fingerprint(source: Source, in_full: bool = False) -> str:
+    """Return what tells whether data are those that a run began with: see `Table.fingerprint`."""
+    return "+".join(table.fingerprint(in_full) for table in source)
+
+
 def renamed(table: Table, names: Mapping[str, str]) -> Table:
     """Return the table with other names for some of its columns, by their old ones."""
 

@@ -144,7 +144,7 @@ def from_run(workdir: str, checkpoint: str = LAST) -> Maker:
     config, model, step = restore.load(workdir, checkpoint)
     runs = {name: as_run(made) for name, made in model.maps.items()}
     specs = {name: made.spec for name, made in model.maps.items()}
-    protocol = _protocol("run", config.model.name, config, checkpoint, step)
+    protocol = protocol_of("run", config.model.name, config, checkpoint, step)
     return Maker(
         specs,
         model.declared.targets,
@@ -164,7 +164,7 @@ def from_onnx(path: Path, kind: str = "onnx") -> Maker:
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     try:
         recipe = ConfigDict(manifest.recipe)
-        protocol = _protocol(kind, manifest.model, recipe, manifest.checkpoint, manifest.step)
+        protocol = protocol_of(kind, manifest.model, recipe, manifest.checkpoint, manifest.step)
         section = recipe.data
     except (AttributeError, ValueError):
         raise UserError(f"{path} was not exported from a run: its manifest has no recipe") from None
@@ -210,6 +210,7 @@ def from_folder(path: Path, image_size: int = 0) -> Maker:
     return Maker({}, {}, None, None, protocol, lambda count, seed: drawn(min(count, len(names)), seed))
 
 
-def _protocol(kind: str, model: str, recipe: ConfigDict, checkpoint: str, step: int) -> dict[str, Any]:
+def protocol_of(kind: str, model: str, recipe: ConfigDict, checkpoint: str, step: int) -> dict[str, Any]:
+    """Return what the lines of metrics say of a run, or of what was exported from one."""
     kept = told(recipe.evaluate, checkpoint)
     return {"kind": kind, "model": model, "checkpoint": kept, "step": step, "ema": recipe.ema}

@@ -8,8 +8,9 @@ from ml_collections import ConfigDict
 
 import train.data
 from train.data import Source
+from train.data.source import fingerprint
 from train.loop.building import held_out_rows
-from train.rundir import examples, restore
+from train.rundir import examples, recorded, restore
 from zoo.model import GenerativeModel
 from zoo.shared import files
 from zoo.shared.errors import UserError
@@ -22,7 +23,7 @@ def claim_model(workdir: Path, model: GenerativeModel, source: Source, is_begun:
     """
     path, told = workdir / restore.MODEL, _described(model, source)
     if is_begun and path.is_file():
-        held = restore.described(path)
+        held = recorded.described(path)
         # that of a run from before the cache handed over digests was made in full
         if held != told and held != _described(model, source, in_full=True):
             raise UserError(f"the data or the model changed since {path} was written: take a new --workdir")
@@ -33,7 +34,7 @@ def claim_model(workdir: Path, model: GenerativeModel, source: Source, is_begun:
 
 def _described(model: GenerativeModel, source: Source, in_full: bool = False) -> dict[str, Any]:
     """Return what model.json holds of a run with these data."""
-    return restore.describe(model, "+".join(table.fingerprint(in_full) for table in source))
+    return restore.describe(model, fingerprint(source, in_full))
 
 
 def claim_examples(

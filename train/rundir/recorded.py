@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from absl import logging
 from ml_collections import ConfigDict
@@ -112,6 +113,17 @@ def is_current(workdir: Path) -> bool:
     """Return whether the newest record, if there is one, holds the run's present configuration."""
     known = newest(workdir)
     return known is None or (known.path / CONFIG).read_bytes() == (workdir / CONFIG).read_bytes()
+
+
+def described(path: Path) -> dict[str, Any]:
+    """Return what the model.json at `path` holds; a damaged one is a `UserError`."""
+    try:
+        stored: dict[str, Any] = json.loads(path.read_text())
+        if stored.keys() != {"arguments", "data"} or not isinstance(stored["arguments"]["columns"], dict):
+            raise ValueError
+        return stored
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise UserError(f"{path} is corrupt: train again in a new --workdir") from None
 
 
 def check_file(workdir: Path, name: str) -> None:

@@ -31,17 +31,6 @@ def describe(model: GenerativeModel, data: str) -> dict[str, Any]:
     return held
 
 
-def described(path: Path) -> dict[str, Any]:
-    """Return what the model.json at `path` holds; a damaged one is a `UserError`."""
-    try:
-        stored: dict[str, Any] = json.loads(path.read_text())
-        if stored.keys() != {"arguments", "data"} or not isinstance(stored["arguments"]["columns"], dict):
-            raise ValueError
-        return stored
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise UserError(f"{path} is corrupt: train again in a new --workdir") from None
-
-
 def load(workdir: str | os.PathLike[str], checkpoint: str = LAST) -> tuple[ConfigDict, GenerativeModel, int]:
     """Return the configuration, the model with its averaged weights, and the step of the run at `workdir`.
 
@@ -62,7 +51,7 @@ def _restored(workdir: Path, config: ConfigDict, checkpoint: str) -> tuple[Gener
     nothing = UserError(f"{workdir} holds no checkpoint yet: train it first, with the same --workdir")
     if not (workdir / MODEL).is_file():
         raise nothing
-    arguments = described(workdir / MODEL)["arguments"]
+    arguments = recorded.described(workdir / MODEL)["arguments"]
     recorded.check_file(workdir, MODEL)
     model = zoo.model_class(config.model.name).from_config(arguments)
     averages = MovingAverage(model, config.ema)

@@ -6,7 +6,7 @@ A preset is looked for in this order:
     presets/NAME/                      of a checkout
     zoo/presets/own/NAME/              the few that the wheel holds (pyproject.toml names them)
     ~/.cache/genzoo/presets/           what was fetched before; below $XDG_CACHE_HOME where that is set
-    the project's release page         one archive each (`zoo.presets.fetching`)
+    the project's release page         one archive each, once this version is released (`zoo.presets.fetching`)
 
 presets.json is the index of what the release page holds. It comes with the package: an archive that differs from its
 SHA-256 in there is refused.
@@ -41,4 +41,6 @@ def find(name: str, has_training: bool = False) -> Path:
         raise unknown("preset", name, {*known, *here()})
     from zoo.presets import fetching  # sockets are for those who need them
 
-    return fetching.fetch(name, known[name], cached(name, known[name]), list(here()))
+    what = f"{bundle.TRAINING}/ of the preset {name}" if has_training else f"the preset {name}"
+    there = [one for one, path in here().items() if not has_training or (path / bundle.TRAINING).is_dir()]
+    return fetching.fetch(name, known[name], cached(name, known[name]), what, there)

@@ -19,14 +19,16 @@ from zoo.shared.version import VERSION
 # where the archives of a version lie: this is the one place that says so
 RELEASES = "https://github.com/genzoo/genzoo/releases/download/v{version}/{file}"
 RELEASES_VARIABLE = "GENZOO_RELEASES"  # another pattern like it, such as that of a mirror
+_NOT_YET = ", as of a version that is not released yet"
 _SECONDS = 30  # without a byte
 _PIECE = 2**16
 
 
-def fetch(name: str, entry: Entry, target: Path, there: Collection[str]) -> Path:
-    """Return `target` with the preset in it; `there` are the presets that would do without a network.
+def fetch(name: str, entry: Entry, target: Path, what: str, there: Collection[str]) -> Path:
+    """Return `target` with the preset in it, which replaces what stood there.
 
-    An archive that is not the one of the index, byte for byte, and one that no release page hands over, are a
+    If it cannot be fetched, the error says that `what` is missing, and `there`, the presets that would do instead. An
+    archive that is not the one of the index, byte for byte, and one that no release page hands over, are a
     `UserError`; nothing is left at the target then.
     """
     url = url_of(entry)
@@ -34,7 +36,7 @@ def fetch(name: str, entry: Entry, target: Path, there: Collection[str]) -> Path
         data = _download(url, name, entry.bytes)
     except (OSError, HTTPException, ValueError) as error:
         raise UserError(
-            f"the preset {name} is not on this machine, and {url} cannot be fetched ({_reason(error)}). Take one that "
+            f"{what} is not on this machine, and {url} cannot be fetched ({_reason(error)}). Take one that "
             f"is here ({', '.join(there) or 'none'}), or copy the directory presets/{name} of a checkout to a place "
             f"DIR/{name} and set {VARIABLE}=DIR"
         ) from None
@@ -43,13 +45,12 @@ def fetch(name: str, entry: Entry, target: Path, there: Collection[str]) -> Path
     if hashlib.sha256(data).hexdigest() != entry.sha256:
         raise UserError(f"{url} is not the preset {name} of genzoo {VERSION}: its SHA-256 differs from the index's")
     try:
-        with files.new_directory(target) as directory:
+        # another process that was faster left the same bytes
+        with files.new_directory(target, overwrite=True) as directory:
             archive.unpack(data, directory)
             bundle.read(directory, [])
-    except FileExistsError:
-        pass  # another process was faster
     except OSError as error:
-        raise UserError(f"the preset {name} cannot be kept in {target.parent}: {error.strerror}") from None
+        raise UserError(f"the preset {name} cannot be kept in {target.parent}: {first_line(error)}") from None
     except UserError as error:
         raise UserError(f"{url} cannot be used: {error}") from None
     return target
@@ -81,6 +82,6 @@ def _download(url: str, name: str, size: int) -> bytes:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
-        return f"HTTP {error.code}"
+        return f"HTTP {error.code}{_NOT_YET if error.code == 404 else ''}"
     reason = getattr(error, "reason", None)  # of urllib's own, which hides the system's
     return first_line(reason if isinstance(reason, Exception) else error)
