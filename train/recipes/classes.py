@@ -19,17 +19,13 @@ mirrored, such as letters.
 
 from ml_collections import ConfigDict
 
-from train.config import adam, defaults, model, source
+from train.config import model
+from train.recipes import few_pictures
 
 
 def get_config() -> ConfigDict:
     """Return the configuration."""
-    config = defaults()
+    config = few_pictures.get_config()
     config.train_steps = 8000
-    config.sample_every = 500
-    config.ema = 0.998
-    config.data = source("folder:pictures", image_size=32, flip=True)
     config.model = model("projection_gan", latent_dim=64, base_channels=24)
-    for player in ("discriminator", "generator"):
-        config.optimizers[player] = adam(2e-4, beta_1=0.5)
     return config
