@@ -1,6 +1,7 @@
 """The data sets that presets are trained on: under what licence each may be passed on, and whom it names.
 
-What stands here is what the source of each set says. No TensorFlow.
+What stands here is what the source of each set says; of MNIST, whose files say nothing, what Keras says of it. No
+TensorFlow.
 """
 
 import re
@@ -27,7 +28,7 @@ TABLE = {
     "fashion_mnist": Licence("Fashion-MNIST", "MIT", "Zalando SE (Xiao, Rasul and Vollgraf 2017)"),
     "digits": Licence(
         "Optical Recognition of Handwritten Digits, test set, as scikit-learn has it",
-        "CC BY 4.0",
+        "none stated by scikit-learn",
         "E. Alpaydin and C. Kaynak, UCI Machine Learning Repository (1998)",
     ),
     "spoken_digit": Licence(

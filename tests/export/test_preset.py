@@ -78,7 +78,7 @@ def test_the_card_says_what_was_trained_on_how_and_how_good_it_is(preset, run):
     assert "\n### generate\n" in card, "a map is a part of the section Maps"
     assert "| frechet | frechet distance 1.5 ± 0.25 | 2,000 samples or rows; seed 7 |" in card, "counts are no figures"
     assert "\n1,498 rows of `digits`, train split.\n" in card
-    assert "Licence: CC BY 4.0. By E. Alpaydin" in card
+    assert "Licence: none stated by scikit-learn. By E. Alpaydin" in card
     assert "- Time: 10 seconds of training steps" in card, "2 steps at 1 a second, 2 at a quarter"
     assert "- Hardware: 4 cores (A CPU)\n" in card
     assert "To be tried." in card and "saved_model`" not in card
