@@ -43,6 +43,8 @@ def section(path: Path) -> str:
     result = results.read(path)
     parts = [f"## {result['title']}", result["about"], results.table(result), results.caption(result)]
     parts.append(search.table(result))
+    if "curves" in result:
+        parts.append(f"![the distance as training goes on]({result['curves']})")
     parts.append(f"    {result['command']}\n\n[{path.name}]({path.name})")
     pictures = {title: row["picture"] for title, row in result["rows"].items() if row["picture"]}
     if pictures:

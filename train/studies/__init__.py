@@ -49,7 +49,8 @@ class Search:
 class Study:
     """Runs to train, their seeds, and the figures to measure.
 
-    `rows`: the configuration keys that each row, by its title, sets in the `recipe`; the key "recipe" names another.
+    `rows`: the configuration keys that each row, by its title, sets in the `recipe`; the key "recipe" names another,
+    and "seeds" those of the row's own, fewer than the study's.
     `metrics`, `checkpoints`, `count`, `split`, `map` and `reference` are those of `train.evaluate`. `columns`: what the
     table shows, by title; say there whether less or more is better.
 

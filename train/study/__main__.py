@@ -2,8 +2,9 @@
 
 A study trains variants of a recipe with several seeds, each in a process of its own, measures every run under one
 protocol, and prints the figures as a Markdown table. It may search settings for each row first (`train.study.search`).
-OUTPUT/NAME.json holds the figures with their protocol, OUTPUT/NAME/ a picture per variant. The same command resumes
-after Ctrl-C, a kill or a crash; what is finished is not done again.
+OUTPUT/NAME.json holds the figures with their protocol, OUTPUT/NAME/ a picture per variant, and curves.png where runs
+are evaluated as they train. The same command resumes after Ctrl-C, a kill or a crash; what is finished is not done
+again.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ from tqdm import tqdm
 from train import config, studies
 from train.loop.stopping import has_settled
 from train.rundir import logs, pictures
-from train.study import results, search
+from train.study import curves, results, search
 from train.study.preparing import OPTIONAL, SEED, asked, flags_of, prepare, restore, settle
 from train.study.programs import Programs
 from zoo.shared import files, program
@@ -78,7 +79,7 @@ class Runner:
 
         First comes what rows are to try; a row of which a try is missing does not run.
         """
-        rows, seeds = self.result["rows"], self.result["seeds"]
+        rows = self.result["rows"]
         self._store()  # titles and columns may have changed; and what cannot be written had better fail now
         tries = [(row, number) for row in rows for number in range(len(rows[row].get("search", [])))]
         untried = [(row, number) for row, number in tries if not search.is_done(rows[row]["search"][number])]
@@ -90,8 +91,16 @@ class Runner:
             except UserError as error:
                 failures.append(error)
         self._store()
-        missing = [(row, seed) for seed in seeds for row in settled if str(seed) not in rows[row]["runs"]]
-        return failures + self._all(jobs, self._complete, missing, len(seeds) * len(settled), "run")
+        wanted = [
+            (row, seed)
+            for seed in self.result["seeds"]
+            for row in settled
+            if seed in results.seeds_of(self.result, rows[row])
+        ]
+        missing = [(row, seed) for row, seed in wanted if str(seed) not in rows[row]["runs"]]
+        failures += self._all(jobs, self._complete, missing, len(wanted), "run")
+        self._draw()
+        return failures
 
     def _all(
         self, jobs: int, do: Callable[[str, int], None], missing: list[tuple[str, int]], total: int, unit: str
@@ -159,12 +168,24 @@ class Runner:
             (line["step"] - start) / line["steps_per_second"] for start, line in zip(starts, steps, strict=False)
         )
         with self.lock:
-            row["runs"][str(seed)] = {"step": step, "seconds": round(seconds, 1), "lines": lines}
+            row["runs"][str(seed)] = {
+                "step": step,
+                "seconds": round(seconds, 1),
+                "lines": lines,
+                **curves.evaluated(workdir),
+            }
             row["runs"] = dict(sorted(row["runs"].items(), key=lambda run: int(run[0])))
             drawn = sorted((workdir / pictures.SAMPLES).glob("[0-9]*.png"))
-            if seed == self.result["seeds"][0] and drawn:
+            if seed == results.seeds_of(self.result, row)[0] and drawn:
                 row["picture"] = f"{self.path.stem}/{studies.slug(title)}.png"
                 files.write_bytes(self.path.parent / row["picture"], drawn[-1].read_bytes())
+            self._store()
+
+    def _draw(self) -> None:
+        """Draw what the runs were evaluated by while training, if they were, and store where it lies."""
+        if picture := curves.draw(self.result):
+            self.result["curves"] = f"{self.path.stem}/{curves.CURVES}"
+            files.write_bytes(self.path.parent / self.result["curves"], picture)
             self._store()
 
     def _train(

@@ -33,6 +33,7 @@ def restore(old: results.Result, new: results.Result) -> None:
             with contextlib.suppress(UserError):  # of a row all of whose tries failed the runner tells
                 settle(new, title)
     results.check_same(old, new)
+    new.update({key: old[key] for key in ("curves",) if key in old})
     for title, row in old["rows"].items():
         if row["runs"]:
             new["rows"][title].update(runs=row["runs"], picture=row["picture"])
@@ -130,9 +131,11 @@ def asked(protocol: Mapping[str, Any]) -> list[str]:
 
 def _row(study: studies.Study, title: str) -> dict[str, Any]:
     overrides = dict(study.rows[title])
-    recipe = overrides.pop("recipe", study.recipe)
+    recipe, seeds = overrides.pop("recipe", study.recipe), overrides.pop("seeds", study.seeds)
     tries = search.tries_of(study.search, title) if study.search else []
     try:
+        if not isinstance(seeds, tuple) or not seeds or not set(seeds) <= set(study.seeds):
+            raise UserError(f"its seeds are {seeds!r}: it needs a tuple of some of the study's, {study.seeds}")
         if not isinstance(recipe, str):
             raise UserError(f"its recipe is {recipe!r}, not a name or a file")
         for tried in tries or [{}]:
@@ -144,6 +147,8 @@ def _row(study: studies.Study, title: str) -> dict[str, Any]:
     except (UserError, TypeError) as error:
         raise UserError(f"row {title!r}: {error}") from None
     row: dict[str, Any] = {"recipe": recipe, "overrides": overrides, "settings": told, "picture": None, "runs": {}}
+    if seeds != study.seeds:
+        row["seeds"] = seeds
     if study.search:
         row["search"] = [{"overrides": tried, "figure": None, "failed": "", "taken": False} for tried in tries]
     return json.loads(json.dumps(row))  # as it is read back: lists for tuples

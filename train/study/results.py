@@ -7,9 +7,11 @@ path of the machine that made it:
     protocol, versions, seeds   what all runs share
     columns, published, source  what the table shows
     search                      if settings are searched: how
-    rows                        by title: recipe, overrides, settings (all but the seed), picture
+    curves                      the picture of what was evaluated while training, if anything was
+    rows                        by title: recipe, overrides, settings (all but the seed), picture, seeds if its own
       search                    what was tried first, and which was taken: see `train.study.search`
-      runs                      by seed: step, seconds (inside training calls), lines by checkpoint
+      runs                      by seed: step, seconds (inside training calls), lines by checkpoint, and the figure that
+                                ranks checkpoints at each step where it was evaluated, if it was
 """
 
 import json
@@ -92,7 +94,7 @@ def table(result: Result) -> str:
     ]
     lines = [["", *(heading for heading, _, _ in columns)], ["---"] * (len(columns) + 1)]
     for title, row in result["rows"].items():
-        runs = _runs(result, row)
+        runs = runs_of(result, row)
         cells = (
             _cell([_figure(run["lines"][checkpoint], **column) for run in runs], len(result["seeds"]), **column)
             for _, checkpoint, column in columns
@@ -105,13 +107,20 @@ def table(result: Result) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _runs(result: Result, row: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [row["runs"][str(seed)] for seed in result["seeds"] if str(seed) in row["runs"]]
+def seeds_of(result: Result, row: Mapping[str, Any]) -> list[int]:
+    """Return the seeds that a row is to have: its own, or else the study's."""
+    found: list[int] = row.get("seeds") or result["seeds"]
+    return found
+
+
+def runs_of(result: Result, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the finished runs of a row in the order of its seeds; those with other seeds do not count."""
+    return [row["runs"][str(seed)] for seed in seeds_of(result, row) if str(seed) in row["runs"]]
 
 
 def _baselines(result: Result, columns: list[tuple[str, dict[str, Any]]]) -> Iterator[tuple[str, list[str]]]:
     """Yield the title and the cells of each row that does nothing; they are the same for every run."""
-    run = next((run for row in result["rows"].values() for run in _runs(result, row)), None)
+    run = next((run for row in result["rows"].values() for run in runs_of(result, row)), None)
     if run is None:
         return
     found: dict[str, list[str]] = {}
@@ -145,10 +154,10 @@ def _cell(values: list[float | None], seeds: int, digits: int, scale: float, **_
 
 def caption(result: Result) -> str:
     """Return what the table does not show: seeds, samples, reference, extractor, training, time, versions."""
-    runs = [run for row in result["rows"].values() for run in _runs(result, row)]
+    runs = [run for row in result["rows"].values() for run in runs_of(result, row)]
     if not runs:
         return "No run is finished yet."
-    settings = [row["settings"] for row in result["rows"].values() if _runs(result, row)]
+    settings = [row["settings"] for row in result["rows"].values() if runs_of(result, row)]
     seeds, protocol, versions = result["seeds"], result["protocol"], result["versions"]
     steps, batches = _either(f"{run['step']:,}" for run in runs), _either(row["batch_size"] for row in settings)
     named = ", ".join(map(str, seeds))

@@ -5,7 +5,9 @@ import re
 import pytest
 import results as documentation
 
-from train.study import results
+from train import config
+from train.rundir import logs
+from train.study import curves, results
 from zoo.shared import files
 from zoo.shared.errors import UserError
 
@@ -69,6 +71,53 @@ def test_cells_are_means_and_sample_deviations_of_the_seeds_that_are_there():
 def test_only_the_seeds_of_the_study_count():
     result = known() | {"seeds": [0, 3]}
     assert results.table(result).splitlines()[2] == "| b | 1.50 ± 0.71 | 50.0 (n = 1) |"
+
+
+def test_a_row_may_have_seeds_of_its_own_and_its_cells_say_how_many():
+    result = known()
+    result["rows"]["b"]["seeds"] = [0, 3]
+    assert results.seeds_of(result, result["rows"]["b"]) == [0, 3]
+    assert results.seeds_of(result, result["rows"]["a"]) == [0, 3, 5]
+    assert "| b | 1.50 ± 0.71 (n = 2) | 50.0 (n = 1) |" in results.table(result)
+
+
+def test_a_curve_is_the_mean_of_a_row_with_its_extremes_where_all_its_runs_were_evaluated():
+    runs = [[(100, 4.0), (200, 2.0)], [(100, 1.0), (200, 3.0), (300, 9.0)], [(100, 1.0), (200, 1.0)]]
+    assert curves.mean(runs) == ([100, 200], [2.0, 2.0], [1.0, 1.0], [4.0, 3.0])
+
+
+def test_a_run_keeps_the_figure_that_ranks_its_checkpoints_but_not_that_of_no_training(tmp_path):
+    (tmp_path / "config.json").write_text(config.to_json(config.load("gan_grid_fashion")))
+    assert curves.evaluated(tmp_path) == {}
+    for step, metric, distance in (
+        (0, "frechet", 9.0),
+        (50, "frechet", 2.0),
+        (50, "kernel", 1.0),
+        (99, "frechet", None),
+    ):
+        figures = {"frechet_distance": distance} if metric == "frechet" else {"kernel_distance": distance}
+        logs.append_line(tmp_path / "evaluations.jsonl", {"step": step, "metric": metric, **figures})
+    assert curves.evaluated(tmp_path) == {"evaluations": [[50, 2.0]]}
+    (tmp_path / "config.json").write_text(config.to_json(config.load("flow_matching_fashion")))
+    assert curves.evaluated(tmp_path) == {}, "it is not evaluated while it trains"
+
+
+def test_the_curves_hold_the_rows_that_are_ranked_alike(monkeypatch):
+    result = known()
+    assert curves.draw(result) == b""  # no run was evaluated while it trained
+    result["rows"]["a"]["runs"]["3"]["evaluations"] = [[300, 2.0], [600, 1.0]]
+    result["rows"]["b"]["runs"]["0"]["evaluations"] = [[300, 0.5]]
+    drawn = []
+    mean = curves.mean
+    monkeypatch.setattr(curves, "mean", lambda runs: drawn.append(runs) or mean(runs))
+    assert curves.draw(result).startswith(b"\x89PNG")
+    assert drawn == [[[[300, 0.5]]], [[[300, 2.0], [600, 1.0]]]]
+    drawn.clear()
+    result["rows"]["a"]["settings"]["evaluate.metrics"] = "kernel"
+    assert curves.draw(result) and drawn == [[[[300, 0.5]]]]
+    result["rows"]["b"]["seeds"] = [3]
+    drawn.clear()
+    assert curves.draw(result) and drawn == [[[[300, 2.0], [600, 1.0]]]]
 
 
 def test_each_checkpoint_has_its_columns_and_published_rows_come_last():
@@ -144,8 +193,10 @@ def test_the_page_tells_every_stored_result(tmp_path):
         result["title"] = f"Which {name}?"
         result["rows"]["b"]["picture"] = f"{name}/b.png"
         files.write_json(tmp_path / f"{name}.json", result)
+    files.write_json(tmp_path / "z.json", {**result, "curves": "z/curves.png"})
     page = documentation.page(tmp_path)
     assert page.index("## Which x?") < page.index("## Which y?")
+    assert page.count("curves.png") == page.count("](z/curves.png)") == 1
     for part in (results.table(result), results.caption(result), "So.", f"    {result['command']}", "![b](x/b.png)"):
         assert part in page
 

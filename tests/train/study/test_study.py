@@ -267,6 +267,12 @@ def test_another_definition_is_refused_by_what_differs(done):
         ),
         ("count=80", "count=80.0", "the study's count is 80.0: use a whole number"),
         ('"distance"', '"|distance|"', "the title '|distance|' would break the table: use no |"),
+        (
+            '"model.base_channels": 5',
+            '"seeds": (0, 2)',
+            "row 'Wide, or not': its seeds are (0, 2): it needs a tuple of",
+        ),
+        ('"model.base_channels": 5', '"seeds": ()', "row 'Wide, or not': its seeds are (): it needs a tuple of"),
         ('"model.base_channels": 5', '"recipe": 5', "row 'Wide, or not': its recipe is 5, not a name or a file"),
     ],
 )
@@ -329,6 +335,20 @@ def test_every_study_that_comes_along_could_be_run(name, tmp_path):
         process = python("-m", "train.study", f"--study={name}", *places, **here)
         assert f"another study runs in --workdir={tmp_path}" in said(process, 2)
     assert not (tmp_path / "results").exists()
+
+
+def test_the_curves_lie_beside_the_pictures_and_stay_when_a_study_goes_on(tmp_path):
+    run = {"step": 100, "seconds": 1.0, "lines": {}, "evaluations": [[50, 2.0], [100, 1.0]]}
+    told = {"evaluate.metrics": "frechet", "evaluate.every": 50, "evaluate.count": 9}
+    row = {"recipe": "x", "overrides": {}, "settings": told, "picture": None, "runs": {"0": run}}
+    result = {"protocol": {"threads": 1}, "versions": {}, "seeds": [0], "rows": {"a": row}}
+    path = tmp_path / "x.json"
+    assert study_program.Runner(result, tmp_path, path).run(1) == []
+    old = json.loads(path.read_text())
+    assert old["curves"] == "x/curves.png" and (tmp_path / "x" / "curves.png").read_bytes().startswith(b"\x89PNG")
+    new = {**result, "rows": {"a": {**row, "runs": {}}}}
+    preparing.restore(old, new)
+    assert new["curves"] == old["curves"] and new["rows"]["a"]["runs"] == row["runs"]
 
 
 def test_an_evaluation_is_asked_for_the_map_and_the_reference_of_the_study(tmp_path, monkeypatch):
