@@ -2,7 +2,7 @@
 
     python -m serving.sample --preset=list
     python -m serving.sample --bundle=bundles/digits --count=64 --seed=0 --output=grid.png
-    python -m serving.sample --bundle=bundles/colour --condition=input=photo.png --output=coloured.png
+    python -m serving.sample --bundle=bundles/colour --condition=input=photo.png --full_size --output=coloured.png
     python -m serving.sample --bundle=bundles/digits --interpolate=1,2,3 --output=walk.gif
     python -m serving.sample --bundle=bundles/digits --real=pictures/ --output=beside.png
 
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from serving import beside, walks
+from serving import beside, colouring, walks
 from serving.generator import Generator, is_picture
 from serving.sides import Sides
 from zoo import images, media, presets
@@ -91,6 +91,12 @@ _OVERLAP = flags.DEFINE_integer(
     "With --tile: pixels that neighbouring tiles share on each side; by default as far as the network sees.",
     lower_bound=0,
 )
+_FULL_SIZE = flags.DEFINE_bool(
+    "full_size",
+    False,
+    "Of maps that colour small grey pictures: give their colours to the whole photograph of --condition, at its own "
+    "size. Without this flag its centre is coloured at the map's size.",
+)
 _THREADS = flags.DEFINE_integer(
     "threads", 1, "How many cores to use; for small networks one is fastest.", lower_bound=1
 )
@@ -119,9 +125,12 @@ def main() -> None:
     seeds, write = _seeds(), None if _INTERPOLATE.value is not None else _writer(_OUTPUT.value)
     sides = Sides(tile=_TILE.value, overlap=_OVERLAP.value, progress=True)
     place = presets.find(_PRESET.value) if _PRESET.value else Path(str(_BUNDLE.value))
-    make = functools.partial(_draw, write, place) if write else functools.partial(_walk, seeds)
+    make: Callable[..., int] = functools.partial(_draw, write, place) if write else functools.partial(_walk, seeds)
     generator = Generator(place, _MAP.value, _THREADS.value, sides, _PROVIDERS.value)
-    conditions = _conditions(_CONDITION.value, generator.spec)
+    if _FULL_SIZE.value:
+        make, conditions = _colour, _photograph(_CONDITION.value, generator.spec, _OUTPUT.value)
+    else:
+        conditions = _conditions(_CONDITION.value, generator.spec)
     begin = time.perf_counter()
     try:
         count = make(generator, conditions, _OUTPUT.value)
@@ -159,6 +168,27 @@ def _walk(seeds: list[int], generator: Generator, conditions: dict[str, Any], ou
     legs = walks.legs(generator, seeds, _STEPS.value, _LOOP.value, _TRUNCATION.value, **conditions)
     files.write_bytes(output, walks.encode(legs, Path(output).suffix, _LOOP.value))
     return len(legs) * _STEPS.value
+
+
+def _photograph(texts: list[str], spec: MapSpec, output: str) -> dict[str, Any]:
+    """Return the path of the photograph that --full_size colours, by its condition's name; all else is refused."""
+    source = colouring.check(spec)
+    for flag in (_COUNT, _INTERPOLATE, _REAL, _TILE, _TRUNCATION):
+        if flag.present:
+            raise UserError(f"--{flag.name} does not go with --full_size, which makes one picture of one photograph")
+    if Path(output).suffix != ".png":
+        raise UserError(f"--full_size makes one picture: end --output={output} in .png")
+    name, _, path = texts[0].partition("=") if len(texts) == 1 else ("", "", "")
+    if name != source.name or Path(path).suffix.lower() not in images.ENDINGS:
+        raise UserError(f"--full_size: give the photograph as --condition={source.name}=FILE, a PNG, JPEG or WebP")
+    return {name: Path(path)}
+
+
+def _colour(generator: Generator, conditions: dict[str, Any], output: str) -> int:
+    """Write the photograph in colour, as large as it is."""
+    (path,) = conditions.values()
+    files.write_bytes(output, images.encode_png(colouring.colour(generator, path, _SEED.value)))
+    return 1
 
 
 def _seeds() -> list[int]:

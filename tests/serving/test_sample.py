@@ -384,6 +384,25 @@ def test_a_map_by_its_name(sample, several):
 # --- the program -------------------------------------------------------------------------------------------------
 
 
+def test_a_photograph_is_coloured_at_its_own_size(sample, factory):
+    grey = TensorSpec("input", (8, 8, 1), "condition", "image")
+    bundle = factory(MapSpec((grey,), (TensorSpec("output", (8, 8, 3), "output", "image"),)))
+    Image.fromarray(np.zeros((30, 50), np.uint8)).save(sample.directory / "photo.png")
+    asked = f"--bundle={bundle}", "--full_size", "--condition=input=photo.png"
+    result = sample(*asked, "--output=coloured.png")
+    assert result.returncode == 0 and result.stdout.startswith("wrote coloured.png: 1 sample at "), result.stderr
+    with Image.open(sample.directory / "coloured.png") as picture:
+        assert picture.size == (50, 30) and picture.mode == "RGB"
+    named = "--full_size: give the photograph as --condition=input=FILE, a PNG, JPEG or WebP"
+    assert_refused(sample(*asked[:2], "--output=coloured.png"), named)
+    assert_refused(sample(*asked[:2], "--condition=input=x.npy", "--output=coloured.png"), named)
+    assert_refused(
+        sample(*asked, "--output=coloured/"), "--full_size makes one picture: end --output=coloured/ in .png"
+    )
+    assert_refused(sample(*asked, "--output=c.png", "--count=2"), "--count does not go with --full_size")
+    assert_refused(sample(*asked, "--output=c.gif", "--interpolate=1,2"), "--interpolate does not go with --full_size")
+
+
 def test_help(sample):
     result = sample("--help")
     assert result.returncode == 0

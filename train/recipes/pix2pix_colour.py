@@ -3,7 +3,7 @@
     python -m train --recipe=pix2pix_colour --workdir=runs/colour
     python -m train.evaluate --source=runs/colour --metrics=pairs
     python -m export --workdir=runs/colour --output=bundles/colour
-    python -m serving.sample --bundle=bundles/colour --condition=input=photo.png --output=coloured.png
+    python -m serving.sample --bundle=bundles/colour --condition=input=photo.png --full_size --output=coloured.png
 
 Result: docs/results/colour.json. A pooled PSNR of 21.90 +- 0.01 dB, where grey has 21.58 and L1 alone 22.15 +- 0.01,
 and a colourfulness of 16.1 +- 0.2, where the truth has 34.2 and L1 alone 8.8 +- 0.1. Grounds and skies get their
