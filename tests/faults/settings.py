@@ -87,7 +87,7 @@ _LEAST: dict[str, float] = {
 # texts that are read only where another key asks for them
 _UNUSED = ("init_from", "stop.log", "evaluate.extractor", "evaluate.extractor_range", "evaluate.extractor_output")
 # of the odd texts those that are fine
-_TEXTS = (("evaluate.metrics", ""), ("jit", "true"))
+_TEXTS = (("evaluate.metrics", ""), ("jit", "true"), ("model.features", ""), ("model.guide", ""))
 # whole numbers that are read only where `evaluate.metrics` names one
 _UNREAD = ("evaluate.every", "evaluate.count")
 

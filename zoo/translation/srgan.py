@@ -85,6 +85,8 @@ class SRGAN(SRResNet):
     def _check_losses(self) -> None:
         if self.content not in ("features", "pixels"):
             raise UserError(f"model.content={self.content}: use features or pixels")
+        if self.content == "pixels" and self.features:
+            raise UserError(f"model.features={self.features}: leave it empty, since model.content=pixels compares none")
         for key in ("content_weight", "adversarial_weight", "pixel_weight"):
             if getattr(self, key) < 0:
                 raise UserError(f"model.{key}={getattr(self, key)}: use 0 or more")

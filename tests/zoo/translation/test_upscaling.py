@@ -178,6 +178,7 @@ def test_other_ratios_are_refused_in_one_line(name, source, target, said):
         ("espcn", {"base_channels": 0}, "model.base_channels=0: use a positive number"),
         ("srresnet", {"blocks": 0}, "model.blocks=0: use a positive number"),
         ("srgan", {"content": "vgg"}, "model.content=vgg: use features or pixels"),
+        ("srgan", {"content": "pixels", "features": "vgg.h5"}, "model.features=vgg.h5: leave it empty, since model"),
         ("srgan", {"pixel_weight": -1.0}, "model.pixel_weight=-1.0: use 0 or more"),
         ("srgan", {"adversarial_weight": 0.0}, "that is SRResNet"),
         ("srgan", {"content": "features", "content_layer": "relu"}, "layers are called as VGG's, such as conv3_1"),
