@@ -210,6 +210,7 @@ def figure(result: Result) -> "Figure":
             axis.plot([n] * len(values), values, ".", color=colour, markersize=5)
     axis.set(xscale="log", xlabel="labels a class", ylabel="test accuracy, %", title=f"{result['data']}: a dot a seed")
     axis.set_xticks(result["protocol"]["labels"], [str(n) for n in result["protocol"]["labels"]])
+    axis.minorticks_off()
     axis.legend(fontsize=8)
     return drawn
 

@@ -37,7 +37,7 @@ def protocol(name: str, budget: float) -> dict[str, Any]:
         )
     elif name in ("mnist", "fashion_mnist"):
         data = {"data.name": name}
-        game = {"learning_rate": 3e-3, "model.normalization": "batch", "train_steps": 3000, "evaluate.every": 0}
+        game = {"learning_rate": 3e-3, "model.normalization": "batch", "train_steps": 3000, "evaluate.metrics": ""}
         labels, runs = (
             [10, 100, 1000],
             {
@@ -150,6 +150,7 @@ def figure(result: Result) -> "Figure":
             axis.plot(*zip(*known, strict=True), marker=".", label=name, **style)
         axis.set(xscale="log", xlabel="labels a class", ylabel="test accuracy, %", title=f"{result['data']}: {title}")
         axis.set_xticks(counts, [str(n) for n in counts])
+        axis.minorticks_off()
     axes[0, 0].legend(fontsize=7)
     return drawn
 

@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import itertools
 from pathlib import Path
 
 from train.uses import USES, stored
@@ -30,7 +31,11 @@ def write(directory: Path) -> None:
 
 def text(directory: Path) -> str:
     """Return the text of the page."""
-    return "\n".join([INTRODUCTION, *(_section(path, result) for path, result in _results(directory))])
+    parts = [INTRODUCTION]
+    for name, found in itertools.groupby(_results(directory), key=lambda pair: pair[1]["use"]):
+        title, _, about = (importlib.import_module(f"train.uses.{name}").__doc__ or "").partition("\n\n")
+        parts += [f"## {title}\n\n{about.strip()}\n", *(_section(path, result, title) for path, result in found)]
+    return "\n".join(parts)
 
 
 def _results(directory: Path) -> list[tuple[Path, stored.Result]]:
@@ -38,17 +43,16 @@ def _results(directory: Path) -> list[tuple[Path, stored.Result]]:
     return sorted(found, key=lambda pair: (USES.index(pair[1]["use"]), pair[0]))
 
 
-def _section(path: Path, result: stored.Result) -> str:
+def _section(path: Path, result: stored.Result, title: str) -> str:
     use = importlib.import_module(f"train.uses.{result['use']}")
-    title, _, about = (use.__doc__ or "").partition("\n\n")
     seeds, versions = ", ".join(map(str, result["seeds"])), result["versions"]
-    minutes = sum(cell["seconds"] for cell in result["cells"].values()) / 60
+    minutes = max(1, round(sum(cell["seconds"] for cell in result["cells"].values()) / 60))
     missing = len(set(use.keys(result["protocol"], result["seeds"])) - result["cells"].keys())
     time = (
-        f"Seeds {seeds}. {minutes:.0f} minutes of one core. genzoo {versions['genzoo']}, TensorFlow "
+        f"Seeds {seeds}. {minutes} minute{'s' * (minutes > 1)} of one core. genzoo {versions['genzoo']}, TensorFlow "
         f"{versions['tensorflow']}, Keras {versions['keras']}."
     )
-    parts = [f"## {title} ({result['data']})", about.strip(), use.table(result), use.findings(result)]
+    parts = [f"### {result['data']}", use.table(result), use.findings(result)]
     parts.append(f"![{title}]({path.with_suffix('.png').name})")
     parts += [f"![{name}]({name})" for name in sorted(file.name for file in path.parent.glob(f"{path.stem}_*.png"))]
     parts += [use.caption(result), time]

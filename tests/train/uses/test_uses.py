@@ -7,6 +7,8 @@ import re
 import pytest
 from shared import REPOSITORY, python
 
+from train.check import check
+from train.study import preparing
 from train.uses import USES, augmentation, page, stored, trainings
 from zoo.shared.errors import UserError
 
@@ -43,6 +45,16 @@ def test_the_page_is_made_from_what_is_stored(tmp_path):
     assert "| classic | 50.0 | not run |" in text
     assert "2 minutes of one core" in text and "3 cells are not measured yet" in text
     assert (tmp_path / "augmentation_digits.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("budget", [1.0, 0.01])
+@pytest.mark.parametrize("data", ["digits", "mnist", "fashion_mnist"])
+@pytest.mark.parametrize("use", ["features", "latents"])
+def test_every_training_of_every_use_has_settings_that_can_be(use, data, budget):
+    runs = importlib.import_module(f"train.uses.{use}").protocol(data, budget)["runs"]
+    assert runs
+    for keys in runs.values():
+        check(preparing._settings(keys.pop("recipe"), keys))
 
 
 @pytest.mark.parametrize(
