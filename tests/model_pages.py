@@ -80,7 +80,7 @@ def marked_up(text: str) -> str:
 def _marked_up(text: str) -> str:
     text = re.sub(r"(?<![\w*])([*<])(?![*\s])|(?<=\w)\*(?=\w)", r"\\\g<0>", text)
     text = re.sub(r"--[a-z](?:[\w.]*\w)?(?:=[^\s,;)]*[^\s,;).])?", r"`\g<0>`", text)
-    return re.sub(r"\bdocs/([\w/]+(?:\.\w+)?)", r"[docs/\1](../\1)", text)
+    return re.sub(r"\bdocs/([\w/-]+(?:\.\w+)?)", r"[docs/\1](../\1)", text)
 
 
 def code(model: str) -> str:

@@ -64,8 +64,9 @@ def draw(result: Result) -> bytes:
             axis.fill_between(steps, least, most, alpha=0.15, linewidth=0, color=line.get_color())
     if axis.dataLim.ymin > 0:
         axis.set_yscale("log")
-        for formatted in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
-            formatted(ticker.FormatStrFormatter("%g"))
+        axis.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+        axis.yaxis.set_minor_formatter(ticker.NullFormatter())
     axis.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))  # 20k
     axis.set_xlabel("step")
     measured = f"{first['evaluate.count']:,} samples beside the train split"

@@ -92,11 +92,12 @@ def table(result: Result) -> str:
         for checkpoint in checkpoints
         for title, column in result["columns"].items()
     ]
+    seeds = _seeds_of(result)
     lines = [["", *(heading for heading, _, _ in columns)], ["---"] * (len(columns) + 1)]
     for title, row in result["rows"].items():
         runs = runs_of(result, row)
         cells = (
-            _cell([_figure(run["lines"][checkpoint], **column) for run in runs], len(result["seeds"]), **column)
+            _cell([_figure(run["lines"][checkpoint], **column) for run in runs], len(seeds), **column)
             for _, checkpoint, column in columns
         )
         lines.append([title, *cells])
@@ -116,6 +117,12 @@ def seeds_of(result: Result, row: Mapping[str, Any]) -> list[int]:
 def runs_of(result: Result, row: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the finished runs of a row in the order of its seeds; those with other seeds do not count."""
     return [row["runs"][str(seed)] for seed in seeds_of(result, row) if str(seed) in row["runs"]]
+
+
+def _seeds_of(result: Result) -> list[int]:
+    """Return the seeds of which any row has a run."""
+    rows = result["rows"].values()
+    return [seed for seed in result["seeds"] if any(str(seed) in row["runs"] for row in rows)]
 
 
 def _baselines(result: Result, columns: list[tuple[str, dict[str, Any]]]) -> Iterator[tuple[str, list[str]]]:
@@ -158,7 +165,7 @@ def caption(result: Result) -> str:
     if not runs:
         return "No run is finished yet."
     settings = [row["settings"] for row in result["rows"].values() if runs_of(result, row)]
-    seeds, protocol, versions = result["seeds"], result["protocol"], result["versions"]
+    seeds, protocol, versions = _seeds_of(result), result["protocol"], result["versions"]
     steps, batches = _either(f"{run['step']:,}" for run in runs), _either(row["batch_size"] for row in settings)
     named = ", ".join(map(str, seeds))
     said = [

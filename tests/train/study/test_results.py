@@ -81,6 +81,11 @@ def test_a_row_may_have_seeds_of_its_own_and_its_cells_say_how_many():
     assert "| b | 1.50 ± 0.71 (n = 2) | 50.0 (n = 1) |" in results.table(result)
 
 
+def test_seeds_that_no_row_has_yet_are_not_told():
+    assert results.table(known() | {"seeds": [0, 3, 5, 7]}) == results.table(known())
+    assert results.caption(known() | {"seeds": [0, 3, 5, 7]}) == results.caption(known())
+
+
 def test_a_curve_is_the_mean_of_a_row_with_its_extremes_where_all_its_runs_were_evaluated():
     runs = [[(100, 4.0), (200, 2.0)], [(100, 1.0), (200, 3.0), (300, 9.0)], [(100, 1.0), (200, 1.0)]]
     assert curves.mean(runs) == ([100, 200], [2.0, 2.0], [1.0, 1.0], [4.0, 3.0])
