@@ -1,12 +1,16 @@
 """Which objective makes the best digits (MNIST) with one network and one budget?
 
-The study of Fashion-MNIST with the same rows and settings, none of them chosen anew for the digits.
+The study of Fashion-MNIST with the same rows and settings, none of them chosen anew for the digits. Flow matching was
+not trained yet.
 
 The published ranking (FID by Inception, mean and standard deviation over 50 seeds of each at its best of 100 settings;
 no deviation is given for DRAGAN) is WGAN 6.7 +- 0.4, NS GAN 6.8 +- 0.5, DRAGAN 7.6, LSGAN 7.8 +- 0.6, MM GAN 9.8 +-
-0.9, WGAN-GP 20.3 +- 5.0. Here NS GAN leads these six, DRAGAN is within the seeds' spread of it, MM GAN and LSGAN
-follow, and the critics come last, with WGAN behind WGAN-GP. The relativistic game with R1 and R2 equals NS GAN; only
-the row that sees the labels beats it by more than the spread.
+0.9, WGAN-GP 20.3 +- 5.0. Here DRAGAN and WGAN-GP lead these six, and WGAN is behind MM GAN.
+
+The curves show what parts them: a penalty on the discriminator. Without one NS GAN is best at step 5,000 and no better
+after, while its discriminator grows sure of itself; MM GAN lost its game at the start and found back after step 12,500.
+DRAGAN, WGAN-GP and the relativistic game with R1 and R2 improve to the end, and the last of these is ahead of all that
+see no labels. In a table of a tenth of this budget, which stood here before, NS GAN led and WGAN-GP was last but one.
 """
 
 from dataclasses import replace
