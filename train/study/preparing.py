@@ -33,7 +33,8 @@ def restore(old: results.Result, new: results.Result) -> None:
             with contextlib.suppress(UserError):  # of a row all of whose tries failed the runner tells
                 settle(new, title)
     results.check_same(old, new)
-    new.update({key: old[key] for key in ("curves",) if key in old})
+    if "curves" in old:
+        new["curves"] = old["curves"]
     for title, row in old["rows"].items():
         if row["runs"]:
             new["rows"][title].update(runs=row["runs"], picture=row["picture"])
@@ -134,8 +135,8 @@ def _row(study: studies.Study, title: str) -> dict[str, Any]:
     recipe, seeds = overrides.pop("recipe", study.recipe), overrides.pop("seeds", study.seeds)
     tries = search.tries_of(study.search, title) if study.search else []
     try:
-        if not isinstance(seeds, tuple) or not seeds or not set(seeds) <= set(study.seeds):
-            raise UserError(f"its seeds are {seeds!r}: it needs a tuple of some of the study's, {study.seeds}")
+        if not isinstance(seeds, tuple) or not seeds or [*seeds] != [seed for seed in study.seeds if seed in seeds]:
+            raise UserError(f"its seeds are {seeds!r}: it needs a tuple of some of {study.seeds}, in this order")
         if not isinstance(recipe, str):
             raise UserError(f"its recipe is {recipe!r}, not a name or a file")
         for tried in tries or [{}]:

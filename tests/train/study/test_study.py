@@ -270,9 +270,10 @@ def test_another_definition_is_refused_by_what_differs(done):
         (
             '"model.base_channels": 5',
             '"seeds": (0, 2)',
-            "row 'Wide, or not': its seeds are (0, 2): it needs a tuple of",
+            "row 'Wide, or not': its seeds are (0, 2): it needs",
         ),
-        ('"model.base_channels": 5', '"seeds": ()', "row 'Wide, or not': its seeds are (): it needs a tuple of"),
+        ('"model.base_channels": 5', '"seeds": (0, 0)', "row 'Wide, or not': its seeds are (0, 0): it needs"),
+        ('"model.base_channels": 5', '"seeds": ()', "row 'Wide, or not': its seeds are (): it needs"),
         ('"model.base_channels": 5', '"recipe": 5', "row 'Wide, or not': its recipe is 5, not a name or a file"),
     ],
 )
