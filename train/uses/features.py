@@ -141,7 +141,7 @@ def figure(result: Result) -> "Figure":
     from train.theory.result import new_figure
 
     counts = result["protocol"]["labels"]
-    drawn, axes = new_figure(11, 4.2, columns=2)
+    drawn, axes = new_figure(11, 4.8, columns=2)
     for axis, (how, title) in zip(axes.flat, _READERS.items(), strict=True):
         for number, (name, _, values) in enumerate(_rows(result)):
             known = [(n, 100 * float(np.mean(values(how, n)))) for n in counts if values(how, n)]
@@ -151,7 +151,8 @@ def figure(result: Result) -> "Figure":
         axis.set(xscale="log", xlabel="labels a class", ylabel="test accuracy, %", title=f"{result['data']}: {title}")
         axis.set_xticks(counts, [str(n) for n in counts])
         axis.minorticks_off()
-    axes[0, 0].legend(fontsize=7)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    drawn.legend(handles, names, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     return drawn
 
 
