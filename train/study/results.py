@@ -68,7 +68,8 @@ _REMEDY = "put the study back, or take another --output and --workdir"
 
 
 def _shared(result: Result) -> dict[str, Any]:
-    searched = {f"search {key}": value for key, value in (result.get("search") or {}).items()}
+    # not the rows' own spaces: the tries of each row are compared, so that a row with a space of its own may be added
+    searched = {f"search {key}": value for key, value in (result.get("search") or {}).items() if key != "own"}
     return {**result["protocol"], **result["versions"], **searched}
 
 

@@ -213,6 +213,18 @@ def test_another_search_than_the_stored_one_is_refused(tmp_path):
         assert told in str(caught.value) and "the stored result was made otherwise" in str(caught.value)
 
 
+def test_a_row_with_a_space_of_its_own_may_be_added_and_that_of_a_finished_row_not_changed(tmp_path, monkeypatch):
+    complete(tmp_path)
+    added = TEXT.replace('"fixed": {{"b', '"new": {{"batch_size": 8}}, "fixed": {{"b')
+    monkeypatch.setitem(globals(), "TEXT", added.replace('own={{"fixed"', 'own={{"new": {{}}, "fixed"'))
+    result, failures, calls = complete(tmp_path)
+    assert (failures, len(calls)) == ([], 4), "two seeds of the new row, trained and measured"
+    assert len(result["rows"]["new"]["runs"]) == 2
+    monkeypatch.setitem(globals(), "TEXT", TEXT.replace('"fixed": {{}}', '"fixed": {{"ema": (0.5,)}}'))
+    with pytest.raises(UserError, match=r"fixed, search: 0 \(none -> {'ema': 0.5}\)"):
+        complete(tmp_path)
+
+
 def test_random_tries_are_different_ones_of_the_grid_and_follow_from_the_seed():
     space = {"a": (1, 2, 3), "b": ("x", "y")}
     grid = search.tries_of(Search(space, steps=1, seed=0), "row")
