@@ -45,8 +45,12 @@ def test_every_recipe_passes_the_check_and_names_its_own_command_and_what_came_o
     assert "seed" in text
 
 
+OF_A_STUDY = {"gan_grid_cifar10", "projection_gan_cifar10"}  # train.studies.cifar10 ran these to their end
+
+
 @pytest.mark.parametrize(
-    "recipe", [recipe for recipe in config.recipes() if recipe.endswith(("_cifar10", "_celeba_hq"))]
+    "recipe",
+    [recipe for recipe in config.recipes() if recipe.endswith(("_cifar10", "_celeba_hq")) and recipe not in OF_A_STUDY],
 )
 def test_a_recipe_that_was_not_run_at_full_length_says_so(recipe):
     assert "not run at full length" in " ".join(docstring(recipe).split())
