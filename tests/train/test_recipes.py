@@ -43,6 +43,7 @@ def test_every_recipe_passes_the_check_and_names_its_own_command_and_what_came_o
     for word in ("Result:", "Protocol:", "Time:"):
         assert f"\n{word} " in text, f"the docstring of {recipe} has no line {word!r}"
     assert "seed" in text
+    assert max(map(len, text.splitlines())) <= 120, f"{recipe}: a line that goes on ends in two backslashes"
 
 
 OF_A_STUDY = {"gan_grid_cifar10", "projection_gan_cifar10"}  # train.studies.cifar10 ran these to their end

@@ -1,6 +1,6 @@
 """Any objective x penalty x normalisation on CIFAR-10 for 7,800 steps, all with one budget.
 
-    python -m train --recipe=gan_grid_cifar10 --workdir=runs/lsgan --config.objective=least_squares \
+    python -m train --recipe=gan_grid_cifar10 --workdir=runs/lsgan --config.objective=least_squares \\
         --config.learning_rate=1e-3 --config.model.normalization=batch --config.model.base_channels=32
 
 Result: docs/results/cifar10/lsgan-32-channels.png, not selected. A Frechet distance of 2.2 from the test split, where

@@ -1,8 +1,8 @@
 """Any objective x penalty x normalisation on Fashion-MNIST for 20 epochs, all with one budget.
 
-    python -m train --recipe=gan_grid_fashion --workdir=runs/ns --config.learning_rate=3e-3 \
+    python -m train --recipe=gan_grid_fashion --workdir=runs/ns --config.learning_rate=3e-3 \\
         --config.model.normalization=batch
-    python -m train --recipe=gan_grid_fashion --workdir=runs/dragan --config.learning_rate=3e-3 \
+    python -m train --recipe=gan_grid_fashion --workdir=runs/dragan --config.learning_rate=3e-3 \\
         --config.penalty=dragan --config.model.normalization=layer
 
 `--config.data.name=mnist` makes digits of each. `train.evaluate --metrics=frechet` measures a run.
