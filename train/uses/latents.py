@@ -9,8 +9,8 @@ the trait, brought to that length.
 
 Truncation (Brock, Donahue and Simonyan 2019, section 3.1) draws anew each number of a latent beyond a threshold: what
 a generator then makes should be nearer to the data and less varied, precision up and recall down. So it is as far as
-thresholds of 1 or 2. Below, the latents are shorter than any that these generators were trained on, and precision falls
-as well.
+thresholds of 1 to 2, by a few points. Below, the latents are shorter than any that these generators were trained on,
+and precision falls as well.
 """
 
 from collections.abc import Callable, Mapping, Sequence
