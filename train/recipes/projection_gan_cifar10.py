@@ -12,25 +12,17 @@ Time: 7 minutes of one core.
 
 from ml_collections import ConfigDict
 
-from train.config import adam, defaults, model, source
+from train.config import source
+from train.recipes import projection_gan_fashion
 
 
 def get_config() -> ConfigDict:
     """Return the configuration."""
-    config = defaults()
+    config = projection_gan_fashion.get_config()
     config.learning_rate = 1e-3
     config.train_steps = 7800
-    config.checkpoint_every = 1300
-    config.sample_every = 1300
-    config.sample_count = 100  # ten of each class, in columns
-    config.ema = 0.999
+    config.checkpoint_every = config.sample_every = config.evaluate.every = 1300
     config.data = source("cifar10")
-    config.evaluate.metrics = "frechet"
-    config.evaluate.every = 1300
-    config.evaluate.count = 5000
-    config.model = model("projection_gan", latent_dim=64, latent="uniform", base_channels=16)
-    for player in ("discriminator", "generator"):
-        config.optimizers[player] = adam(2e-4, beta_1=0.5)
-        config.optimizers[player].schedule = "cosine"
-        config.optimizers[player].learning_rate = config.get_oneway_ref("learning_rate")
+    for optimizer in config.optimizers.values():
+        optimizer.learning_rate = config.get_oneway_ref("learning_rate")
     return config
