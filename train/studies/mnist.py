@@ -10,7 +10,7 @@ no deviation is given for DRAGAN) is WGAN 6.7 +- 0.4, NS GAN 6.8 +- 0.5, DRAGAN 
 The curves show what parts them: a penalty on the discriminator. Without one NS GAN is best at step 5,000 and no better
 after, while its discriminator grows sure of itself; MM GAN lost its game at the start and found back after step 12,500.
 DRAGAN, WGAN-GP and the relativistic game with R1 and R2 improve to the end. With one training of each row these three
-(0.27 to 0.34) have no order: on garments a second training moved DRAGAN by as much. In a table of a tenth of this
+(0.27 to 0.34) have no order: on garments five trainings of DRAGAN lay that far apart. In a table of a tenth of this
 budget, which stood here before, NS GAN led and WGAN-GP was last but one.
 """
 
