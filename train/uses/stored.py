@@ -94,7 +94,7 @@ def in_words(values: Sequence[float], digits: int = 1, scale: float = 100.0) -> 
     """Return the mean of one value per seed, with the standard deviation by n - 1 of several; "not run" of none."""
     if not values:
         return "not run"
-    text = f"{scale * statistics.mean(values):.{digits}f}"
+    text = f"{scale * statistics.mean(values):z.{digits}f}"  # z: no sign before a zero
     return f"{text} ± {scale * statistics.stdev(values):.{digits}f}" if len(values) > 1 else text
 
 

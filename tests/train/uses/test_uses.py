@@ -36,6 +36,13 @@ def test_cells_are_stored_at_once_and_found_again(tmp_path):
         stored.read(path)
 
 
+@pytest.mark.parametrize(
+    "values, said", [((), "not run"), ((0.5,), "50.0"), ((-0.0002, 0.0001), "0.0 ± 0.0"), ((0.1, 0.2), "15.0 ± 7.1")]
+)
+def test_a_mean_and_its_deviation_in_words(values, said):
+    assert stored.in_words(values) == said
+
+
 def test_the_page_is_made_from_what_is_stored(tmp_path):
     path = tmp_path / "augmentation_digits.json"
     study = stored.Study(result(), tmp_path, path)
