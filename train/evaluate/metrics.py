@@ -221,7 +221,10 @@ def _ms_ssim(comparison: Comparison) -> dict[str, Any]:
 def _nearest_neighbours(comparison: Comparison) -> dict[str, Any]:
     splits = (comparison.reference.of_split(split) for split in ("train", "test"))
     train, test, samples = alike(*splits, comparison.samples)
-    return memorisation(train, test, samples)
+    if len(test) < 2:
+        raise UserError(f"nearest_neighbours needs 2 held-out images or more, and the reference has {len(test)}")
+    # a small folder holds out fewer than 100 images: the nearest of them stands for their first percentile
+    return memorisation(train, test, samples, percentile=max(1.0, 100 / len(test)))
 
 
 def _parzen(comparison: Comparison) -> dict[str, Any]:

@@ -410,6 +410,18 @@ def test_a_generator_that_copies_training_images_is_caught():
     assert (line["count_train"], line["count_held_out"], line["count_fake"]) == (1498, 299, 100)
 
 
+def test_copies_of_few_pictures_are_caught_too(tmp_path, cache):
+    folder = config.source(f"folder:{save(scans('train')[:60], tmp_path / 'few')}")
+    copied, held_out = (Reference(folder, split, 60, 0, Extractor()).images for split in ("train", "test"))
+    line = measure(compared(copied, section=folder), "nearest_neighbours")
+    assert 2 <= line["count_held_out"] == len(held_out) < 20
+    assert (line["close_share"], line["close_share_held_out"]) == (1, 1 / len(held_out))
+    assert line["percentile"] == 100 / len(held_out)
+    one = config.source(f"folder:{save(scans('train')[:12], tmp_path / 'fewer')}")
+    with pytest.raises(UserError, match="needs 2 held-out images or more, and the reference has 1"):
+        measure(compared(copied, section=one), "nearest_neighbours")
+
+
 def test_the_reference_is_seen_as_the_model_saw_it():
     binary = Reference(config.source("digits", binarize="dynamic"), "test", 50, 0, Extractor())
     assert binary.images.shape == (50, 8, 8, 1)

@@ -78,6 +78,12 @@ def test_pictures_are_compared_by_pixels():
     assert measured["median_ratio"] == pytest.approx(np.median(fake) / np.median(held_out[20:]))
 
 
+@pytest.mark.parametrize("count", range(2, 100))
+def test_few_held_out_images_have_the_nearest_of_them_as_their_least_percentile(count):
+    measured = memorisation(TRAIN, HELD_OUT[:count], TRAIN[:50], percentile=100 / count)
+    assert measured["close_share_held_out"] == 1 / count and measured["close_share"] == 1.0
+
+
 def test_too_few_held_out_images():
     with pytest.raises(UserError, match="99 held-out images have no percentile 1: use 100 or more"):
         memorisation(TRAIN, HELD_OUT[:99], TRAIN)
