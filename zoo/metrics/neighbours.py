@@ -35,16 +35,15 @@ def memorisation(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray, perc
     train, held_out, fake = flat(train=train, held_out=held_out, fake=fake)
     if not 0 < percentile < 100:
         raise UserError(f"percentile {percentile} must lie between 0 and 100")
-    # 100 / n is a percentile that n images have, however the quotient was rounded
-    rank = math.ceil(len(held_out) * percentile / 100 - 1e-9)
-    if len(held_out) * percentile < 100 - 1e-6:
+    place = round(len(held_out) * percentile / 100, 9)  # n images have the percentile 100 / n, whatever its last bit
+    if place < 1:
         raise UserError(
             f"{len(held_out)} held-out images have no percentile {percentile:g}: use {-(-100 // percentile):.0f} or "
             "more, or a higher percentile"
         )
     real_distances, fake_distances = (np.sqrt(kth_nearest(x, among=train)) for x in (held_out, fake))
     # a distance that occurs, and "at most": with discrete data or duplicates both shares then mean the same
-    threshold = np.sort(real_distances)[rank - 1]
+    threshold = np.sort(real_distances)[math.ceil(place) - 1]
     typical = float(np.median(real_distances))
     wins = mannwhitneyu(real_distances, fake_distances).statistic
     return {
