@@ -17,9 +17,9 @@ WGAN-GP, which do well on MNIST, are at 11 and 14 here: the weight of their pena
 that it asks for were not searched anew. Nor does seeing the labels help by itself: the projection GAN is behind as
 well, with spectral normalisation in a discriminator this narrow.
 
-A wider network helps by more than any game: LSGAN, which was nearest to the train split, comes to 2.20 +- 0.03
-with twice the channels (two trainings), with twice the recall, in two to three times the time. It is ahead of all from
-step 5,200 on and still improves at the end.
+A wider network helps by more than any game: LSGAN, which was nearest to the train split, comes to 2.20 +- 0.03 with
+twice the channels (two trainings), with twice the recall, in two to three times the time. It is ahead of all from step
+5,200 on and still improves at the end.
 """
 
 from typing import Any
