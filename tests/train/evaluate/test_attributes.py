@@ -81,9 +81,8 @@ def test_errors_within_what_the_true_edit_changes_and_outside():
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch):
+def own(tmp_path, cache):
     """Pictures of one's own, of grey levels, and two true edits of them."""
-    monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / "cache"))
     root = tmp_path / "own"
     for part in ("train", "test", "edits"):
         (root / part).mkdir(parents=True)

@@ -393,8 +393,7 @@ def test_latents_of_noise_know_nothing():
     assert line["latents"]["linear_probe"] < 0.3 < line["pixels"]["linear_probe"]
 
 
-def test_a_representation_needs_labels(tmp_path, monkeypatch):
-    monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / "cache"))
+def test_a_representation_needs_labels(tmp_path, cache):
     for number in range(20):
         (tmp_path / f"{number}.png").write_bytes(images.encode_png(np.zeros((8, 8, 1), np.uint8)))
     made = maker("encode", run=lambda *_: {}, section=f"folder:{tmp_path}")

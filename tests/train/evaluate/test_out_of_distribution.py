@@ -5,9 +5,10 @@ import json
 
 import numpy as np
 import pytest
+from judged import save, scans
 from shared import program, tiny_config, trained
 
-from train import config, data
+from train import config
 from train.check import check
 from train.evaluate import makers
 from train.evaluate.makers import Maker
@@ -29,22 +30,14 @@ EPS = TensorSpec("eps", (1,), "normal")
 EXACT = TensorSpec("log_prob", (), "output", "nats")
 WEIGHT = TensorSpec("log_weight", (), "output", "nats")
 GENERATE = MapSpec((TensorSpec("z", (2,), "normal"),), (TensorSpec("image", (8, 8, 1), "output", "image"),))
-TRAIN, TEST = (data.load(config.source("digits"), split)[0].columns["image"] for split in ("train", "test"))
+TRAIN, TEST = scans("train"), scans("test")
 INVERTED = 255 - TRAIN[:60]
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, cache):
     """60 digits, inverted, as --other."""
-    monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / "cache"))
-    return save(INVERTED, tmp_path / "inverted")
-
-
-def save(pictures, folder):
-    folder.mkdir()
-    for index, picture in enumerate(pictures):
-        (folder / f"{index:04d}.png").write_bytes(images.encode_png(picture))
-    return f"folder:{folder}"
+    return f"folder:{save(INVERTED, tmp_path / 'inverted')}"
 
 
 def maker(log_prob, image=IMAGE, noise=(), **section):
@@ -233,7 +226,7 @@ def test_pictures_of_another_shape_are_one_line(folder, measured):
 
 def test_grey_other_data_have_no_probability_of_bits(measured, tmp_path, folder):
     """The reference is black and white without being made so; the others are grey."""
-    bits = save(np.where(TRAIN[:80] > 127, np.uint8(255), np.uint8(0)), tmp_path / "bits")
+    bits = f"folder:{save(np.where(TRAIN[:80] > 127, np.uint8(255), np.uint8(0)), tmp_path / 'bits')}"
     made = maker(brightness, dataclasses.replace(IMAGE, levels=2))
     with pytest.raises(UserError, match="out_of_distribution: .* of 2 levels, and those of .*inverted have more"):
         measured(made, f"--reference={bits}", "--split=all", f"--other={folder}")

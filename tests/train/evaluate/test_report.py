@@ -5,10 +5,11 @@ import re
 
 import numpy as np
 import pytest
+from judged import DIGITS, save, scans
 from PIL import Image
 from shared import program, tiny_config, trained
 
-from train import config, data
+from train import config
 from train.evaluate import figures, page, panels
 from train.evaluate.comparison import Comparison
 from train.evaluate.makers import Maker
@@ -22,13 +23,8 @@ from zoo.spec import MapSpec, TensorSpec
 
 evaluate = program("train.evaluate.__main__")
 
-DIGITS = config.source("digits")
 NAMES = ["frechet", "precision_recall", "nearest_neighbours"]
 POINTS = MapSpec((TensorSpec("z", (2,), "normal"),), (TensorSpec("point", (2,), "output", "point"),))
-
-
-def scans(split):
-    return data.load(DIGITS, split)[0].columns["image"]
 
 
 def reference(split="test", count=120, section=DIGITS, column="image"):
@@ -52,13 +48,9 @@ def test_other_real_rows_are_as_many_of_the_other_split():
     np.testing.assert_array_equal(first.images, reference("train", count=500).images[:299])
 
 
-def test_where_one_split_is_all_there_is_two_parts_share_no_row(tmp_path, monkeypatch):
-    monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "pictures").mkdir()
-    for number in range(21):
-        picture = np.full((4, 4, 1), 10 * number, np.uint8)
-        (tmp_path / "pictures" / f"{number}.png").write_bytes(images.encode_png(picture))
-    section = config.source(f"folder:{tmp_path / 'pictures'}")
+def test_where_one_split_is_all_there_is_two_parts_share_no_row(tmp_path, cache):
+    grey = np.broadcast_to(10 * np.arange(21, dtype=np.uint8)[:, None, None, None], (21, 4, 4, 1))
+    section = config.source(f"folder:{save(grey, tmp_path / 'pictures')}")
     for count, each in ((100, 10), (21, 10), (8, 8)):
         first, others = Reference(section, "all", count, 0, Extractor()).with_others()
         levels = [set(part.images[:, 0, 0, 0].tolist()) for part in (first, others)]
