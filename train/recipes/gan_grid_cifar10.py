@@ -18,11 +18,13 @@ from ml_collections import ConfigDict
 from train.config import source
 from train.recipes import gan_grid_fashion
 
+STEPS, EVERY = 7800, 1300  # the budget of the study: 20 epochs of 25,000 pictures, judged six times
+
 
 def get_config() -> ConfigDict:
     """Return the configuration."""
     config = gan_grid_fashion.get_config()
-    config.train_steps = 7800
-    config.checkpoint_every = config.sample_every = config.evaluate.every = 1300
+    config.train_steps = STEPS
+    config.checkpoint_every = config.sample_every = config.evaluate.every = EVERY
     config.data = source("cifar10")
     return config

@@ -14,14 +14,15 @@ from ml_collections import ConfigDict
 
 from train.config import source
 from train.recipes import projection_gan_fashion
+from train.recipes.gan_grid_cifar10 import EVERY, STEPS
 
 
 def get_config() -> ConfigDict:
     """Return the configuration."""
     config = projection_gan_fashion.get_config()
     config.learning_rate = 1e-3
-    config.train_steps = 7800
-    config.checkpoint_every = config.sample_every = config.evaluate.every = 1300
+    config.train_steps = STEPS
+    config.checkpoint_every = config.sample_every = config.evaluate.every = EVERY
     config.data = source("cifar10")
     for optimizer in config.optimizers.values():
         optimizer.learning_rate = config.get_oneway_ref("learning_rate")

@@ -24,6 +24,7 @@ twice the channels (two trainings), with twice the recall, in two to three times
 
 from typing import Any
 
+from train.recipes.gan_grid_cifar10 import EVERY, STEPS
 from train.studies import Search, Study, fashion
 
 
@@ -43,9 +44,9 @@ def get_study() -> Study:
     rows["flow matching"] = {
         "recipe": "flow_matching_fashion",
         "data.name": "cifar10",
-        "train_steps": 7800,
-        "checkpoint_every": 1300,
-        "sample_every": 1300,
+        "train_steps": STEPS,
+        "checkpoint_every": EVERY,
+        "sample_every": EVERY,
         **once,
     }
     return Study(
