@@ -8,8 +8,13 @@ from zoo import bundle, presets
 
 REAL = "real.png"  # a sheet of the pictures that it was trained on
 _ERROR = "standard_error"  # of a figure; its key is this alone, or ends so
-# what a figure was measured on, and its error
-_ASIDE = re.compile(f"^(step|count.*|rows|horizon|plans|samples|levels|dimension|k|.*_window|(.*_)?{_ERROR})$")
+# figures of others in the same line, by the beginning of their keys
+_OTHERS = {"random": "random actions", "true_dynamics": "the true dynamics"}
+# what a figure was measured on, its error, and what `baselines` has
+_ASIDE = re.compile(
+    f"^(step|count.*|rows|horizon|plans|samples|levels|dimension|k|.*_window|(.*_)?{_ERROR}|baseline_nats"
+    f"|({'|'.join(_OTHERS)})_.*)$"
+)
 # what is said of the figures of a likelihood of which only a lower bound is known
 _BOUNDS = {"nats": "at least ", "bits_per_dimension": "at most "}
 _UNITS = ("hours", 3600), ("minutes", 60), ("seconds", 1)
@@ -59,13 +64,15 @@ def _figures(lines: list[dict[str, Any]]) -> str:
     for line in lines:
         figures = ", ".join(numbers(line)) or f"in `{presets.ABOUT}`"
         rows.append(f"| {line['metric']} | {figures} | {'; '.join(protocol(line))} |")
-    return "\n".join(rows) + f"\n\n± is the standard error. Baselines and whole protocols are in `{presets.ABOUT}`."
+        rows += [f"| {title} | {', '.join(figures)} | as above |" for title, figures in baselines(line).items()]
+    return "\n".join(rows) + f"\n\n± is the standard error. Whole protocols are in `{presets.ABOUT}`."
 
 
 def numbers(line: Mapping[str, Any]) -> Iterator[str]:
     """Yield the figures of a line of `train.evaluate` in words, each with its standard error where it has one.
 
-    What it has in sections, such as the figures of baselines, stands in preset.json alone.
+    What it has in sections, such as the figures of each class, stands in preset.json alone; for those of `baselines`
+    see there.
     """
     numbers = {key: value for key, value in line.items() if type(value) in (int, float) and not _ASIDE.search(key)}
     for place, (key, value) in enumerate(numbers.items()):
@@ -73,6 +80,19 @@ def numbers(line: Mapping[str, Any]) -> Iterator[str]:
         spread = line.get(f"{key}_{_ERROR}", None if place else line.get(_ERROR))
         bound = _BOUNDS.get(key, "") if "lower bound" in line.get("bound", "") else ""
         yield f"{key.replace('_', ' ')} {bound}{value:,.4g}" + (f" ± {spread:.2g}" if spread is not None else "")
+
+
+def baselines(line: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return what does nothing, or little, or is the best there can be, by title, with its figures in words."""
+    found = {key.replace("_", " "): figures for key, figures in line.get("baselines", {}).items()}
+    if "baseline_nats" in line:
+        found[line["baseline"]] = {"nats": line["baseline_nats"]}
+    for beginning, title in _OTHERS.items():
+        own = {
+            key.removeprefix(f"{beginning}_"): value for key, value in line.items() if key.startswith(f"{beginning}_")
+        }
+        found |= {title: own} if own else {}
+    return {title: list(numbers(figures)) for title, figures in found.items()}
 
 
 def protocol(line: Mapping[str, Any]) -> Iterator[str]:

@@ -73,13 +73,18 @@ def presets_page(text: str) -> str:
 def figure(lines: list[dict[str, Any]]) -> tuple[str, str]:
     """Return the first figure of the first line of `train.evaluate` beside held-out data, in words, and its protocol.
 
-    Without such a line it is that of the first one. The extractor and the seed are left to the card.
+    Without such a line it is that of the first one. Beside it stands what does nothing, or else all that is a baseline.
+    The extractor and the seed are left to the card.
     """
     if not lines:
         return "none was measured", ""
     line = next((one for one in lines if one["protocol"].get("reference", {}).get("split") != "train"), lines[0])
     metric, first = line["metric"].replace("_", " "), next(preset_card.numbers(line))
     named = first if metric in first else f"{metric}: {first}"
+    others = preset_card.baselines(line)
+    beside = {"do nothing"} & others.keys() or others
+    if beside:
+        named += f" ({'; '.join(f'{title}: {others[title][0]}' for title in beside)})"
     told = itertools.takewhile(lambda said: not said.startswith(("features of", "seed")), preset_card.protocol(line))
     return named, "; ".join(told)
 

@@ -140,6 +140,8 @@ def test_the_table_of_presets_is_what_their_cards_say_now():
     held_out = {"metric": "pairs", "l1": 0.25, "l1_standard_error": 0.5, "count": 7, "protocol": {}}
     assert results.figure([told]) == ("frechet distance 0.5", "10 samples or rows; beside mnist, train split")
     assert results.figure([told, held_out]) == ("pairs: l1 0.25 ± 0.5", "7 samples or rows")
+    held_out["baselines"] = {"grey": {"l1": 0.5}, "do_nothing": {"l1": 0.125}}
+    assert results.figure([held_out])[0] == "pairs: l1 0.25 ± 0.5 (do nothing: l1 0.125)"
     assert results.figure([]) == ("none was measured", "")
 
 

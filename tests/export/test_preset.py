@@ -122,6 +122,24 @@ def test_a_likelihood_is_of_its_rows_and_a_bound_is_told_as_one():
     assert list(preset_card.protocol(told)) == ["of 1,000 rows of mnist, test split"]
 
 
+def test_baselines_have_rows_of_their_own():
+    told = {"metric": "pairs", "psnr_db": 19.5, "count": 7, "protocol": {}}
+    told["baselines"] = {"do_nothing": {"psnr_db": 20.5, "ssim": 0.75}, "grey": {"psnr_db": 21.0}}
+    assert preset_card.baselines(told) == {"do nothing": ["psnr db 20.5", "ssim 0.75"], "grey": ["psnr db 21"]}
+    assert "| pairs | psnr db 19.5 | 7 samples or rows |\n| do nothing | psnr db 20.5, ssim 0.75 | as above |" in (
+        preset_card._figures([told])
+    )
+    nats = {"metric": "log_likelihood", "nats": -80.0, "baseline_nats": -200.0, "baseline": "independent pixels"}
+    assert list(preset_card.numbers(nats)) == ["nats -80"]
+    assert preset_card.baselines(nats) == {"independent pixels": ["nats -200"]}
+    returns = {"model_mean": -150.0, "true_dynamics_mean": -140.0, "random_mean": -1200.0, "random_deviation": 300.0}
+    assert list(preset_card.numbers(returns)) == ["model mean -150"]
+    assert preset_card.baselines(returns) == {
+        "random actions": ["mean -1,200", "deviation 300"],
+        "the true dynamics": ["mean -140"],
+    }
+
+
 def test_returns_are_of_episodes():
     told = {"metric": "returns", "env": "Pendulum-v1", "planner": "cem", "horizon": 15, "plans": 200, "step": 6000}
     told |= {"model_mean": -150.0, "protocol": {"source": {}, "seeds": [0, 1, 2]}}
