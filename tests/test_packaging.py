@@ -72,7 +72,7 @@ def test_the_wheel_holds_the_four_packages_and_its_presets_with_all_their_files_
 
 def test_presets_stay_small():
     sizes = {path: path.stat().st_size for path in PRESETS.rglob("*") if path.is_file()}
-    assert sum(sizes.values()) <= 40e6, "of the repository"
+    assert sum(sizes.values()) <= 42.5e6, "of the repository"
     brought = {path: path.relative_to(PRESETS).parts for path in sizes if path.parent.name != "training"}
     of_the_wheel = [sizes[path] for path, parts in brought.items() if parts[0] in OWN]
     assert 0 < sum(of_the_wheel) <= 5e6 and len(OWN) <= 4
