@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from judged import save
 from scipy.stats import norm
 from shared import python, tiny_config, trained
 
@@ -394,9 +395,8 @@ def test_latents_of_noise_know_nothing():
 
 
 def test_a_representation_needs_labels(tmp_path, cache):
-    for number in range(20):
-        (tmp_path / f"{number}.png").write_bytes(images.encode_png(np.zeros((8, 8, 1), np.uint8)))
-    made = maker("encode", run=lambda *_: {}, section=f"folder:{tmp_path}")
+    folder = save(np.zeros((20, 8, 8, 1), np.uint8), tmp_path / "black")
+    made = maker("encode", run=lambda *_: {}, section=f"folder:{folder}")
     with pytest.raises(UserError, match="representation needs labels, and folder:.* has none"):
         latents.features_of(compared(made))
 
