@@ -5,11 +5,11 @@ NS GAN, R1 + R2 and the projection GAN, with five trainings each. DRAGAN has two
 
 On digits a later game beats NS GAN by far more than trainings differ: R1 + R2 is at 0.26 +- 0.01, NS GAN at 0.82 +-
 0.10, and the worst training of the former is ahead of the best of the latter in precision and recall, too. The other
-games without a penalty on gradients are at 0.76 or more, by one training each. DRAGAN (0.28 +- 0.04) is level with R1 +
-R2, and WGAN-GP is next. These three have a penalty on the gradients of the discriminator in common. On garments none of
-them was ahead by this distance. The projection GAN, which sees the labels, is nearest with 0.08 +- 0.01 and first in
-precision, but R1 + R2 makes more kinds of digits: its recall is 0.82 +- 0.01, that of the projection GAN 0.78 +- 0.01.
-Flow matching is at 0.64, with the precision of R1 + R2 and the highest recall, 0.83.
+games without a penalty on gradients and without labels are at 0.76 or more, by one training each. DRAGAN (0.28 +- 0.04)
+is level with R1 + R2, and WGAN-GP is next. These three have a penalty on the gradients of the discriminator in common.
+On garments none of them was ahead by this distance. The projection GAN, which sees the labels, is nearest with 0.08 +-
+0.01 and first in precision, but R1 + R2 makes more kinds of digits: its recall is 0.82 +- 0.01, that of the projection
+GAN 0.78 +- 0.01. Flow matching is at 0.64, with the precision of R1 + R2 and the highest recall, 0.83.
 
 The published ranking (FID by Inception, mean and standard deviation over 50 seeds of each at its best of 100 settings;
 no deviation is given for DRAGAN) is WGAN 6.7 +- 0.4, NS GAN 6.8 +- 0.5, DRAGAN 7.6, LSGAN 7.8 +- 0.6, MM GAN 9.8 +-
